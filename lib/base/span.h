@@ -1,0 +1,32 @@
+/* span.h - a view of bytes somebody else owns; what parsers take and give. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+struct span {
+    const char *data; /* not NUL-terminated; may be NULL when length is 0 */
+    size_t length;
+};
+
+static inline struct span span_of(const char *text)
+{
+    return (struct span){ text, strlen(text) };
+}
+
+static inline bool span_equals(struct span span, const char *text)
+{
+    return span.length == strlen(text) && memcmp(span.data, text, span.length) == 0;
+}
+
+/* Without leading and trailing blanks and tabs. */
+static inline struct span span_trim(struct span span)
+{
+    while (span.length > 0 && (span.data[0] == ' ' || span.data[0] == '\t'))
+        span.data++, span.length--;
+    while (span.length > 0 &&
+           (span.data[span.length - 1] == ' ' || span.data[span.length - 1] == '\t'))
+        span.length--;
+    return span;
+}

@@ -1,0 +1,21 @@
+/* http.h - the real transport: HTTP over one curl_multi.
+ *
+ * Connections are kept and reused. Proxies are taken from the options, never
+ * from the environment behind the caller's back. Transparent decompression is
+ * off unless asked for. SIGPIPE must be ignored by the program. */
+#pragma once
+
+#include "net/transport.h"
+
+struct http_options {
+    const char *user_agent;        /* "churn-operator/0.1 (linux/amd64)" */
+    int64_t connect_timeout_ms;    /* 0: 10 s */
+    long maximum_connections;      /* kept open per host; 0: 16 */
+    bool accept_compressed;        /* ask for gzip and unpack it */
+};
+
+/* NULL on failure (libcurl without a threaded resolver or TLS is refused). */
+struct transport *http_transport_new(const struct http_options *options, struct err *err)
+    __attribute__((warn_unused_result));
+/* Cancels everything that runs; NULL has no effect. */
+void http_transport_free(struct transport *transport);
