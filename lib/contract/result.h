@@ -1,0 +1,110 @@
+/* result.h - the result document: what a Job's program reports.
+ *
+ * At most LIMIT_RESULT_DOCUMENT bytes of JSON in the termination message; its
+ * members are those of the resource's status. A program fills the struct, with
+ * members in the documented order of importance; encoding cuts from the end what
+ * does not fit. The controller decodes it as untrusted: by table, bounded,
+ * patterns enforced, unknown members ignored (a newer program may say more). */
+#pragma once
+
+#include "base/buf.h"
+#include "base/fields.h"
+#include "contract/job.h"
+
+enum outcome { OUTCOME_TRAINED, OUTCOME_SCORED, OUTCOME_REUSED, OUTCOME_FAILED };
+extern const char *const outcome_names[]; /* Trained, Scored, Reused, Failed */
+
+#define RESULT_METRICS_MAXIMUM  24
+#define RESULT_STEPS_MAXIMUM    16
+#define RESULT_WARNINGS_MAXIMUM 16
+
+/* The trained model, or the one that scored (then only version and uri). */
+struct model_result {
+    const char *version;  /* 16 hex digits                               */
+    const char *uri;      /* the version's folder                        */
+    const char *sha256;   /* of model.json                               */
+    const char *data_uri; /* the history file that was read              */
+    const char *data_sha256;
+    int64_t rows;          /* good rows of it                             */
+    const char *algorithm; /* what was fitted: never "Auto"               */
+};
+
+struct metric {
+    const char *name;     /* auc, pr_auc, log_loss, brier, ece, ...         */
+    struct decimal value; /* as text: no floats in API fields               */
+};
+
+struct step {
+    const char *name;  /* Ingest, Split, Fit, Calibrate, ...                */
+    const char *state; /* Succeeded, Skipped, Failed                        */
+    struct decimal seconds;
+};
+
+struct input_result {
+    const char *uri, *generation;
+    int64_t bytes;
+    const char *sha256;
+};
+
+struct output_result {
+    const char *uri, *manifest_uri, *rejects_uri; /* rejects: NULL when no row was bad */
+    int64_t bytes;
+    const char *sha256;
+};
+
+struct rows_result {
+    int64_t read, scored, rejected; /* read = scored + rejected */
+};
+
+struct scores_result {
+    struct decimal mean, p50, p90, p99; /* absent when nothing was scored */
+    int64_t above_threshold;
+    struct decimal threshold;
+};
+
+struct result {
+    int outcome; /* enum outcome */
+    /* Failed */
+    int64_t exit_code;
+    const char *reason, *message;
+    /* Trained, Reused: model. Scored, Reused: all five. */
+    struct model_result *model;
+    struct input_result *input;
+    struct output_result *output;
+    struct rows_result *rows;
+    struct scores_result *scores;
+    /* extras, most important first */
+    struct list metrics;     /* of struct metric; the first one is cut last */
+    struct list steps;       /* of struct step                              */
+    struct strings warnings; /* one line each                               */
+};
+
+extern const struct fields model_result_fields;
+extern const struct fields metric_fields;
+extern const struct fields step_fields;
+extern const struct fields input_result_fields;
+extern const struct fields output_result_fields;
+extern const struct fields rows_result_fields;
+extern const struct fields scores_result_fields;
+extern const struct fields result_fields;
+
+/* Appends the document as one line of at most LIMIT_RESULT_DOCUMENT bytes.
+ * Warnings are cut first, then steps, then metrics, each from its end, then
+ * the message. */
+void result_encode(const struct result *result, struct buf *out);
+
+/* Decodes a termination message that a program for a `kind` of Job wrote. The
+ * members that its outcome promises are there, rows add up, `Failed` has a
+ * reason. ERR_INVALID with reason ResultInvalid otherwise. */
+int result_decode(struct span text, enum job_kind kind, struct arena *arena,
+                  struct result *ret_result, struct err *err) __attribute__((warn_unused_result));
+
+/* A Failed result from the error that ends a program (exit_code.h). Borrows
+ * the error's text. */
+struct result result_of_error(const struct err *error);
+
+/* Writes the document to `path` ($CHURN_RESULT). The kubelet's termination log
+ * is a file that exists and cannot be replaced, so it is truncated and written
+ * in place, with one write. */
+int result_write(const struct result *result, const char *path, struct err *err)
+    __attribute__((warn_unused_result));
