@@ -53,3 +53,6 @@
 #define LIMIT_CSV_RECORD (1 * MIB)
 #define LIMIT_CSV_COLUMNS 4096 /* columns of one file */
 #define LIMIT_CSV_NAME 256     /* one header cell */
+/* The window that unpacking a .zst file may need. zstd asks for more than this
+ * only with --ultra or --long, and scoring promises flat memory. */
+#define LIMIT_ZSTD_WINDOW (8 * MIB)

@@ -1,0 +1,72 @@
+/* cell.c - cells as numbers and booleans. */
+#include "ml/cell.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <strings.h>
+
+#include "base/mem.h"
+#include "base/num.h"
+
+const char *const column_type_names[] = { "Numeric", "Categorical", "Boolean", NULL };
+
+#define WORD_MAXIMUM 5 /* the longest of the words below */
+
+static bool is_one_of(struct span cell, const char *const *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (cell.length == strlen(words[i]) && strncasecmp(cell.data, words[i], cell.length) == 0)
+            return true;
+    return false;
+}
+
+static bool is_missing(struct span cell)
+{
+    static const char *const words[] = { "NA", "N/A", "#N/A", "NaN", "null" };
+
+    return cell.length == 0 ||
+           (cell.length <= WORD_MAXIMUM && is_one_of(cell, words, ARRAY_SIZE(words)));
+}
+
+enum cell_outcome cell_number(struct span cell, double *ret_number)
+{
+    struct span text = span_trim(cell);
+
+    if (num_double_quick(text, ret_number))
+        return CELL_VALUE;
+    if (!is_missing(text))
+        return CELL_FAULT;
+    *ret_number = NAN;
+    return CELL_MISSING;
+}
+
+static const char *const true_words[] = { "yes", "true", "y", "t" };
+static const char *const false_words[] = { "no", "false", "n", "f" };
+
+bool cell_is_boolean_word(struct span cell)
+{
+    struct span text = span_trim(cell);
+
+    return text.length > 0 && text.length <= WORD_MAXIMUM &&
+           (is_one_of(text, true_words, ARRAY_SIZE(true_words)) ||
+            is_one_of(text, false_words, ARRAY_SIZE(false_words)));
+}
+
+enum cell_outcome cell_boolean(struct span cell, double *ret_number)
+{
+    struct span text = span_trim(cell);
+
+    if (is_missing(text)) {
+        *ret_number = NAN;
+        return CELL_MISSING;
+    }
+    if (text.length > WORD_MAXIMUM)
+        return CELL_FAULT;
+    if (span_equals(text, "1") || is_one_of(text, true_words, ARRAY_SIZE(true_words)))
+        *ret_number = 1;
+    else if (span_equals(text, "0") || is_one_of(text, false_words, ARRAY_SIZE(false_words)))
+        *ret_number = 0;
+    else
+        return CELL_FAULT;
+    return CELL_VALUE;
+}

@@ -1,0 +1,30 @@
+/* cell.h - what the text of one cell means as a number or a boolean.
+ *
+ * One place for the rules that training and scoring must share. A number is what
+ * num_double() takes, with blanks around it. Missing, in any case of letters: the
+ * empty or blank cell, NA, N/A, #N/A, NaN, null. In a categorical column only
+ * the blank cell is missing, because NA may well be a category. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/span.h"
+
+enum column_type { COLUMN_NUMERIC, COLUMN_CATEGORICAL, COLUMN_BOOLEAN };
+extern const char *const column_type_names[]; /* "Numeric", ...; NULL-terminated */
+
+enum cell_outcome { CELL_VALUE, CELL_MISSING, CELL_FAULT };
+
+enum cell_outcome cell_number(struct span cell, double *ret_number);
+
+/* true, yes, y, t, 1 are 1; false, no, n, f, 0 are 0; any case of letters. */
+enum cell_outcome cell_boolean(struct span cell, double *ret_number);
+
+/* Whether a cell is a boolean WORD (not 0 or 1): what inference looks for. */
+bool cell_is_boolean_word(struct span cell);
+
+/* The category: the cell without blanks around it; empty is "missing". */
+static inline struct span cell_category(struct span cell)
+{
+    return span_trim(cell);
+}

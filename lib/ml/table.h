@@ -1,0 +1,95 @@
+/* table.h - a training file in memory: typed columns, ids and labels.
+ *
+ * The type of a column is inferred from the first TABLE_INFERENCE_ROWS rows,
+ * unless the job names it. Of the values that are not missing (cell.h):
+ *   all boolean words (yes/no, true/false, ...)   -> Boolean
+ *   at least 90 % numbers                         -> Numeric (0/1 is a number)
+ *   otherwise                                     -> Categorical
+ * A cell that does not fit the type of its column makes its row a bad row, so
+ * that a number column that turns into text is noticed. Bad rows (also ragged
+ * ones, and rows without label or id) are left out with a warning up to
+ * TABLE_TOLERATED_SHARE; more of them are DataInvalid, which names the first one
+ * and their number.
+ *
+ * Left out with a warning: columns with one value only, and id-like categorical
+ * columns (more than half of the rows distinct). An id that occurs twice, a
+ * target column that is missing or has one class only, are DataInvalid.
+ *
+ * Rows keep the order of the file. Read-only after table_read(), so threads may
+ * share it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/fields.h"
+#include "base/stream.h"
+#include "ml/cell.h"
+#include "ml/dictionary.h"
+
+#define TABLE_INFERENCE_ROWS  10000
+#define TABLE_TOLERATED_SHARE 0.01
+
+struct column_override {
+    const char *name;
+    enum column_type type;
+};
+
+struct table_options {
+    const char *target, *positive_label;
+    const char *id; /* NULL: rows are told apart by their line number */
+    struct strings drop;
+    const struct column_override *overrides;
+    size_t override_count;
+};
+
+enum column_role {
+    ROLE_FEATURE, /* a column that models may use                            */
+    ROLE_ID,      /* not stored here: table_id()                             */
+    ROLE_TARGET,  /* not stored here: labels                                 */
+    ROLE_DROPPED, /* named in options.drop                                   */
+    ROLE_LEFT_OUT /* constant or id-like: there is a warning about it        */
+};
+
+struct column {
+    char *name;
+    enum column_role role;
+    enum column_type type;
+    /* ROLE_FEATURE: one of these, row_count items. NaN: missing. */
+    double *numbers;          /* Numeric, Boolean                            */
+    uint32_t *codes;          /* Categorical: into levels                    */
+    struct dictionary levels; /* "" is the missing category                  */
+};
+
+struct table {
+    char *name;             /* of the file, for messages */
+    struct column *columns; /* all columns of the file, in its order */
+    size_t column_count;
+    size_t row_count; /* good rows */
+    size_t rejected;  /* bad rows */
+    uint8_t *labels;  /* 1: positive */
+    size_t positives;
+    uint64_t *lines;    /* of each row in the file */
+    uint64_t *row_keys; /* equal for rows with equal cells but for the id; to keep
+                         * exact duplicates in one fold */
+    char *id_text;      /* NUL-terminated ids, one after the other */
+    size_t *id_offsets;
+    char **warnings; /* one sentence each, naming file and column */
+    size_t warning_count;
+};
+void table_release(struct table *table); /* safe on a zeroed table */
+#define auto_table __attribute__((cleanup(table_release)))
+
+/* Reads a whole CSV file (already decompressed). `name` is what messages call
+ * it. On failure *ret_table is not touched. */
+int table_read(const char *name, const struct byte_source *source,
+               const struct table_options *options, struct table *ret_table, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* The id of a row; the line number as text when the job names no id column. */
+const char *table_id(const struct table *table, size_t row) __attribute__((returns_nonnull));
+
+/* A column by name, or NULL. */
+const struct column *table_column(const struct table *table, const char *name);
