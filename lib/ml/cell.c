@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 
-const char *const column_type_names[] = { "Numeric", "Categorical", "Boolean", NULL };
+const char *const value_type_names[] = { "Numeric", "Categorical", "Boolean", NULL };
 
 #define WORD_MAXIMUM 5 /* the longest of the words below */
 

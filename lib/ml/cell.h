@@ -10,8 +10,8 @@
 
 #include "base/span.h"
 
-enum column_type { COLUMN_NUMERIC, COLUMN_CATEGORICAL, COLUMN_BOOLEAN };
-extern const char *const column_type_names[]; /* "Numeric", ...; NULL-terminated */
+enum value_type { VALUE_NUMERIC, VALUE_CATEGORICAL, VALUE_BOOLEAN };
+extern const char *const value_type_names[]; /* "Numeric", ...; NULL-terminated */
 
 enum cell_outcome { CELL_VALUE, CELL_MISSING, CELL_FAULT };
 

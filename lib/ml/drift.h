@@ -23,7 +23,7 @@
 
 struct drift_column {
     char *name;
-    enum column_type type;
+    enum value_type type;
     double *edges; /* numbers: bin i holds edges[i-1] < x <= edges[i] */
     size_t edge_count;
     size_t bin_count;   /* the last bin: missing, or other levels */

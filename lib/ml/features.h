@@ -34,7 +34,7 @@
 
 struct feature_source {
     char *name; /* of the column */
-    enum column_type type;
+    enum value_type type;
     struct dictionary levels; /* Categorical: known levels, most frequent first   */
     uint32_t hot_count;       /* Categorical: the first so many have a feature    */
     bool has_other;           /* Categorical: and the rest share one              */

@@ -32,16 +32,16 @@
 #define TABLE_INFERENCE_ROWS  10000
 #define TABLE_TOLERATED_SHARE 0.01
 
-struct column_override {
+struct type_override {
     const char *name;
-    enum column_type type;
+    enum value_type type;
 };
 
 struct table_options {
     const char *target, *positive_label;
     const char *id; /* NULL: rows are told apart by their line number */
     struct strings drop;
-    const struct column_override *overrides;
+    const struct type_override *overrides;
     size_t override_count;
 };
 
@@ -56,7 +56,7 @@ enum column_role {
 struct column {
     char *name;
     enum column_role role;
-    enum column_type type;
+    enum value_type type;
     /* ROLE_FEATURE: one of these, row_count items. NaN: missing. */
     double *numbers;          /* Numeric, Boolean                            */
     uint32_t *codes;          /* Categorical: into levels                    */
