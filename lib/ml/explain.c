@@ -12,7 +12,7 @@ void explain_group(const struct features *features, const float *encoded, double
 }
 
 void explain_top(const double *sources, size_t source_count, size_t wanted,
-                 struct reason *ret_reasons)
+                 struct score_reason *ret_reasons)
 {
     size_t found = 0;
     for (size_t i = 0; i < source_count; i++) {
@@ -23,8 +23,8 @@ void explain_top(const double *sources, size_t source_count, size_t wanted,
         size_t place = found < wanted ? found++ : wanted - 1;
         for (; place > 0 && fabs(ret_reasons[place - 1].contribution) < size; place--)
             ret_reasons[place] = ret_reasons[place - 1];
-        ret_reasons[place] = (struct reason){ (uint32_t)i, sources[i] };
+        ret_reasons[place] = (struct score_reason){ (uint32_t)i, sources[i] };
     }
     for (; found < wanted; found++)
-        ret_reasons[found] = (struct reason){ REASON_NONE, 0 };
+        ret_reasons[found] = (struct score_reason){ SCORE_REASON_NONE, 0 };
 }

@@ -18,11 +18,11 @@
 #include "ml/features.h"
 
 /* One of the columns that moved a score most. */
-struct reason {
-    uint32_t source;     /* index into features->sources, or REASON_NONE */
+struct score_reason {
+    uint32_t source;     /* index into features->sources, or SCORE_REASON_NONE */
     double contribution; /* in log-odds: positive speaks for churn */
 };
-#define REASON_NONE UINT32_MAX
+#define SCORE_REASON_NONE UINT32_MAX
 
 /* Adds up encoded contributions (features->count floats), times `slope`, to
  * features->source_count sums. */
@@ -31,6 +31,6 @@ void explain_group(const struct features *features, const float *encoded, double
 
 /* The `wanted` sources of largest absolute contribution, largest first; equal ones
  * in column order. Contributions of 0 are no reasons: what is left of ret_reasons
- * holds REASON_NONE. Cost: source_count x wanted at worst, no sorting. */
+ * holds SCORE_REASON_NONE. Cost: source_count x wanted at worst, no sorting. */
 void explain_top(const double *sources, size_t source_count, size_t wanted,
-                 struct reason *ret_reasons);
+                 struct score_reason *ret_reasons);

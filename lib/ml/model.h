@@ -84,7 +84,7 @@ void model_session_cleanup(struct model_session **session);
  * reasons per row in ret_reasons (may be NULL for 0). Best with a few hundred to
  * a few thousand rows at once; `rows` of 0 is fine. */
 int model_score(struct model_session *session, const float *encoded, size_t rows, size_t reasons,
-                double *ret_probabilities, struct reason *ret_reasons, struct err *err)
+                double *ret_probabilities, struct score_reason *ret_reasons, struct err *err)
     __attribute__((warn_unused_result));
 
 /* All contributions: rows x features.source_count doubles in ret_sources, and in
