@@ -11,8 +11,9 @@
  * FIELD_JSON members are borrowed from the tree unless an arena reference is
  * taken by the caller. JSON null counts as absent.
  *
- * Presence: a STRING is NULL, a pointer kind is NULL, a list is empty, when the
- * member is absent and the table has no default for it. */
+ * Presence: a STRING is NULL, a pointer kind is NULL, a list is empty, an ENUM is
+ * -1 (or 0 when its first name is ""), every other kind is zero when the member
+ * is absent and the table has no default for it. */
 #pragma once
 
 #include <stdbool.h>
@@ -126,7 +127,8 @@ struct fields {
 
 /* Fills *ret_value (table->size bytes) from a JSON object. `path` is what the
  * object is called in messages ("spec", or "" for a document). On failure
- * ERR_INVALID, the first offence in table order; *ret_value is then undefined. */
+ * ERR_INVALID with the first offence, unknown members before the others in table
+ * order; *ret_value is then undefined. */
 int fields_decode(const json_t *object, const struct fields *table, const char *path,
                   struct arena *arena, void *ret_value, struct err *err)
     __attribute__((warn_unused_result));
@@ -135,7 +137,8 @@ int fields_decode(const json_t *object, const struct fields *table, const char *
 void fields_defaults(const struct fields *table, struct arena *arena, void *ret_value);
 
 /* The struct as a JSON object, members in table order. Absent values are left
- * out, and so are values equal to their default unless FIELD_KEEP. New
- * reference. FIELD_TIME is written with seconds, FIELD_DURATION as Go prints it. */
+ * out, and so are values equal to their default unless FIELD_KEEP or
+ * FIELD_REQUIRED, and ALWAYS objects without members. Bytes that are no UTF-8
+ * become '?'. New reference. FIELD_TIME is written with seconds, FIELD_DURATION as Go prints it. */
 json_t *fields_encode(const struct fields *table, const void *value)
     __attribute__((warn_unused_result));

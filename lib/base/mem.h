@@ -46,7 +46,8 @@ void mem_cleanup_fclose(FILE **file);
  * type. Not thread-safe. A zeroed struct arena is empty and ready. */
 struct arena {
     struct arena_block *newest;
-    size_t allocated_bytes;
+    struct arena_deferred *deferred;
+    size_t allocated_bytes; /* of all blocks */
 };
 void *arena_zero(struct arena *arena, size_t count, size_t size)
     __attribute__((returns_nonnull, warn_unused_result));

@@ -44,6 +44,11 @@ int num_quantity_milli(struct span text, int64_t *ret_milli, struct err *err)
 int num_duration_ms(struct span text, int64_t *ret_ms, struct err *err)
     __attribute__((warn_unused_result));
 
+/* The way back, in Go's units but without parts that are zero: "5m", "1h30m",
+ * "1.5s", "100ms", "0s". Returns the length; below 0 counts as 0. */
+#define NUM_DURATION_TEXT 32
+size_t num_format_duration(int64_t duration_ms, char text[NUM_DURATION_TEXT]);
+
 /* RFC 3339 time ("2026-11-23T07:00:00Z", with fraction, with offset) to
  * milliseconds since 1970, and back as UTC with seconds (metav1.Time) or with
  * microseconds (metav1.MicroTime). */

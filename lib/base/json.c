@@ -1,0 +1,226 @@
+#include "base/json.h"
+
+#include <errno.h>
+#include <stdarg.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+
+/* --- parsing -------------------------------------------------------------- */
+
+struct text_position {
+    size_t line, column; /* from 1; columns count bytes */
+};
+
+static struct text_position position_of(struct span text, size_t offset)
+{
+    struct text_position position = { 1, 1 };
+
+    for (size_t i = 0; i < offset; i++) {
+        position.column++;
+        if (text.data[i] == '\n')
+            position = (struct text_position){ position.line + 1, 1 };
+    }
+    return position;
+}
+
+/* The index just behind the string whose opening quote is at `offset`. */
+static size_t skip_string(struct span text, size_t offset)
+{
+    for (size_t i = offset + 1; i < text.length; i++) {
+        if (text.data[i] == '\\')
+            i++;
+        else if (text.data[i] == '"')
+            return i + 1;
+    }
+    return text.length;
+}
+
+/* jansson recurses once for every level, so the depth is checked before. */
+static int check_depth(struct span text, const char *what, struct err *err)
+{
+    size_t depth = 0;
+
+    for (size_t i = 0; i < text.length;) {
+        char character = text.data[i];
+
+        if (character == '"') {
+            i = skip_string(text, i);
+            continue;
+        }
+        if (character == '{' || character == '[')
+            depth++;
+        else if ((character == '}' || character == ']') && depth > 0)
+            depth--;
+        if (depth > LIMIT_JSON_DEPTH) {
+            struct text_position position = position_of(text, i);
+
+            return err_set(err, ERR_TOO_BIG, "%s line %zu column %zu: nested deeper than %d levels",
+                           what, position.line, position.column, LIMIT_JSON_DEPTH);
+        }
+        i++;
+    }
+    return 0;
+}
+
+/* jansson appends " near '<input>'", which may be part of a secret. */
+static void syntax_error(const char *what, const json_error_t *failure, struct err *err)
+{
+    const char *near = strstr(failure->text, " near '");
+    int length = near ? (int)(near - failure->text) : (int)strlen(failure->text);
+
+    err_set(err, ERR_INVALID, "%s line %d column %d: %.*s", what, failure->line, failure->column,
+            length, failure->text);
+}
+
+json_t *jx_parse(struct span text, size_t maximum, const char *what, struct err *err)
+{
+    json_error_t failure;
+
+    if (text.length > maximum) {
+        err_set(err, ERR_TOO_BIG, "%s is larger than %zu bytes", what, maximum);
+        return NULL;
+    }
+    if (check_depth(text, what, err))
+        return NULL;
+    json_t *value = json_loadb(text.length > 0 ? text.data : "", text.length,
+                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &failure);
+
+    if (!value)
+        syntax_error(what, &failure, err);
+    return value;
+}
+
+static int read_file(const char *path, size_t maximum, struct buf *content, struct err *err)
+{
+    char chunk[16384];
+    auto_fclose FILE *file = fopen(path, "re");
+
+    if (!file)
+        return err_errno(err, errno, "%s", path);
+    buf_init(content, maximum);
+    while (!content->overflow) {
+        size_t length = fread(chunk, 1, sizeof(chunk), file);
+
+        if (length == 0)
+            break;
+        buf_append(content, chunk, length);
+    }
+    if (ferror(file))
+        return err_errno(err, errno, "%s", path);
+    return buf_check(content, path, err);
+}
+
+json_t *jx_parse_file(const char *path, size_t maximum, struct err *err)
+{
+    auto_buf struct buf content = { 0 };
+
+    if (read_file(path, maximum, &content, err))
+        return NULL;
+    return jx_parse((struct span){ content.data, content.length }, maximum, path, err);
+}
+
+/* --- reading -------------------------------------------------------------- */
+
+char *jx_canonical(const json_t *value)
+{
+    char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+
+    if (!text) {
+        fputs("a JSON tree cannot be written: out of memory, or it contains itself\n", stderr);
+        abort();
+    }
+    return text;
+}
+
+static json_t *walk(const json_t *object, va_list names)
+{
+    const json_t *value = object;
+
+    for (const char *name = va_arg(names, const char *); name && value;
+         name = va_arg(names, const char *))
+        value = json_object_get(value, name);
+    return json_is_null(value) ? NULL : (json_t *)value;
+}
+
+json_t *jx_get(const json_t *object, ...)
+{
+    va_list names;
+
+    va_start(names, object);
+    json_t *value = walk(object, names);
+    va_end(names);
+    return value;
+}
+
+const char *jx_string(const json_t *object, ...)
+{
+    va_list names;
+
+    va_start(names, object);
+    const char *text = json_string_value(walk(object, names));
+    va_end(names);
+    return text;
+}
+
+int64_t jx_int(const json_t *object, const char *name, int64_t fallback)
+{
+    const json_t *value = json_object_get(object, name);
+
+    return json_is_integer(value) ? json_integer_value(value) : fallback;
+}
+
+bool jx_bool(const json_t *object, const char *name, bool fallback)
+{
+    const json_t *value = json_object_get(object, name);
+
+    return json_is_boolean(value) ? json_is_true(value) : fallback;
+}
+
+/* --- RFC 7386 ------------------------------------------------------------- */
+
+/* A merge patch cannot set null: null in `to` is the same as absent. */
+json_t *jx_merge_diff(const json_t *from, const json_t *to)
+{
+    const char *name;
+    json_t *value;
+
+    if (!json_is_object(from) || !json_is_object(to))
+        return json_deep_copy(to);
+    json_t *patch = json_object();
+
+    json_object_foreach((json_t *)from, name, value)
+    {
+        json_t *wanted = json_object_get(to, name);
+
+        if (!json_is_null(value) && (!wanted || json_is_null(wanted)))
+            json_object_set_new(patch, name, json_null());
+    }
+    json_object_foreach((json_t *)to, name, value)
+    {
+        const json_t *present = json_object_get(from, name);
+
+        if (!json_is_null(value) && !json_equal(present, value))
+            json_object_set_new(patch, name, jx_merge_diff(present, value));
+    }
+    return patch;
+}
+
+json_t *jx_merge_apply(const json_t *target, const json_t *patch)
+{
+    const char *name;
+    json_t *value;
+
+    if (!json_is_object(patch))
+        return json_deep_copy(patch);
+    json_t *result = json_is_object(target) ? json_deep_copy(target) : json_object();
+
+    json_object_foreach((json_t *)patch, name, value)
+    {
+        if (json_is_null(value))
+            json_object_del(result, name);
+        else
+            json_object_set_new(result, name, jx_merge_apply(json_object_get(result, name), value));
+    }
+    return result;
+}

@@ -1,0 +1,65 @@
+#include "base/sha256.h"
+
+#include <openssl/evp.h>
+#include <stdint.h>
+
+/* OpenSSL fails here only for want of memory, or when the build lacks SHA-256. */
+static void require(int succeeded)
+{
+    if (succeeded != 1) {
+        fputs("SHA-256 is not available\n", stderr);
+        abort();
+    }
+}
+
+void sha256_init(struct sha256 *hash)
+{
+    hash->context = EVP_MD_CTX_new();
+    require(hash->context ? 1 : 0);
+    require(EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL));
+}
+
+void sha256_release(struct sha256 *hash)
+{
+    EVP_MD_CTX_free(hash->context);
+    hash->context = NULL;
+}
+
+void sha256_add(struct sha256 *hash, const void *bytes, size_t length)
+{
+    require(EVP_DigestUpdate(hash->context, bytes, length));
+}
+
+void sha256_add_part(struct sha256 *hash, struct span part)
+{
+    unsigned char prefix[8];
+
+    for (size_t i = 0; i < sizeof(prefix); i++)
+        prefix[i] = (unsigned char)((uint64_t)part.length >> (56 - 8 * i));
+    sha256_add(hash, prefix, sizeof(prefix));
+    sha256_add(hash, part.data, part.length);
+}
+
+void sha256_hex(struct sha256 *hash, char ret_hex[SHA256_HEX])
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+
+    require(EVP_DigestFinal_ex(hash->context, digest, &length));
+    for (size_t i = 0; i < (SHA256_HEX - 1) / 2; i++) {
+        ret_hex[2 * i] = digits[digest[i] >> 4];
+        ret_hex[2 * i + 1] = digits[digest[i] & 0xF];
+    }
+    ret_hex[SHA256_HEX - 1] = '\0';
+    sha256_release(hash);
+}
+
+void sha256_of(struct span bytes, char ret_hex[SHA256_HEX])
+{
+    struct sha256 hash;
+
+    sha256_init(&hash);
+    sha256_add(&hash, bytes.data, bytes.length);
+    sha256_hex(&hash, ret_hex);
+}
