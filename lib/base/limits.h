@@ -42,6 +42,11 @@
 #define LIMIT_HTTP_HEADERS (64 * KIB)
 /* A request body that our own servers accept. */
 #define LIMIT_HTTP_REQUEST_BODY (4 * MIB)
+/* Bytes of further requests that our servers keep while they answer one. */
+#define LIMIT_HTTP_PIPELINE (64 * KIB)
+/* Descriptors of one of our servers: far more than a cluster's clients and
+ * scrapers need, far less than a flood could take. */
+#define LIMIT_HTTP_CONNECTIONS 4096
 /* One watch event, or one item of a list: one object of at most 1.5 MiB in
  * etcd, which JSON escaping and managedFields can make larger on the wire. */
 #define LIMIT_KUBE_OBJECT (8 * MIB)

@@ -1,6 +1,9 @@
 /* httpd.h - a small HTTP/1.1 server (libwebsockets) for our own end points:
  * the controller's /metrics and probes, kubesim's API, stand-ins in tests.
  *
+ * Connections are kept alive and closed after some minutes of silence. A body
+ * must come with Content-Length (otherwise 411).
+ *
  * A server belongs to the thread that calls httpd_run(); the handler and all
  * functions on exchanges run there, except httpd_wake(). For each request the
  * handler gets one struct httpd_exchange with the whole request (body
@@ -23,9 +26,10 @@ struct httpd_exchange;
 typedef void (*httpd_handler)(void *context, struct httpd_exchange *exchange);
 
 struct httpd_options {
-    const char *address;  /* "127.0.0.1", "::", ... */
-    unsigned port;        /* 0: a free one, see httpd_port() */
+    const char *address;                             /* "127.0.0.1", "::", ... */
+    unsigned port;                                   /* 0: a free one, see httpd_port() */
     const char *tls_certificate_file, *tls_key_file; /* NULL: plain HTTP */
+    const char *tls_client_ca_file; /* clients must present a certificate of it; NULL: none */
     httpd_handler handler;
     void *context;
 };
@@ -33,14 +37,16 @@ struct httpd_options {
 /* NULL on failure: the address is in use, the certificate cannot be read. */
 struct httpd *httpd_new(const struct httpd_options *options, struct err *err)
     __attribute__((warn_unused_result));
-void httpd_free(struct httpd *server); /* drops open exchanges; NULL: no effect */
+/* Drops connections and open exchanges without further callbacks; not to be
+ * called from one. NULL: no effect. */
+void httpd_free(struct httpd *server);
 unsigned httpd_port(const struct httpd *server);
 
-/* Serves for at most wait_ms (-1: until woken). */
+/* Waits at most wait_ms (-1: until something happens) and serves what came. */
 void httpd_run(struct httpd *server, int64_t wait_ms);
 void httpd_wake(struct httpd *server); /* from any thread */
 
-/* --- the request: borrowed, valid until the exchange is answered --- */
+/* --- the request: borrowed, valid until the exchange is over --- */
 const char *httpd_method(const struct httpd_exchange *exchange);
 const char *httpd_path(const struct httpd_exchange *exchange); /* as sent, without query */
 /* Query parameter, percent-decoded; NULL when absent. */
@@ -48,7 +54,8 @@ const char *httpd_query(const struct httpd_exchange *exchange, const char *name)
 const char *httpd_header(const struct httpd_exchange *exchange, const char *name); /* or NULL */
 struct span httpd_body(const struct httpd_exchange *exchange);
 
-/* --- a whole answer; `bytes` are copied, the exchange is over --- */
+/* --- a whole answer; all is copied, the exchange is over. The peer may be gone
+ * by then: that makes no difference. content_type may be NULL. --- */
 void httpd_reply(struct httpd_exchange *exchange, int status, const char *content_type,
                  struct span bytes, const struct http_header *headers, size_t header_count);
 
@@ -62,5 +69,6 @@ void httpd_stream_begin(struct httpd_exchange *exchange, int status, const char 
 void httpd_stream_write(struct httpd_exchange *exchange, struct span bytes);
 size_t httpd_stream_queued(const struct httpd_exchange *exchange);
 void httpd_stream_end(struct httpd_exchange *exchange);
-/* Cuts the connection at once, without the last chunk: a fault for tests. */
+/* Cuts the connection at once, without the last chunk: a fault for tests. The
+ * exchange is over, and on_close is not called. */
 void httpd_abort(struct httpd_exchange *exchange);

@@ -102,6 +102,9 @@ void transport_run(struct transport *transport, int64_t wait_ms);
 /* Makes a waiting transport_run() return. From any thread; async-signal-safe. */
 void transport_wake(struct transport *transport);
 
+/* "Not Found" for 404 (RFC 9110, 15); "Unknown" for a status without a name. */
+const char *http_status_text(int status);
+
 /* Value of a header, names compared without case; NULL when missing. */
 const char *http_reply_header(const struct http_reply *reply, const char *name);
 
