@@ -1,6 +1,7 @@
 /* yaml.h - YAML (libyaml) to a jansson tree, for kubeconfig and manifests.
  *
- * The YAML that Kubernetes accepts: one document, string keys. Anchors and
+ * The YAML that Kubernetes accepts: one document, keys taken as they are
+ * written (`1:` names the member "1"), no infinity or nan. Anchors and
  * aliases are refused (a few hundred bytes of them expand to gigabytes), and so
  * are duplicate keys, tags other than the core ones, and documents beyond
  * LIMIT_YAML_DOCUMENT or LIMIT_JSON_DEPTH. Plain scalars become null, booleans,
