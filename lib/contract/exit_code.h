@@ -5,6 +5,8 @@
  * backoffLimit (controller/job_builder.h). */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 enum exit_code {
@@ -24,7 +26,7 @@ enum exit_code {
 /* The code and the reason word for an error. A reason word of the error itself
  * wins (UsageError, DataInvalid, InputNotFound, InputChanged, Unreachable,
  * Internal, OutputExists, OutputFailed, TryAgain, PermissionDenied, Terminated);
- * any other word goes with the code of the error's kind: INVALID, TOO_BIG 65;
+ * any other word gives way to that of the error's kind: INVALID, TOO_BIG 65;
  * UNSUPPORTED 64; NOT_FOUND, GONE 66; EXISTS, CONFLICT 73; DENIED 77; RETRY 69;
  * IO 75; CANCELED 143; INTERNAL 70. */
 int exit_code_of(const struct err *error);

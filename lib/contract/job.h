@@ -9,7 +9,6 @@
  * be left out, and nothing made by an earlier run is then looked for. */
 #pragma once
 
-#include "contract/check.h"
 #include "contract/spec.h"
 
 #define JOB_VERSION    1

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/fields.h"
+#include "contract/check.h"
 
 enum column_type { COLUMN_NUMERIC, COLUMN_CATEGORICAL, COLUMN_BOOLEAN };
 extern const char *const column_type_names[]; /* Numeric, Categorical, Boolean */

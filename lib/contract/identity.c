@@ -1,0 +1,125 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/sha256.h"
+#include "contract/identity.h"
+
+#define JOB_NAME_PREFIX 40 /* of the owner's name; "-t" and 10 digits make 52 */
+#define JOB_NAME_DIGITS 10
+
+static void add_text(struct sha256 *hash, const char *text)
+{
+    sha256_add_part(hash, span_of(text ? text : ""));
+}
+
+static void add_json(struct sha256 *hash, json_t *take_value)
+{
+    auto_json json_t *value = take_value;
+    auto_free char *text = jx_canonical(value);
+    add_text(hash, text);
+}
+
+/* The first digits of the hash, with NUL: ret_text has size bytes. */
+static void finish(struct sha256 *hash, char *ret_text, size_t size)
+{
+    char hex[SHA256_HEX];
+    sha256_hex(hash, hex);
+    memcpy(ret_text, hex, size - 1);
+    ret_text[size - 1] = '\0';
+}
+
+void identity_training_spec(const struct training_spec *spec, char ret_key[IDENTITY_KEY])
+{
+    struct sha256 hash;
+    sha256_init(&hash);
+    add_text(&hash, "training-spec");
+    add_json(&hash, fields_encode(&training_spec_fields, spec));
+    finish(&hash, ret_key, IDENTITY_KEY);
+}
+
+void identity_training_run(const char *spec_hash, const char *token, const char *image_digest,
+                           char ret_key[IDENTITY_KEY])
+{
+    struct sha256 hash;
+    sha256_init(&hash);
+    add_text(&hash, "training-run");
+    add_text(&hash, spec_hash);
+    add_text(&hash, token);
+    add_text(&hash, image_digest);
+    finish(&hash, ret_key, IDENTITY_KEY);
+}
+
+/* What fields_encode() needs to see scoring options as an object. */
+struct scoring_alone {
+    struct scoring_options options;
+};
+static const struct field scoring_items[] = { SCORING_FIELDS(struct scoring_alone, options) };
+static const struct fields scoring_fields = FIELDS(struct scoring_alone, scoring_items);
+
+void identity_batch_spec(const char *model_name, const char *input_uri,
+                         const struct output_spec *output, const struct scoring_options *scoring,
+                         char ret_key[IDENTITY_KEY])
+{
+    struct sha256 hash;
+    sha256_init(&hash);
+    add_text(&hash, "batch-spec");
+    add_text(&hash, model_name);
+    add_text(&hash, input_uri);
+    add_json(&hash, fields_encode(&output_spec_fields, output));
+    add_json(&hash, fields_encode(&scoring_fields, scoring));
+    finish(&hash, ret_key, IDENTITY_KEY);
+}
+
+void identity_batch_run(const char *spec_hash, const char *retry_token, char ret_key[IDENTITY_KEY])
+{
+    struct sha256 hash;
+    sha256_init(&hash);
+    add_text(&hash, "batch-run");
+    add_text(&hash, spec_hash);
+    add_text(&hash, retry_token);
+    finish(&hash, ret_key, IDENTITY_KEY);
+}
+
+static int compare_names(const void *left, const void *right)
+{
+    return strcmp((*(const struct hashed_file *const *)left)->name,
+                  (*(const struct hashed_file *const *)right)->name);
+}
+
+void identity_version(const struct hashed_file *files, size_t count,
+                      char ret_version[IDENTITY_VERSION])
+{
+    auto_free const struct hashed_file **sorted = mem_zero(count, sizeof(*sorted));
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = &files[i];
+    qsort(sorted, count, sizeof(*sorted), compare_names);
+    struct sha256 hash;
+    sha256_init(&hash);
+    add_text(&hash, "model-version");
+    for (size_t i = 0; i < count; i++) {
+        add_text(&hash, sorted[i]->name);
+        add_text(&hash, sorted[i]->sha256);
+    }
+    finish(&hash, ret_version, IDENTITY_VERSION);
+}
+
+void identity_job_name(const char *owner_name, char letter, const char *owner_uid,
+                       const char *run_key, int64_t attempt, char ret_name[IDENTITY_NAME])
+{
+    char number[24], digits[JOB_NAME_DIGITS + 1];
+    snprintf(number, sizeof(number), "%" PRId64, attempt);
+    struct sha256 hash;
+    sha256_init(&hash);
+    add_text(&hash, "job");
+    add_text(&hash, owner_uid);
+    add_text(&hash, run_key);
+    add_text(&hash, number);
+    finish(&hash, digits, sizeof(digits));
+    size_t length = strnlen(owner_name, JOB_NAME_PREFIX);
+    while (length > 0 && owner_name[length - 1] == '-')
+        length--;
+    snprintf(ret_name, IDENTITY_NAME, "%.*s-%c%s", (int)length, owner_name, letter, digits);
+}

@@ -1,0 +1,155 @@
+#include "base/json.h"
+#include "base/limits.h"
+#include "contract/job.h"
+#include "contract/reasons.h"
+
+static const char *const train_kind_names[] = { "Train", NULL };
+static const char *const score_kind_names[] = { "Score", NULL };
+
+static const struct field artifacts_spec_items[] = {
+    FIELD(struct artifacts_spec, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED, .maximum = 1024,
+          .check = check_folder_uri),
+};
+const struct fields artifacts_spec_fields = FIELDS(struct artifacts_spec, artifacts_spec_items);
+
+static const struct field train_job_items[] = {
+    FIELD(struct train_job, version, "version", FIELD_INT, .flags = FIELD_REQUIRED | FIELD_KEEP,
+          .minimum = JOB_VERSION, .maximum = JOB_VERSION),
+    FIELD(struct train_job, kind, "kind", FIELD_ENUM, .flags = FIELD_REQUIRED | FIELD_KEEP,
+          .names = train_kind_names),
+    FIELD(struct train_job, model, "model", FIELD_STRING, .flags = FIELD_REQUIRED,
+          .check = check_object),
+    FIELD(struct train_job, run_key, "runKey", FIELD_STRING, .check = check_key),
+    TRAINING_FIELDS(struct train_job, training),
+    FIELD(struct train_job, artifacts, "artifacts", FIELD_OBJECT, .flags = FIELD_REQUIRED,
+          .table = &artifacts_spec_fields),
+};
+const struct fields train_job_fields = FIELDS(struct train_job, train_job_items);
+
+static const struct field model_source_items[] = {
+    FIELD(struct model_source, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED, .maximum = 1024,
+          .check = check_folder_uri),
+    FIELD(struct model_source, version, "version", FIELD_STRING, .check = check_version),
+};
+static const struct fields model_source_fields = FIELDS(struct model_source, model_source_items);
+
+static const struct field input_source_items[] = {
+    FIELD(struct input_source, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED, .maximum = 1024,
+          .check = check_uri),
+    FIELD(struct input_source, generation, "generation", FIELD_STRING, .flags = FIELD_NONEMPTY,
+          .maximum = 256, .check = check_line),
+};
+static const struct fields input_source_fields = FIELDS(struct input_source, input_source_items);
+
+static const struct field score_job_items[] = {
+    FIELD(struct score_job, version, "version", FIELD_INT, .flags = FIELD_REQUIRED | FIELD_KEEP,
+          .minimum = JOB_VERSION, .maximum = JOB_VERSION),
+    FIELD(struct score_job, kind, "kind", FIELD_ENUM, .flags = FIELD_REQUIRED | FIELD_KEEP,
+          .names = score_kind_names),
+    FIELD(struct score_job, batch, "batch", FIELD_STRING, .flags = FIELD_REQUIRED,
+          .check = check_object),
+    FIELD(struct score_job, spec_hash, "specHash", FIELD_STRING, .check = check_key),
+    FIELD(struct score_job, model, "model", FIELD_OBJECT, .flags = FIELD_REQUIRED,
+          .table = &model_source_fields),
+    FIELD(struct score_job, input, "input", FIELD_OBJECT, .flags = FIELD_REQUIRED,
+          .table = &input_source_fields),
+    FIELD(struct score_job, output, "output", FIELD_OBJECT, .flags = FIELD_REQUIRED,
+          .table = &output_spec_fields),
+    SCORING_FIELDS(struct score_job, scoring),
+};
+const struct fields score_job_fields = FIELDS(struct score_job, score_job_items);
+
+static int usage_error(const struct err *why, struct err *err)
+{
+    return err_reason(err, ERR_INVALID, REASON_UsageError, "%s", why->message);
+}
+
+/* Kind and version come first: without them the other members mean nothing. */
+static int check_head(const json_t *document, const char *kind, struct err *err)
+{
+    const char *found = jx_string(document, "kind", NULL);
+    if (!found || strcmp(found, kind) != 0)
+        return err_reason(err, ERR_INVALID, REASON_UsageError,
+                          "kind: must be \"%s\" for this program, not \"%s\"", kind,
+                          found ? found : "");
+    int64_t version = jx_int(document, "version", 0);
+    if (version != JOB_VERSION)
+        return err_reason(err, ERR_INVALID, REASON_UsageError,
+                          "version: must be %d, the only one this program knows", JOB_VERSION);
+    return 0;
+}
+
+int train_job_decode(const json_t *document, struct arena *arena, struct train_job *ret_job,
+                     struct err *err)
+{
+    struct train_job job;
+    struct err why;
+    if (check_head(document, "Train", err) < 0)
+        return -1;
+    if (fields_decode(document, &train_job_fields, "", arena, &job, &why) < 0 ||
+        training_spec_check(&job.training, "", &why) < 0)
+        return usage_error(&why, err);
+    *ret_job = job;
+    return 0;
+}
+
+int score_job_decode(const json_t *document, struct arena *arena, struct score_job *ret_job,
+                     struct err *err)
+{
+    struct score_job job;
+    struct err why;
+    if (check_head(document, "Score", err) < 0)
+        return -1;
+    if (fields_decode(document, &score_job_fields, "", arena, &job, &why) < 0)
+        return usage_error(&why, err);
+    *ret_job = job;
+    return 0;
+}
+
+/* A document that cannot be read is a usage error too: exit code 64, not 66. */
+static json_t *read_document(const char *path, struct err *err)
+{
+    struct err why;
+    json_t *document = jx_parse_file(path, LIMIT_JOB_DOCUMENT, &why);
+    if (!document)
+        usage_error(&why, err);
+    return document;
+}
+
+int train_job_read(const char *path, struct arena *arena, struct train_job *ret_job,
+                   struct err *err)
+{
+    auto_json json_t *document = read_document(path, err);
+    if (!document)
+        return -1;
+    if (train_job_decode(document, arena, ret_job, err) < 0)
+        return err_wrap(err, "%s", path);
+    return 0;
+}
+
+int score_job_read(const char *path, struct arena *arena, struct score_job *ret_job,
+                   struct err *err)
+{
+    auto_json json_t *document = read_document(path, err);
+    if (!document)
+        return -1;
+    if (score_job_decode(document, arena, ret_job, err) < 0)
+        return err_wrap(err, "%s", path);
+    return 0;
+}
+
+json_t *train_job_encode(const struct train_job *job)
+{
+    struct train_job document = *job;
+    document.version = JOB_VERSION;
+    document.kind = 0;
+    return fields_encode(&train_job_fields, &document);
+}
+
+json_t *score_job_encode(const struct score_job *job)
+{
+    struct score_job document = *job;
+    document.version = JOB_VERSION;
+    document.kind = 0;
+    return fields_encode(&score_job_fields, &document);
+}

@@ -1,0 +1,164 @@
+#include <math.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/num.h"
+#include "contract/check.h"
+#include "contract/spec.h"
+
+const char *const column_type_names[] = { "Numeric", "Categorical", "Boolean", NULL };
+const char *const algorithm_names[] = { "Auto", "GradientBoosting", "LogisticRegression", NULL };
+const char *const objective_names[] = { "F1", NULL };
+
+static const struct field column_override_items[] = {
+    FIELD(struct column_override, name, "name", FIELD_STRING, .flags = FIELD_REQUIRED,
+          .check = check_column),
+    FIELD(struct column_override, type, "type", FIELD_ENUM, .flags = FIELD_REQUIRED | FIELD_KEEP,
+          .names = column_type_names),
+};
+const struct fields column_override_fields = FIELDS(struct column_override, column_override_items);
+
+static const struct field data_spec_items[] = {
+    FIELD(struct data_spec, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED, .maximum = 1024,
+          .check = check_uri),
+    FIELD(struct data_spec, target, "target", FIELD_STRING, .flags = FIELD_REQUIRED,
+          .check = check_column),
+    FIELD(struct data_spec, positive_label, "positiveLabel", FIELD_STRING, .flags = FIELD_NONEMPTY,
+          .fallback = "1", .maximum = 256),
+    FIELD(struct data_spec, id, "id", FIELD_STRING, .flags = FIELD_REQUIRED, .check = check_column),
+    FIELD(struct data_spec, drop, "drop", FIELD_STRINGS, .maximum = 256, .check = check_column),
+    FIELD(struct data_spec, columns, "columns", FIELD_OBJECTS, .maximum = 256,
+          .table = &column_override_fields),
+};
+const struct fields data_spec_fields = FIELDS(struct data_spec, data_spec_items);
+
+static const struct field validation_spec_items[] = {
+    FIELD(struct validation_spec, holdout, "holdout", FIELD_NUMBER, .fallback = "0.2",
+          .number_range = "[0.05,0.5]"),
+    FIELD(struct validation_spec, folds, "folds", FIELD_INT, .fallback = "5", .minimum = 2,
+          .maximum = 10),
+};
+const struct fields validation_spec_fields = FIELDS(struct validation_spec, validation_spec_items);
+
+static const struct field threshold_spec_items[] = {
+    FIELD(struct threshold_spec, objective, "objective", FIELD_ENUM, .fallback = "F1",
+          .names = objective_names),
+};
+const struct fields threshold_spec_fields = FIELDS(struct threshold_spec, threshold_spec_items);
+
+/* A member named by its own struct, so that TRAINING_FIELDS has an offset of 0. */
+struct training_spec_alone {
+    struct training_spec spec;
+};
+static const struct field training_spec_items[] = { TRAINING_FIELDS(struct training_spec_alone,
+                                                                    spec) };
+const struct fields training_spec_fields = FIELDS(struct training_spec_alone, training_spec_items);
+
+static const struct field output_spec_items[] = {
+    FIELD(struct output_spec, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED, .maximum = 1024,
+          .check = check_uri),
+    FIELD(struct output_spec, columns, "columns", FIELD_STRINGS, .maximum = 64,
+          .check = check_column),
+    FIELD(struct output_spec, overwrite, "overwrite", FIELD_BOOL, .fallback = "false"),
+};
+const struct fields output_spec_fields = FIELDS(struct output_spec, output_spec_items);
+
+#define BOOSTING (1U << ALGORITHM_AUTO | 1U << ALGORITHM_GRADIENT_BOOSTING)
+#define LINEAR   (1U << ALGORITHM_AUTO | 1U << ALGORITHM_LOGISTIC_REGRESSION)
+
+const struct parameter parameters[] = {
+    { "max_depth", true, 1, 10, "depth of each tree; else chosen by validation", BOOSTING },
+    { "min_child_weight", false, 0, 1000,
+      "least sum of row weights in a leaf; else chosen by validation", BOOSTING },
+    { "learning_rate", false, 0.001, 1, "how much of each tree is added", BOOSTING },
+    { "max_trees", true, 1, 5000, "most trees; how many are used is chosen by validation",
+      BOOSTING },
+    { "lambda", false, 0, 1000, "L2 penalty on the values of leaves", BOOSTING },
+    { "l2", false, 0, 1000000, "L2 penalty on the coefficients; else chosen by validation",
+      LINEAR },
+    { NULL, false, 0, 0, NULL, 0 },
+};
+
+static const struct parameter *find_parameter(const char *name)
+{
+    for (const struct parameter *parameter = parameters; parameter->name; parameter++)
+        if (strcmp(parameter->name, name) == 0)
+            return parameter;
+    return NULL;
+}
+
+static int unknown_parameter(const char *where, const char *name, int algorithm, struct err *err)
+{
+    auto_buf struct buf known = { .maximum = 1 * KIB };
+    for (const struct parameter *parameter = parameters; parameter->name; parameter++)
+        if (parameter->algorithms & 1U << algorithm)
+            buf_format(&known, "%s%s", known.length ? ", " : "", parameter->name);
+    return err_set(err, ERR_INVALID, "%sparameters.%s: must be a parameter of %s: %s", where, name,
+                   algorithm_names[algorithm], buf_text(&known));
+}
+
+static int check_parameter(const struct training_spec *spec, const struct pair *given,
+                           const char *where, struct err *err)
+{
+    const struct parameter *parameter = find_parameter(given->name);
+    if (!parameter || !(parameter->algorithms & 1U << spec->algorithm))
+        return unknown_parameter(where, given->name, spec->algorithm, err);
+    double value;
+    if (num_double(span_of(given->value), &value, NULL) == 0 && value >= parameter->minimum &&
+        value <= parameter->maximum && (!parameter->whole || value == floor(value)))
+        return 0;
+    char minimum[NUM_DOUBLE_TEXT], maximum[NUM_DOUBLE_TEXT];
+    num_format_double(parameter->minimum, minimum);
+    num_format_double(parameter->maximum, maximum);
+    return err_set(err, ERR_INVALID, "%sparameters.%s: must be %s from %s to %s, not \"%s\"", where,
+                   given->name, parameter->whole ? "an integer" : "a decimal number", minimum,
+                   maximum, given->value);
+}
+
+static int check_columns(const struct data_spec *data, const char *where, struct err *err)
+{
+    const struct column_override *columns = data->columns.items;
+    if (strcmp(data->target, data->id) == 0)
+        return err_set(err, ERR_INVALID, "%sdata.id: must be another column than data.target",
+                       where);
+    for (size_t i = 0; i < data->drop.count; i++)
+        if (strcmp(data->drop.items[i], data->target) == 0)
+            return err_set(err, ERR_INVALID, "%sdata.drop[%zu]: must not be data.target", where, i);
+    for (size_t i = 0; i < data->columns.count; i++) {
+        if (strcmp(columns[i].name, data->target) == 0 || strcmp(columns[i].name, data->id) == 0)
+            return err_set(err, ERR_INVALID,
+                           "%sdata.columns[%zu].name: must be neither data.target nor data.id",
+                           where, i);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(columns[i].name, columns[j].name) == 0)
+                return err_set(err, ERR_INVALID, "%sdata.columns[%zu].name: must not repeat \"%s\"",
+                               where, i, columns[i].name);
+    }
+    return 0;
+}
+
+int training_spec_check(const struct training_spec *spec, const char *path, struct err *err)
+{
+    char where[64];
+    snprintf(where, sizeof(where), "%s%s", path, path[0] ? "." : "");
+    if (check_columns(spec->data, where, err) < 0)
+        return -1;
+    for (size_t i = 0; i < spec->parameters.count; i++)
+        if (check_parameter(spec, &spec->parameters.items[i], where, err) < 0)
+            return -1;
+    return 0;
+}
+
+bool parameter_value(const struct training_spec *spec, const char *name, double *ret_value)
+{
+    for (size_t i = 0; i < spec->parameters.count; i++)
+        if (strcmp(spec->parameters.items[i].name, name) == 0)
+            return num_double(span_of(spec->parameters.items[i].value), ret_value, NULL) == 0;
+    return false;
+}
+
+bool scoring_threshold(const struct scoring_options *options, double *ret_threshold)
+{
+    return strcmp(options->threshold, "Auto") != 0 &&
+           num_double(span_of(options->threshold), ret_threshold, NULL) == 0;
+}
