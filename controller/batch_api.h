@@ -1,0 +1,71 @@
+/* batch_api.h - the ChurnBatch resource as C structs with field tables.
+ *
+ * crds/churnbatches.yaml says the same to the API server; a test walks both. */
+#pragma once
+
+#include "contract/job.h"
+#include "contract/result.h"
+#include "conditions.h"
+#include "model_api.h"
+#include "pod_template.h"
+
+enum freshness { FRESHNESS_LATEST, FRESHNESS_CURRENT };
+extern const char *const freshness_names[]; /* Latest, Current */
+
+struct input_spec {
+    const char *uri; /* file, or folder: its newest file */
+};
+
+struct batch_spec {
+    struct object_reference *model_ref;
+    int freshness;     /* enum freshness */
+    const char *image; /* NULL: the controller's default scorer image */
+    struct input_spec *input;
+    struct output_spec *output;
+    struct scoring_options scoring;
+    const char *retry_token;
+    struct pod_template *pod_template; /* NULL: the model's */
+    int64_t active_deadline_seconds, backoff_limit;
+    bool suspend;
+};
+
+/* What a batch's freshness check led to. */
+struct freshness_status {
+    const char *action, *reason, *digest; /* Skipped | Started; as lastDecision */
+};
+
+struct batch_model_status {
+    const char *version, *uri, *image_digest;
+};
+
+struct batch_status {
+    int64_t observed_generation;
+    struct list conditions; /* of struct condition */
+    const char *required_digest;
+    struct freshness_status *training;
+    struct input_result *input;
+    struct output_result *output;
+    struct batch_model_status *model;
+    struct rows_result *rows;
+    struct scores_result *scores;
+    int64_t attempt;
+    int64_t lost_results; /* results that could not be read; another one fails the run */
+    const char *job;      /* set: the run is decided; its name tells the run key too   */
+    int64_t start_time_ms, completion_time_ms;
+};
+
+extern const struct fields batch_spec_fields;
+extern const struct fields batch_status_fields;
+
+/* As model_spec_decode() and model_status_decode(). */
+int batch_spec_decode(const json_t *spec, struct arena *arena, struct batch_spec *ret_spec,
+                      struct err *err) __attribute__((warn_unused_result));
+int batch_status_decode(const json_t *status, struct arena *arena, struct batch_status *ret_status,
+                        struct err *err) __attribute__((warn_unused_result));
+
+/* The file a batch writes: output.uri, or <folder>/<batch name>.csv. The shell
+ * indexes unfinished batches by it. */
+const char *batch_output_uri(const char *output_uri, const char *batch_name, struct arena *arena);
+
+/* Complete or Failed. */
+bool batch_is_finished(const struct batch_status *status);

@@ -1,0 +1,107 @@
+/* model_api.h - the ChurnModel resource as C structs with field tables.
+ *
+ * crds/churnmodels.yaml says the same to the API server; a test walks both. */
+#pragma once
+
+#include "contract/job.h"
+#include "contract/result.h"
+#include "conditions.h"
+#include "pod_template.h"
+
+#define API_GROUP    "churnops.io"
+#define API_VERSION  "churnops.io/v1alpha1"
+#define MODEL_KIND   "ChurnModel"
+#define BATCH_KIND   "ChurnBatch"
+#define MODEL_PLURAL "churnmodels"
+#define BATCH_PLURAL "churnbatches"
+
+struct object_reference {
+    const char *name;
+};
+extern const struct fields object_reference_fields;
+
+struct retrain_spec {
+    struct strings on; /* ImageDigest, Spec; see model_retrains_on() */
+    const char *token;
+};
+
+struct model_spec {
+    const char *image;              /* NULL: the controller's default trainer image */
+    struct list image_pull_secrets; /* of struct object_reference                   */
+    int64_t image_poll_interval_ms;
+    struct training_spec training; /* data, algorithm, ..., seed                   */
+    struct retrain_spec *retrain;
+    struct artifacts_spec *artifacts;
+    struct pod_template *pod_template; /* NULL: none */
+    int64_t active_deadline_seconds, backoff_limit;
+    bool suspend;
+};
+
+struct image_status {
+    const char *reference, *digest, *short_digest;
+    int64_t resolved_at_ms; /* when the digest last CHANGED */
+};
+
+struct model_version_status {
+    const char *version, *uri, *sha256, *image_digest, *data_uri, *data_sha256;
+    int64_t rows, trained_at_ms;
+    const char *algorithm, *run_key;
+};
+
+struct last_training {
+    const char *run_key, *image_digest, *spec_hash, *token;
+    const char *outcome; /* Trained, Reused, Failed */
+    const char *version, *reason, *message;
+    int64_t finished_at_ms;
+};
+
+struct decision {
+    const char *action, *reason; /* Started | Skipped; First, Token, ImageDigestUnchanged, ... */
+    int64_t time_ms;
+};
+
+struct data_source {
+    const char *uri, *generation; /* the file that was chosen; generation: only from a folder */
+};
+
+/* The run that is at work, or the last one: it is over when lastTraining has its
+ * run key. Written before its Job is created; the Job is built from it. */
+struct training_status {
+    const char *job, *run_key;
+    int64_t attempt, start_time_ms;
+    const char *image_digest, *spec_hash, *token;
+    struct data_source *data;
+    int64_t lost_results; /* results that could not be read; another one fails the run */
+    struct list steps;    /* of struct step, with the outcome */
+};
+
+struct model_status {
+    int64_t observed_generation;
+    struct list conditions; /* of struct condition */
+    struct image_status *image;
+    struct model_version_status *model;
+    struct list metrics; /* of struct metric, of the current version */
+    struct last_training *last_training;
+    struct decision *last_decision;
+    int64_t trainings_run, trainings_skipped;
+    struct training_status *training;
+};
+
+extern const struct fields model_spec_fields;
+extern const struct fields model_status_fields;
+
+/* Decodes `spec` of a ChurnModel and checks every rule. ERR_INVALID with the
+ * path ("spec.data.uri: must ..."). FIELD_JSON members are borrowed from `spec`. */
+int model_spec_decode(const json_t *spec, struct arena *arena, struct model_spec *ret_spec,
+                      struct err *err) __attribute__((warn_unused_result));
+
+/* Decodes `status`; NULL and {} give an empty status. Members that this version
+ * does not know are ignored, and writes leave them alone. */
+int model_status_decode(const json_t *status, struct arena *arena, struct model_status *ret_status,
+                        struct err *err) __attribute__((warn_unused_result));
+
+/* The trigger is in retrain.on: "ImageDigest" or "Spec". */
+bool model_retrains_on(const struct model_spec *spec, const char *trigger);
+
+/* A training was decided and its outcome is not in status yet. */
+bool model_is_training(const struct model_status *status);

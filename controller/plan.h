@@ -1,0 +1,99 @@
+/* plan.h - what a reconcile decided, for the shell to carry out.
+ *
+ * The shell executes actions in order and stops at the first that fails; the key
+ * then comes again with backoff, and the next reconcile decides anew from what
+ * is there. Whatever must not be decided twice is in a WRITE_STATUS that precedes
+ * the action that depends on it. A plan for an unchanged view, after its look-ups
+ * were started, has no action.
+ *
+ * WRITE_STATUS  merge patch for /status; the shell adds metadata.uid and
+ *               metadata.resourceVersion. Never sent empty: such an action is not
+ *               in the plan. 409: drop the plan, reconcile again when the cache
+ *               has caught up.
+ * CREATE_JOB    POST. 409: GET it; the same owner uid and run key is success; being
+ *               deleted: stop, its DELETED event wakes the key; a stranger's, and
+ *               400, 403, 413, 422: a job_refusal goes into the next view, the key
+ *               comes again at once.
+ * DELETE_JOB    DELETE with the uid as precondition and propagationPolicy
+ *               Foreground (the Job stays in the cache until its pods are gone).
+ *               404 and 409 are success.
+ * EVENT         best effort, never fails the plan.
+ * NEED_FACT     start a look-up and wake the key when it ended. When the answer is
+ *               there already (a shared fact that is new enough), put it into the
+ *               view and reconcile again at once.
+ * WAKE          reconcile the model; `asked` adds 1 to its view's `asked`, which
+ *               the shell sets to 0 after a WRITE_STATUS of the model succeeded
+ *               whose plan has skipped_counted. */
+#pragma once
+
+#include "base/json.h"
+#include "base/mem.h"
+
+enum action_kind {
+    ACTION_WRITE_STATUS,
+    ACTION_CREATE_JOB,
+    ACTION_DELETE_JOB,
+    ACTION_EVENT,
+    ACTION_NEED_FACT,
+    ACTION_WAKE,
+};
+
+enum fact_kind { FACT_IMAGE, FACT_FOLDER, FACT_JOB, FACT_PODS };
+
+struct fact_request {
+    enum fact_kind kind;
+    const char *argument;        /* image reference, folder URI, Job name              */
+    struct strings pull_secrets; /* IMAGE: names of Secrets in the key's namespace     */
+    int64_t newer_than_ms;       /* IMAGE, FOLDER: an answer whose look-up began before
+                                  * this is too old                                    */
+};
+
+struct action {
+    enum action_kind kind;
+    union {
+        json_t *patch; /* WRITE_STATUS: {"status": {...}}                              */
+        struct {
+            const char *name, *run_key;
+            json_t *object;
+        } create;
+        struct {
+            const char *name, *uid;
+        } delete_;
+        struct {
+            bool warning; /* type Warning instead of Normal                            */
+            const char *reason, *action, *note;
+        } event;
+        struct fact_request need;
+        struct {
+            const char *model; /* name, in the key's namespace                         */
+            bool asked;
+        } wake;
+    };
+};
+
+struct plan {
+    struct arena arena; /* owns all strings and JSON of the plan */
+    struct action *actions;
+    size_t count, capacity;
+    int64_t requeue_after_ms; /* -1: only events and facts wake the key */
+    bool skipped_counted;     /* the view's `asked` is in this plan's status */
+    const char *decision;     /* First, Token, ..., Skipped: for metrics; NULL: none */
+    const char *outcome;      /* of a run that ended: Trained, Scored, Reused, Failed */
+};
+
+void plan_init(struct plan *plan);
+void plan_release(struct plan *plan);
+#define auto_plan __attribute__((cleanup(plan_release)))
+
+struct action *plan_add(struct plan *plan, enum action_kind kind);
+/* `take_patch` is {"status": ...} or, when nothing changed, {"status": {}}, which
+ * is dropped. */
+void plan_write_status(struct plan *plan, json_t *take_patch);
+void plan_create_job(struct plan *plan, const char *name, const char *run_key, json_t *take_object);
+void plan_delete_job(struct plan *plan, const char *name, const char *uid);
+void plan_event(struct plan *plan, bool warning, const char *reason, const char *action,
+                const char *format, ...) __attribute__((format(printf, 5, 6)));
+void plan_need(struct plan *plan, const struct fact_request *request);
+void plan_wake(struct plan *plan, const char *model, bool asked);
+/* The key comes again after this long at the latest; the shortest wins. */
+void plan_requeue(struct plan *plan, int64_t delay_ms);

@@ -1,0 +1,29 @@
+/* project.h - objects of the API server reduced to what reconcilers read.
+ *
+ * The informers' cache keeps projections instead of objects: no managedFields,
+ * no labels of others, and of finished batches and Jobs nothing but the ledger.
+ * A later event brings the whole object again, so that an edited finished batch
+ * is projected anew from what was edited. */
+#pragma once
+
+#include "view.h"
+
+/* New references, never NULL; the input is not changed. */
+json_t *project_model(const json_t *object) __attribute__((warn_unused_result));
+json_t *project_batch(const json_t *object) __attribute__((warn_unused_result));
+json_t *project_job(const json_t *object) __attribute__((warn_unused_result));
+
+/* The parts of a projection (or of a whole object). Strings are copied into the
+ * arena. Missing members give NULL, 0, false. */
+void metadata_decode(const json_t *object, struct arena *arena, struct metadata *ret_metadata);
+void job_view_decode(const json_t *object, struct arena *arena, struct job_view *ret_job);
+
+/* uid of the controlling owner of one of our kinds, NULL when there is none; and
+ * its name. Borrowed from `object`. The cache's owner index uses it. */
+const char *job_owner_uid(const json_t *object);
+const char *job_owner_name(const json_t *object);
+
+/* The pods of a Job (items of a PodList) as a fact. The container that ended last
+ * decides; trouble is that of any pod which is not ready. */
+void pods_fact_decode(const char *job, const json_t *pod_items, struct arena *arena,
+                      struct pods_fact *ret_fact);

@@ -1,0 +1,150 @@
+/* view.h - everything a reconcile may know, gathered before it by the shell.
+ *
+ * Reconcilers are functions of a view and nothing else: no clock, no I/O. The
+ * shell fills a view from its cache (objects as project.h reduced them), from
+ * the facts it holds, and from its settings. All pointers are borrowed for the
+ * time of one reconcile. Times are wall-clock milliseconds since 1970.
+ *
+ * Facts are slow look-ups. A plan asks for one (plan.h); the shell looks it up,
+ * shares it between the keys that asked for the same thing, wakes them, and from
+ * then on puts it into their views. IMAGE and FOLDER facts stay, with their age.
+ * JOB and PODS facts are answers to one question: they are in the view of the
+ * pass that they wake and of no later one. */
+#pragma once
+
+#include "base/fields.h"
+#include "batch_api.h"
+#include "model_api.h"
+
+struct metadata {
+    const char *namespace_, *name, *uid, *resource_version;
+    int64_t generation, created_ms;
+    bool deleting;
+};
+
+/* --- Jobs ---------------------------------------------------------------- */
+
+enum job_state { JOB_UNFINISHED, JOB_COMPLETE, JOB_FAILED };
+
+struct job_view {
+    const char *name, *uid;
+    const char *run_key;          /* label churnops.io/run                                */
+    const char *template_hash;    /* annotation churnops.io/template (job_builder.h)      */
+    int64_t attempt;              /* annotation churnops.io/attempt                       */
+    enum job_state state;         /* by the conditions Complete and Failed alone          */
+    const char *reason, *message; /* of the condition Failed; NULL otherwise           */
+    int64_t active, ready;        /* pods                                              */
+    int64_t started_ms;           /* status.startTime; 0 while it is not set           */
+    bool suspended;               /* spec.suspend: Kueue's                             */
+    bool deleting;
+};
+
+/* --- facts --------------------------------------------------------------- */
+
+enum image_error { IMAGE_OK, IMAGE_UNREACHABLE, IMAGE_DENIED, IMAGE_NOT_FOUND };
+
+/* What a tag points to. */
+struct image_fact {
+    const char *reference;    /* as in the request                                       */
+    const char *digest;       /* last one known, "sha256:..."; NULL: never               */
+    int64_t checked_ms;       /* START of the last look-up that ended; 0: none ended     */
+    int64_t pending_ms;       /* start of the one in flight; 0: none                     */
+    enum image_error error;   /* of the last one that ended                              */
+    const char *message;      /* its error text, NULL when OK                            */
+    int64_t failing_since_ms; /* first of the failures in a row; 0: the last one was OK */
+};
+
+/* The newest data file of a folder (jobs.md, Identity). */
+struct folder_fact {
+    const char *uri;        /* of the folder                                           */
+    const char *newest_uri; /* NULL: no data file in it                                */
+    const char *generation;
+    int64_t checked_ms, pending_ms; /* as above                                        */
+    const char *message;            /* error of the last look-up, NULL when OK         */
+};
+
+/* A GET of one Job, past the cache. */
+struct job_fact {
+    const char *name;
+    bool pending;
+    bool exists;
+    struct job_view job; /* when it exists */
+};
+
+/* The pods of one Job, boiled down by pods_fact_decode() (project.h). */
+struct pods_fact {
+    const char *job;
+    bool pending;
+    bool ended; /* a container `churn` terminated: the last one counts        */
+    int64_t exit_code;
+    bool out_of_memory;  /* reason OOMKilled                                           */
+    const char *result;  /* termination message, or the tail of the log; NULL: none    */
+    const char *trouble; /* why a pod does not start ("ImagePullBackOff: ..."), or NULL */
+};
+
+struct facts {
+    const struct image_fact *images;
+    size_t image_count;
+    const struct folder_fact *folders;
+    size_t folder_count;
+    const struct job_fact *job;   /* NULL: not asked */
+    const struct pods_fact *pods; /* NULL: not asked */
+};
+
+/* The API server refused a Job (422, 403, or its name is taken by a stranger).
+ * Kept by the shell, per key, until a Job is created or the process ends. */
+struct job_refusal {
+    const char *job;
+    const char *message;
+    int64_t refused_ms, generation; /* of the owner, then */
+};
+
+/* --- settings ------------------------------------------------------------ */
+
+struct settings {
+    const char *trainer_image, *scorer_image; /* defaults */
+    struct strings file_roots;                /* absolute folders that the controller may list */
+};
+
+/* --- views --------------------------------------------------------------- */
+
+/* What both kinds have. */
+struct object_view {
+    struct metadata metadata;
+    const json_t *raw_status;    /* as in the cache; NULL: none                   */
+    const struct job_view *jobs; /* owned by this uid, in any state            */
+    size_t job_count;
+    struct facts facts;
+    const struct job_refusal *refusal; /* NULL: none                           */
+    const struct settings *settings;
+    int64_t now_ms;
+    int64_t seen_ms; /* when this process first saw this uid: a look-up that began
+                      * later is not older than the object's creation          */
+};
+
+struct model_view {
+    struct object_view object;
+    const json_t *raw_spec;
+    int64_t asked; /* freshness checks since the last Skipped was written (ACTION_WAKE) */
+};
+
+/* Another unfinished batch with the same output. */
+struct output_rival {
+    const char *namespace_, *name;
+    int64_t created_ms;
+    bool started; /* its status.job is set */
+};
+
+/* The model of a batch, as far as the batch needs it. */
+struct model_of_batch {
+    struct metadata metadata;
+    const json_t *raw_spec, *raw_status;
+};
+
+struct batch_view {
+    struct object_view object;
+    const json_t *raw_spec;
+    const struct model_of_batch *model; /* NULL: not in the cache */
+    const struct output_rival *rivals;
+    size_t rival_count;
+};
