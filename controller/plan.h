@@ -26,6 +26,7 @@
  *               whose plan has skipped_counted. */
 #pragma once
 
+#include "base/fields.h"
 #include "base/json.h"
 #include "base/mem.h"
 
