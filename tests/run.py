@@ -1,0 +1,213 @@
+"""Runs the test groups and counts. Called by hack/test, which installs what is needed.
+
+A suite is one process. Its verdicts are read from its output: cmocka's lines, or the lines that
+tests/verdicts.py prints for Python's unittest. A suite that dies, times out or gives no verdict
+counts as a failure, so nothing is lost silently."""
+import argparse
+import concurrent.futures
+import dataclasses
+import glob
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PARALLEL = os.cpu_count() or 1
+
+
+@dataclasses.dataclass
+class Suite:
+    name: str
+    command: list
+    environment: dict = dataclasses.field(default_factory=dict)
+    timeout_seconds: int = 600
+    whole: bool = False  # the exit status is the verdict: one test
+
+
+@dataclasses.dataclass
+class Outcome:
+    passed: int = 0
+    failed: list = dataclasses.field(default_factory=list)
+    skipped: list = dataclasses.field(default_factory=list)
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+
+CMOCKA = re.compile(r"^\[ +(OK|FAILED|SKIPPED) +\] (\S+)$")
+VERDICT = re.compile(r"^(PASS|FAIL|SKIP) (\S+)(?: (.*))?$")
+
+
+def read_verdicts(suite, output):
+    """cmocka names a failed test again in its summary; a set keeps it counted once."""
+    passed, failed, skipped = set(), set(), {}
+    for line in output.splitlines():
+        if match := CMOCKA.match(line):
+            word, test = match.groups()
+            if word == "OK":
+                passed.add(test)
+            elif word == "FAILED":
+                failed.add(test)
+            else:
+                skipped[test] = "skipped by the test"
+        elif match := VERDICT.match(line):
+            word, test, reason = match.groups()
+            if word == "PASS":
+                passed.add(test)
+            elif word == "FAIL":
+                failed.add(test)
+            else:
+                skipped[test] = reason
+    return Outcome(len(passed - failed), [f"{suite.name}: {test}" for test in sorted(failed)],
+                   [f"{suite.name}: {test}: {reason}" for test, reason in skipped.items()])
+
+
+def run_process(suite):
+    """Its own process group, so that a time-out leaves nothing behind."""
+    environment = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="stdout", **suite.environment)
+    process = subprocess.Popen(suite.command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               start_new_session=True)
+    try:
+        output, _ = process.communicate(timeout=suite.timeout_seconds)
+        status = process.returncode
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        status = f"no end after {suite.timeout_seconds} s"
+    return status, output.decode(errors="replace")
+
+
+def run_suite(suite):
+    status, output = run_process(suite)
+    outcome = Outcome() if suite.whole else read_verdicts(suite, output)
+    if status == 0 and suite.whole:
+        outcome.passed = 1
+    elif status != 0 and not outcome.failed:
+        outcome.failed.append(f"{suite.name}: ended with status {status}")
+    elif not suite.whole and not (outcome.passed or outcome.failed or outcome.skipped):
+        outcome.failed.append(f"{suite.name}: gave no verdict")
+    if outcome.failed:
+        print(f"----- {suite.name} (status {status})\n{output}-----", flush=True)
+    return outcome
+
+
+def build(preset):
+    """Building is a test of its own: warnings are errors."""
+    return run_suite(Suite(f"build {preset}", ["hack/build", "--preset", preset],
+                           timeout_seconds=2400, whole=True))
+
+
+def programs_in(folder):
+    return [path for path in sorted(glob.glob(os.path.join(ROOT, folder, "*")))
+            if os.access(path, os.X_OK) and os.path.isfile(path)]
+
+
+def cmocka_suites(preset, only=""):
+    return [Suite(f"{preset}:{os.path.basename(path)}", [path])
+            for path in programs_in(f"build/{preset}/unit") if re.search(only, path)]
+
+
+def python_suites(folder, preset, timeout_seconds):
+    environment = {"CHURN_BIN": os.path.join(ROOT, "build", preset, "bin")}
+    return [Suite(os.path.relpath(path, ROOT), [sys.executable, "tests/verdicts.py", path],
+                  environment, timeout_seconds)
+            for path in sorted(glob.glob(os.path.join(ROOT, folder, "test_*.py")))]
+
+
+def style(options):
+    return [], [Suite("style", ["hack/check-style"], whole=True)]
+
+
+def unit(options):
+    """Every module under the address and undefined behaviour sanitizers with both compilers; what
+    runs beside other threads also under the thread sanitizer."""
+    if options.quick:
+        return ["dev"], cmocka_suites("dev")
+    return (["dev", "clang", "tsan"], lambda: cmocka_suites("dev") + cmocka_suites("clang") +
+            cmocka_suites("tsan", only="/test_(http|httpd|registry|telemetry|manager|log|pool)"))
+
+
+def golden(options):
+    return ["dev"], lambda: [Suite(os.path.basename(path), [path])
+                             for path in programs_in("build/dev/golden")]
+
+
+def fuzz(options):
+    """The seeds always; without --quick each target also looks for new inputs for a while."""
+    def seeds():
+        return [Suite(os.path.basename(path),
+                      [path, "tests/fuzz/corpus/" + os.path.basename(path)[len("fuzz_"):]],
+                      whole=True) for path in programs_in("build/dev/fuzz")]
+
+    def search():
+        seconds = 60 if options.full else 3
+        return [Suite(f"search {os.path.basename(path)}",
+                      [sys.executable, "tests/fuzz/search.py", path, str(seconds)], whole=True)
+                for path in programs_in("build/fuzz/fuzz")]
+
+    if options.quick:
+        return ["dev"], seeds
+    return ["dev", "fuzz"], lambda: seeds() + search()
+
+
+def programs(options):
+    return ["dev"], lambda: python_suites("tests/programs", "dev", 900)
+
+
+def e2e(options):
+    return ["dev", "release"], lambda: python_suites("tests/e2e", "dev", 1500)
+
+
+GROUPS = {"style": style, "unit": unit, "golden": golden, "fuzz": fuzz, "programs": programs,
+          "e2e": e2e}
+
+
+def run_group(name, options, built):
+    started = time.monotonic()
+    total = Outcome()
+    presets, suites = GROUPS[name](options)
+    for preset in presets:
+        if preset not in built:
+            built[preset] = build(preset)
+            total.add(built[preset])
+    if any(built[preset].failed for preset in presets):
+        total.failed.append(f"{name}: not run, because the build failed")
+    else:
+        suites = suites() if callable(suites) else suites
+        with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
+            for outcome in pool.map(run_suite, suites):
+                total.add(outcome)
+    print(f"{name:10} {total.passed:5} passed {len(total.failed):3} failed "
+          f"{len(total.skipped):3} skipped {time.monotonic() - started:8.1f} s", flush=True)
+    return total
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="hack/test", description="Runs the tests.")
+    parser.add_argument("--quick", action="store_true",
+                        help="one compiler, no thread sanitizer, no search for new fuzz inputs")
+    parser.add_argument("--full", action="store_true", help="longer fuzzing")
+    parser.add_argument("--only", action="append", choices=GROUPS, metavar="GROUP",
+                        help="only this group (repeatable): " + ", ".join(GROUPS))
+    options = parser.parse_args()
+
+    total, built = Outcome(), {}
+    for name in options.only or GROUPS:
+        total.add(run_group(name, options, built))
+    for skipped in total.skipped:
+        print(f"skipped  {skipped}")
+    for failed in total.failed:
+        print(f"failed   {failed}")
+    counts = f"{total.passed} passed, {len(total.failed)} failed"
+    print(counts + (f", {len(total.skipped)} skipped" if total.skipped else ""))
+    return 1 if total.failed or not total.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
