@@ -121,14 +121,14 @@ def python_suites(folder, preset, timeout_seconds):
 
 
 def style(options):
-    return [], [Suite("style", ["hack/check-style"], whole=True)]
+    return [], lambda: [Suite("style", ["hack/check-style"], whole=True)]
 
 
 def unit(options):
     """Every module under the address and undefined behaviour sanitizers with both compilers; what
     runs beside other threads also under the thread sanitizer."""
     if options.quick:
-        return ["dev"], cmocka_suites("dev")
+        return ["dev"], lambda: cmocka_suites("dev")
     return (["dev", "clang", "tsan"], lambda: cmocka_suites("dev") + cmocka_suites("clang") +
             cmocka_suites("tsan", only="/test_(http|httpd|registry|telemetry|manager|log|pool)"))
 
@@ -179,9 +179,8 @@ def run_group(name, options, built):
     if any(built[preset].failed for preset in presets):
         total.failed.append(f"{name}: not run, because the build failed")
     else:
-        suites = suites() if callable(suites) else suites
         with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
-            for outcome in pool.map(run_suite, suites):
+            for outcome in pool.map(run_suite, suites()):
                 total.add(outcome)
     print(f"{name:10} {total.passed:5} passed {len(total.failed):3} failed "
           f"{len(total.skipped):3} skipped {time.monotonic() - started:8.1f} s", flush=True)
