@@ -61,3 +61,10 @@
 /* The window that unpacking a .zst file may need. zstd asks for more than this
  * only with --ultra or --long, and scoring promises flat memory. */
 #define LIMIT_ZSTD_WINDOW (8 * MIB)
+
+/* --- models ------------------------------------------------------------- */
+
+/* model.json: most of it are levels of categorical columns. */
+#define LIMIT_MODEL_DOCUMENT (32 * MIB)
+/* Trees: 5000 of depth 10 in UBJSON are about 200 MiB, ordinary ones 1 MiB. */
+#define LIMIT_MODEL_WEIGHTS (256 * MIB)

@@ -2,7 +2,7 @@
  *
  * A contribution is what a column adds to the log-odds of churn, compared with
  * the average customer. Contributions of a row and the base value add up to the
- * calibrated log-odds exactly:
+ * calibrated log-odds, up to the rounding of floats:
  *
  *   log(p / (1 - p)) = base + sum over source columns
  *

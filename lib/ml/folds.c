@@ -1,0 +1,113 @@
+#include "ml/folds.h"
+
+#include <stdbool.h>
+
+#include "base/mem.h"
+#include "base/sha256.h"
+
+/* A row in the order in which folds are dealt. */
+struct card {
+    uint64_t key;  /* of the row's content: equal for duplicates         */
+    uint64_t draw; /* of the seed and the least id hash among duplicates */
+    uint32_t row;
+    uint8_t label;
+};
+
+void folds_release(struct folds *folds)
+{
+    free(folds->fold);
+    free(folds->training);
+    free(folds->holdout);
+    *folds = (struct folds){ 0 };
+}
+
+/* The first 64 bits of SHA-256 over seed and id. */
+static uint64_t draw_of(int64_t seed, const char *id)
+{
+    char seed_text[24], hex[SHA256_HEX];
+    snprintf(seed_text, sizeof(seed_text), "%" PRId64, seed);
+    struct sha256 hash;
+    sha256_init(&hash);
+    sha256_add_part(&hash, span_of(seed_text));
+    sha256_add_part(&hash, span_of(id));
+    sha256_hex(&hash, hex);
+    uint64_t draw = 0;
+    for (int i = 0; i < 16; i++)
+        draw = draw << 4 | (uint64_t)(hex[i] <= '9' ? hex[i] - '0' : hex[i] - 'a' + 10);
+    return draw;
+}
+
+static int by_content(const void *left, const void *right)
+{
+    const struct card *a = left, *b = right;
+    if (a->key != b->key)
+        return a->key < b->key ? -1 : 1;
+    return (a->draw > b->draw) - (a->draw < b->draw);
+}
+
+static int by_draw(const void *left, const void *right)
+{
+    const struct card *a = left, *b = right;
+    if (a->label != b->label)
+        return a->label < b->label ? -1 : 1;
+    if (a->draw != b->draw)
+        return a->draw < b->draw ? -1 : 1;
+    return (a->key > b->key) - (a->key < b->key);
+}
+
+/* Duplicates share the least draw among them. Returns how many there are. */
+static size_t join_duplicates(struct card *cards, size_t count)
+{
+    size_t duplicates = 0;
+    qsort(cards, count, sizeof(*cards), by_content);
+    for (size_t i = 1; i < count; i++) {
+        if (cards[i].key == cards[i - 1].key) {
+            cards[i].draw = cards[i - 1].draw;
+            duplicates++;
+        }
+    }
+    return duplicates;
+}
+
+static void deal(struct folds *folds, struct card *cards, size_t count, double share)
+{
+    qsort(cards, count, sizeof(*cards), by_draw);
+    unsigned next = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool again =
+            i > 0 && cards[i].key == cards[i - 1].key && cards[i].draw == cards[i - 1].draw;
+        bool held_out = (double)cards[i].draw < share * 0x1p64;
+        if (again)
+            folds->fold[cards[i].row] = folds->fold[cards[i - 1].row];
+        else if (held_out)
+            folds->fold[cards[i].row] = FOLD_HOLDOUT;
+        else
+            folds->fold[cards[i].row] = (uint8_t)(next++ % folds->fold_count);
+    }
+}
+
+void folds_list(struct folds *folds, size_t row_count)
+{
+    folds->training = mem_zero(row_count, sizeof(*folds->training));
+    folds->holdout = mem_zero(row_count, sizeof(*folds->holdout));
+    for (size_t row = 0; row < row_count; row++) {
+        if (folds->fold[row] == FOLD_HOLDOUT)
+            folds->holdout[folds->holdout_count++] = (uint32_t)row;
+        else
+            folds->training[folds->training_count++] = (uint32_t)row;
+    }
+}
+
+void folds_init(struct folds *folds, const struct table *table, int64_t seed, double share,
+                unsigned fold_count)
+{
+    *folds = (struct folds){ .fold = mem_zero(table->row_count, sizeof(*folds->fold)),
+                             .fold_count = fold_count };
+    auto_free struct card *cards = mem_zero(table->row_count, sizeof(*cards));
+    for (size_t row = 0; row < table->row_count; row++)
+        cards[row] = (struct card){ table->row_keys[row], draw_of(seed, table_id(table, row)),
+                                    (uint32_t)row, table->labels[row] };
+    folds->duplicates = join_duplicates(cards, table->row_count);
+    deal(folds, cards, table->row_count, share);
+    folds_list(folds, table->row_count);
+}

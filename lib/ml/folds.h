@@ -1,0 +1,32 @@
+/* folds.h - who is held out, and which fold of the cross-validation a row is in.
+ *
+ * Membership follows from customer ids and the seed alone, not from the order of
+ * rows or what else is in the file, so another training on newer data holds out
+ * the same customers. Rows that are equal but for their id stay together: a model
+ * must not be tested on a copy of what it learned. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ml/table.h"
+
+#define FOLD_HOLDOUT UINT8_MAX /* in folds[]: not in any fold */
+
+struct folds {
+    uint8_t *fold; /* per row of the table: 0 .. fold_count - 1, or FOLD_HOLDOUT */
+    unsigned fold_count;
+    uint32_t *training, *holdout; /* row numbers, ascending */
+    size_t training_count, holdout_count;
+    size_t duplicates; /* rows that repeat an earlier one but for the id */
+};
+
+/* A customer is held out when SHA-256(seed, id) as a fraction of its range is
+ * below `share`. The others are dealt to folds within their class (stratified), in
+ * the order of their hashes. */
+void folds_init(struct folds *folds, const struct table *table, int64_t seed, double share,
+                unsigned fold_count);
+/* The lists of rows from fold[], for folds that were saved and read again. */
+void folds_list(struct folds *folds, size_t row_count);
+void folds_release(struct folds *folds); /* safe on a zeroed struct */
+#define auto_folds __attribute__((cleanup(folds_release)))

@@ -1,0 +1,79 @@
+/* search.h - chooses algorithm, shape and length by cross-validation.
+ *
+ * All of it happens inside the training part. Gradient boosting goes in two
+ * steps: every depth and leaf size with a large learning rate and early stopping,
+ * then the best one again with a small rate. Logistic regression tries every
+ * preparation of inputs and penalty. `Auto` compares the two on out-of-fold
+ * predictions and prefers trees unless the other is clearly better: more than
+ * SEARCH_CLEARLY in log-loss and more than one standard error of the paired
+ * difference.
+ *
+ * The result depends on data and request only, never on the number of threads. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "ml/boost.h"
+#include "ml/linear.h"
+#include "ml/model.h"
+
+#define SEARCH_CLEARLY    0.001
+#define SEARCH_CANDIDATES 24
+
+/* One recipe, and how well it did. */
+struct candidate {
+    enum model_algorithm algorithm;
+    struct boost_options boost; /* GradientBoosting */
+    unsigned rounds;
+    enum linear_inputs inputs; /* LogisticRegression */
+    double l2;
+    double log_loss; /* mean over all rows, out of fold, before calibration */
+};
+
+/* What the user fixed; NAN: to be chosen. */
+struct search_request {
+    bool try_boosting, try_linear;
+    double max_depth, min_child_weight, learning_rate, max_trees, lambda, l2;
+    unsigned threads;
+    /* Called from any thread after each unit of work, done of total; may be NULL. */
+    void (*progress)(void *context, size_t done, size_t total);
+    void *progress_context;
+};
+#define SEARCH_REQUEST_AUTO                                                                        \
+    ((struct search_request){ .try_boosting = true,                                                \
+                              .try_linear = true,                                                  \
+                              .max_depth = NAN,                                                    \
+                              .min_child_weight = NAN,                                             \
+                              .learning_rate = NAN,                                                \
+                              .max_trees = NAN,                                                    \
+                              .lambda = NAN,                                                       \
+                              .l2 = NAN,                                                           \
+                              .threads = 1 })
+
+struct search_result {
+    /* What was tried, by algorithm; each algorithm's finalist has been fitted with
+     * the final learning rate and comes first of its kind. */
+    struct candidate candidates[SEARCH_CANDIDATES];
+    size_t count;
+    size_t chosen;
+    char why[256];   /* one sentence */
+    double *margins; /* of the chosen recipe, out of fold, one per row; owned */
+};
+void search_result_release(struct search_result *result); /* safe on a zeroed struct */
+#define auto_search_result __attribute__((cleanup(search_result_release)))
+
+/* `fold`: one number below fold_count per row. ERR_INVALID (DataInvalid) when
+ * there are too many features for the only algorithm that is allowed. */
+int search_run(const struct search_request *request, struct matrix matrix, const uint8_t *labels,
+               const uint8_t *fold, unsigned fold_count, struct search_result *ret_result,
+               struct err *err) __attribute__((warn_unused_result));
+
+/* Fits a recipe on all given rows; fills algorithm, and weights or linear. */
+int candidate_fit(const struct candidate *candidate, struct matrix matrix, const uint8_t *labels,
+                  struct model *model, struct err *err) __attribute__((warn_unused_result));
+
+/* "depth 4, leaf weight 5, rate 0.05, 212 trees" */
+void candidate_describe(const struct candidate *candidate, char *ret_text, size_t size);

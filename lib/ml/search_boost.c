@@ -1,0 +1,172 @@
+/* The search for the shape of trees: search.h. */
+#include "ml/search_steps.h"
+
+#include <math.h>
+
+#include "base/mem.h"
+#include "ml/parallel.h"
+
+#define SEARCH_RATE     0.15 /* quick, and ranks shapes as the small rate does */
+#define SEARCH_PATIENCE 20
+#define FINAL_RATE      0.05
+#define FINAL_PATIENCE  50
+#define MAXIMUM_TREES   2000
+
+static const double depths[] = { 1, 2, 3, 4, 6 };
+static const double leaf_weights[] = { 1, 5 };
+
+/* All candidates x folds at one learning rate. */
+struct round_search {
+    struct search *search;
+    struct candidate *candidates;
+    size_t count;
+    unsigned patience;
+    struct boost_curve *curves; /* candidate x fold */
+    struct booster **boosters;  /* the same, or NULL when only curves matter */
+};
+
+static double chosen_or(double fixed, double otherwise)
+{
+    return isnan(fixed) ? otherwise : fixed;
+}
+
+static unsigned maximum_trees(const struct search *search)
+{
+    return (unsigned)chosen_or(search->request->max_trees, MAXIMUM_TREES);
+}
+
+static size_t list_candidates(const struct search *search, struct candidate *candidates)
+{
+    const struct search_request *request = search->request;
+    size_t depth_count = isnan(request->max_depth) ? ARRAY_SIZE(depths) : 1;
+    size_t weight_count = isnan(request->min_child_weight) ? ARRAY_SIZE(leaf_weights) : 1;
+    size_t count = 0;
+    for (size_t i = 0; i < depth_count; i++) {
+        for (size_t j = 0; j < weight_count; j++)
+            candidates[count++] = (struct candidate){
+                .algorithm = MODEL_GRADIENT_BOOSTING,
+                .boost = { .max_depth = (int)chosen_or(request->max_depth, depths[i]),
+                           .min_child_weight =
+                               chosen_or(request->min_child_weight, leaf_weights[j]),
+                           .learning_rate = chosen_or(request->learning_rate, SEARCH_RATE),
+                           .lambda = chosen_or(request->lambda, 1) },
+            };
+    }
+    return count;
+}
+
+size_t search_boost_work(const struct search *search)
+{
+    struct candidate candidates[SEARCH_CANDIDATES];
+    return (list_candidates(search, candidates) + 1) * search->fold_count;
+}
+
+static int search_task(void *context, size_t index, struct err *err)
+{
+    struct round_search *round = context;
+    const struct candidate *candidate = &round->candidates[index / round->search->fold_count];
+    const struct fold_data *fold = &round->search->folds[index % round->search->fold_count];
+    struct booster **booster = round->boosters == NULL ? NULL : &round->boosters[index];
+    if (booster_search(&candidate->boost, fold->train, fold->train_labels, fold->validation,
+                       fold->validation_labels, maximum_trees(round->search), round->patience,
+                       &round->curves[index], booster, err) < 0)
+        return -1;
+    search_progress(round->search);
+    return 0;
+}
+
+/* Log-loss over all rows after each number of trees, and where it is lowest. A
+ * fold that stopped earlier keeps its last loss: it had stopped improving. */
+static void judge(const struct round_search *round, size_t index, struct candidate *candidate)
+{
+    const struct search *search = round->search;
+    const struct boost_curve *curves = round->curves + index * search->fold_count;
+    size_t longest = 0;
+    for (unsigned fold = 0; fold < search->fold_count; fold++)
+        longest = curves[fold].count > longest ? curves[fold].count : longest;
+    candidate->log_loss = INFINITY;
+    for (size_t trees = 1; trees <= longest; trees++) {
+        double sum = 0;
+        for (unsigned fold = 0; fold < search->fold_count; fold++) {
+            size_t last = trees <= curves[fold].count ? trees : curves[fold].count;
+            sum += curves[fold].losses[last - 1] * (double)search->folds[fold].validation.rows;
+        }
+        if (sum / (double)search->rows < candidate->log_loss) {
+            candidate->log_loss = sum / (double)search->rows;
+            candidate->rounds = (unsigned)trees;
+        }
+    }
+}
+
+static int run_round(struct round_search *round, struct err *err)
+{
+    size_t tasks = round->count * round->search->fold_count;
+    round->curves = mem_zero(tasks, sizeof(*round->curves));
+    int outcome = parallel_run(round->search->request->threads, tasks, search_task, round, err);
+    for (size_t i = 0; outcome == 0 && i < round->count; i++)
+        judge(round, i, &round->candidates[i]);
+    for (size_t i = 0; i < tasks; i++)
+        boost_curve_release(&round->curves[i]);
+    free(round->curves);
+    return outcome;
+}
+
+struct margin_search {
+    const struct search *search;
+    struct booster **boosters;
+    unsigned rounds;
+    double *margins;
+};
+
+static int margin_task(void *context, size_t index, struct err *err)
+{
+    struct margin_search *work = context;
+    const struct fold_data *fold = &work->search->folds[index];
+    auto_free double *margins = mem_zero(fold->validation.rows, sizeof(*margins));
+    if (booster_margins(work->boosters[index], fold->validation, work->rounds, margins, err) < 0)
+        return -1;
+    for (size_t i = 0; i < fold->validation.rows; i++)
+        work->margins[fold->validation_rows[i]] = margins[i];
+    return 0;
+}
+
+/* The best shape with the small rate: number of trees and out-of-fold margins. */
+static int run_final(struct search *search, struct candidate *candidate, double *margins,
+                     struct err *err)
+{
+    candidate->boost.learning_rate = chosen_or(search->request->learning_rate, FINAL_RATE);
+    auto_free struct booster **boosters = mem_zero(search->fold_count, sizeof(struct booster *));
+    struct round_search round = { .search = search,
+                                  .candidates = candidate,
+                                  .count = 1,
+                                  .patience = FINAL_PATIENCE,
+                                  .boosters = boosters };
+    struct margin_search work = { search, boosters, 0, margins };
+    int outcome = run_round(&round, err);
+    work.rounds = candidate->rounds;
+    if (outcome == 0)
+        outcome =
+            parallel_run(search->request->threads, search->fold_count, margin_task, &work, err);
+    for (unsigned fold = 0; fold < search->fold_count; fold++)
+        booster_free(boosters[fold]);
+    return outcome;
+}
+
+int search_boost(struct search *search, struct finalist *ret_finalist, struct err *err)
+{
+    struct finalist finalist = { 0 };
+    finalist.count = list_candidates(search, finalist.candidates);
+    struct round_search round = { .search = search,
+                                  .candidates = finalist.candidates,
+                                  .count = finalist.count,
+                                  .patience = SEARCH_PATIENCE };
+    if (run_round(&round, err) < 0)
+        return -1;
+    search_sort(finalist.candidates, finalist.count);
+    auto_free double *margins = mem_zero(search->rows, sizeof(*margins));
+    if (run_final(search, &finalist.candidates[0], margins, err) < 0)
+        return -1;
+    finalist.margins = TAKE(margins);
+    *ret_finalist = finalist;
+    return 0;
+}
