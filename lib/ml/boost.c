@@ -23,7 +23,9 @@ static void free_matrix(DMatrixHandle *matrix)
 /* XGBoost keeps its last error per thread: read it at once. */
 static int xgboost_failed(struct err *err, const char *action)
 {
-    return err_set(err, ERR_INTERNAL, "xgboost cannot %s: %s", action, XGBGetLastError());
+    const char *message = XGBGetLastError();
+    return err_set(err, ERR_INTERNAL, "xgboost cannot %s: %.*s", action,
+                   (int)strcspn(message, "\n"), message); /* without its stack trace */
 }
 
 void booster_free(struct booster *booster)
@@ -223,6 +225,11 @@ int booster_margins(struct booster *booster, struct matrix matrix, unsigned roun
         return 0;
     auto_matrix DMatrixHandle input = NULL;
     const float *margins;
+    int trees;
+    if (XGBoosterBoostedRounds(booster->handle, &trees) != 0)
+        return xgboost_failed(err, "count its trees");
+    if (rounds > (unsigned)trees)
+        rounds = (unsigned)trees;
     if (make_matrix(matrix, NULL, &input, err) < 0 ||
         lend_margins(booster, input, rounds, &margins, err) < 0)
         return -1;
@@ -269,7 +276,7 @@ struct booster *booster_load(struct span bytes, size_t columns, struct err *err)
     bst_ulong found;
     if (XGBoosterLoadModelFromBuffer(booster->handle, bytes.data, bytes.length) != 0 ||
         XGBoosterGetNumFeature(booster->handle, &found) != 0) {
-        err_reason(err, ERR_INVALID, "DataInvalid", "not an XGBoost model: %s", XGBGetLastError());
+        err_reason(err, ERR_INVALID, "DataInvalid", "not an XGBoost model");
         return NULL;
     }
     if (found != columns) {

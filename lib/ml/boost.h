@@ -53,7 +53,7 @@ int booster_search(const struct boost_options *options, struct matrix train,
                    struct boost_curve *ret_curve, struct booster **ret_booster, struct err *err)
     __attribute__((warn_unused_result));
 
-/* Margins by the first `rounds` trees; 0: all. */
+/* Margins by the first `rounds` trees; all of them for 0 or when there are fewer. */
 int booster_margins(struct booster *booster, struct matrix matrix, unsigned rounds,
                     double *ret_margins, struct err *err) __attribute__((warn_unused_result));
 

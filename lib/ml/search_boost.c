@@ -8,6 +8,7 @@
 
 #define SEARCH_RATE     0.15 /* quick, and ranks shapes as the small rate does */
 #define SEARCH_PATIENCE 20
+#define SEARCH_TREES    600 /* as good as three times as many at the small rate */
 #define FINAL_RATE      0.05
 #define FINAL_PATIENCE  50
 #define MAXIMUM_TREES   2000
@@ -20,7 +21,7 @@ struct round_search {
     struct search *search;
     struct candidate *candidates;
     size_t count;
-    unsigned patience;
+    unsigned maximum_trees, patience;
     struct boost_curve *curves; /* candidate x fold */
     struct booster **boosters;  /* the same, or NULL when only curves matter */
 };
@@ -30,9 +31,9 @@ static double chosen_or(double fixed, double otherwise)
     return isnan(fixed) ? otherwise : fixed;
 }
 
-static unsigned maximum_trees(const struct search *search)
+static unsigned maximum_trees(const struct search_request *request, unsigned otherwise)
 {
-    return (unsigned)chosen_or(search->request->max_trees, MAXIMUM_TREES);
+    return (unsigned)chosen_or(request->max_trees, otherwise);
 }
 
 static size_t list_candidates(const struct search *search, struct candidate *candidates)
@@ -68,7 +69,7 @@ static int search_task(void *context, size_t index, struct err *err)
     const struct fold_data *fold = &round->search->folds[index % round->search->fold_count];
     struct booster **booster = round->boosters == NULL ? NULL : &round->boosters[index];
     if (booster_search(&candidate->boost, fold->train, fold->train_labels, fold->validation,
-                       fold->validation_labels, maximum_trees(round->search), round->patience,
+                       fold->validation_labels, round->maximum_trees, round->patience,
                        &round->curves[index], booster, err) < 0)
         return -1;
     search_progress(round->search);
@@ -139,6 +140,7 @@ static int run_final(struct search *search, struct candidate *candidate, double 
     struct round_search round = { .search = search,
                                   .candidates = candidate,
                                   .count = 1,
+                                  .maximum_trees = maximum_trees(search->request, MAXIMUM_TREES),
                                   .patience = FINAL_PATIENCE,
                                   .boosters = boosters };
     struct margin_search work = { search, boosters, 0, margins };
@@ -159,6 +161,7 @@ int search_boost(struct search *search, struct finalist *ret_finalist, struct er
     struct round_search round = { .search = search,
                                   .candidates = finalist.candidates,
                                   .count = finalist.count,
+                                  .maximum_trees = maximum_trees(search->request, SEARCH_TREES),
                                   .patience = SEARCH_PATIENCE };
     if (run_round(&round, err) < 0)
         return -1;
