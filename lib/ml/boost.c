@@ -274,7 +274,8 @@ struct booster *booster_load(struct span bytes, size_t columns, struct err *err)
         set_number(booster, "verbosity", 0, err) < 0)
         return NULL;
     bst_ulong found;
-    if (XGBoosterLoadModelFromBuffer(booster->handle, bytes.data, bytes.length) != 0 ||
+    if (bytes.length == 0 || bytes.data[0] != '{' ||
+        XGBoosterLoadModelFromBuffer(booster->handle, bytes.data, bytes.length) != 0 ||
         XGBoosterGetNumFeature(booster->handle, &found) != 0) {
         err_reason(err, ERR_INVALID, "DataInvalid", "not an XGBoost model");
         return NULL;
