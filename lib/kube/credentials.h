@@ -1,0 +1,63 @@
+/* credentials.h - what proves who we are, kept fresh.
+ *
+ * Kinds: nothing (or only a client certificate), a fixed token, a token file,
+ * user and password, an exec plugin. A token file is read again when it was
+ * read 60 s ago, because the kubelet rotates it; a plugin runs again when its
+ * credential expires. Both are renewed at once after the server said 401.
+ *
+ * Running a plugin blocks the calling thread, for at most KUBE_EXEC_TIMEOUT_MS.
+ * In a cluster there are no plugins. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+
+#define KUBE_TOKEN_FILE_AGE_MS 60000
+#define KUBE_EXEC_TIMEOUT_MS   60000
+
+struct kube_credentials;
+
+/* An exec plugin as a kubeconfig describes it (client.authentication.k8s.io). */
+struct kube_exec {
+    const char *command; /* found in PATH unless it has a '/' */
+    const char *const *arguments;
+    size_t argument_count;
+    const char *const *variables; /* "NAME=value", added to the environment */
+    size_t variable_count;
+    const char *api_version;  /* "client.authentication.k8s.io/v1" or "/v1beta1" */
+    const char *install_hint; /* or NULL */
+    const char *cluster_json; /* spec.cluster for KUBERNETES_EXEC_INFO; NULL: do not provide */
+    char *const *environment; /* of this process, see struct kube_environment */
+};
+
+/* Everything is copied. At most one of token, token_file, username and exec
+ * counts, in this order. */
+struct kube_credentials_options {
+    const char *token, *token_file;
+    const char *username, *password;
+    const struct kube_exec *exec;
+};
+
+/* Does nothing yet but copy. */
+struct kube_credentials *kube_credentials_new(const struct kube_credentials_options *options)
+    __attribute__((returns_nonnull, warn_unused_result));
+void kube_credentials_free(struct kube_credentials *credentials); /* NULL: no effect */
+
+/* What one request carries; borrowed until the next call. */
+struct kube_authorization {
+    const char *header;                    /* "Bearer ...", or NULL */
+    const char *certificate_pem, *key_pem; /* of an exec plugin, or NULL */
+};
+
+/* The current credential, renewed when it is due. Fails when a token file cannot
+ * be read or a plugin fails (the message has its install hint and the first line it
+ * wrote on stderr, never its output). */
+int kube_credentials_get(struct kube_credentials *credentials, const struct clock *clock,
+                         struct kube_authorization *ret_authorization, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* The server answered 401: the next get renews. False when there is nothing to
+ * renew, so that trying again is pointless. */
+bool kube_credentials_reject(struct kube_credentials *credentials);
