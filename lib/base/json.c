@@ -1,9 +1,8 @@
 #include "base/json.h"
 
-#include <errno.h>
 #include <stdarg.h>
 
-#include "base/buf.h"
+#include "base/file.h"
 #include "base/limits.h"
 
 /* --- parsing -------------------------------------------------------------- */
@@ -91,31 +90,12 @@ json_t *jx_parse(struct span text, size_t maximum, const char *what, struct err 
     return value;
 }
 
-static int read_file(const char *path, size_t maximum, struct buf *content, struct err *err)
-{
-    char chunk[16384];
-    auto_fclose FILE *file = fopen(path, "re");
-
-    if (!file)
-        return err_errno(err, errno, "%s", path);
-    buf_init(content, maximum);
-    while (!content->overflow) {
-        size_t length = fread(chunk, 1, sizeof(chunk), file);
-
-        if (length == 0)
-            break;
-        buf_append(content, chunk, length);
-    }
-    if (ferror(file))
-        return err_errno(err, errno, "%s", path);
-    return buf_check(content, path, err);
-}
-
 json_t *jx_parse_file(const char *path, size_t maximum, struct err *err)
 {
-    auto_buf struct buf content = { 0 };
+    auto_buf struct buf content;
 
-    if (read_file(path, maximum, &content, err))
+    buf_init(&content, maximum);
+    if (file_read(path, &content, err))
         return NULL;
     return jx_parse((struct span){ content.data, content.length }, maximum, path, err);
 }
