@@ -74,8 +74,8 @@ struct span cache_entry_blob(const struct cache_entry *entry);
 void cache_begin(struct cache *cache);
 /* Marks an entry as still there, without a new version. */
 void cache_touch(struct cache *cache, const struct cache_entry *entry);
-/* An entry that was neither put nor touched since cache_begin(); NULL: no more.
- * Start with *cursor = 0; the entry that was returned may be removed before the next call. */
+/* An entry that was neither put nor touched since cache_begin(); NULL: no more. Start with
+ * *cursor = 0; what is returned must be removed before the next call. */
 const struct cache_entry *cache_next_stale(const struct cache *cache, size_t *cursor);
 
 /* --- position --- */

@@ -109,16 +109,18 @@ void kube_path(struct buf *out, const struct kube_resource *resource, const char
 void kube_path_query(struct buf *path, const char *name, const char *value);
 
 struct kube_stream {
-    const char *path;   /* with query */
-    const char *what;   /* for error messages: "list jobs" */
-    int64_t timeout_ms; /* of the whole answer */
-    int64_t idle_ms;    /* longest silence; 0: no limit */
+    const struct buf *path; /* with query; a buffer that overflowed ends in TOO_BIG */
+    const char *what;       /* for error messages: "list jobs" */
+    int64_t timeout_ms;     /* of the whole answer */
+    int64_t idle_ms;        /* longest silence; 0: no limit */
 };
 struct kube_stream_handler {
     /* A piece of a 2xx body. Returning -1 ends the call with that err. */
     int (*on_data)(void *context, struct span piece, struct err *err);
     /* It is over: `failure` NULL when a 2xx answer arrived whole. */
     void (*on_done)(void *context, const struct err *failure);
+    /* The context is not needed any more: after on_done, or when the call is canceled. */
+    void (*release)(void *context);
 };
 /* GET whose 2xx body is handed on as it arrives. */
 struct kube_call *kube_stream(struct kube_client *client, const struct kube_stream *stream,

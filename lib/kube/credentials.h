@@ -5,7 +5,7 @@
  * read 60 s ago, because the kubelet rotates it; a plugin runs again when its
  * credential expires. Both are renewed at once after the server said 401.
  *
- * Running a plugin blocks the calling thread, for at most KUBE_EXEC_TIMEOUT_MS.
+ * Running a plugin blocks the calling thread, for at most EXEC_PLUGIN_TIMEOUT_MS.
  * In a cluster there are no plugins. */
 #pragma once
 
@@ -13,31 +13,18 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "kube/exec_plugin.h"
 
 #define KUBE_TOKEN_FILE_AGE_MS 60000
-#define KUBE_EXEC_TIMEOUT_MS   60000
 
 struct kube_credentials;
-
-/* An exec plugin as a kubeconfig describes it (client.authentication.k8s.io). */
-struct kube_exec {
-    const char *command; /* found in PATH unless it has a '/' */
-    const char *const *arguments;
-    size_t argument_count;
-    const char *const *variables; /* "NAME=value", added to the environment */
-    size_t variable_count;
-    const char *api_version;  /* "client.authentication.k8s.io/v1" or "/v1beta1" */
-    const char *install_hint; /* or NULL */
-    const char *cluster_json; /* spec.cluster for KUBERNETES_EXEC_INFO; NULL: do not provide */
-    char *const *environment; /* of this process, see struct kube_environment */
-};
 
 /* Everything is copied. At most one of token, token_file, username and exec
  * counts, in this order. */
 struct kube_credentials_options {
     const char *token, *token_file;
     const char *username, *password;
-    const struct kube_exec *exec;
+    const struct exec_plugin *exec;
 };
 
 /* Does nothing yet but copy. */
@@ -49,6 +36,7 @@ void kube_credentials_free(struct kube_credentials *credentials); /* NULL: no ef
 struct kube_authorization {
     const char *header;                    /* "Bearer ...", or NULL */
     const char *certificate_pem, *key_pem; /* of an exec plugin, or NULL */
+    unsigned generation;                   /* which credential this is, for a reject */
 };
 
 /* The current credential, renewed when it is due. Fails when a token file cannot
@@ -58,6 +46,10 @@ int kube_credentials_get(struct kube_credentials *credentials, const struct cloc
                          struct kube_authorization *ret_authorization, struct err *err)
     __attribute__((warn_unused_result));
 
-/* The server answered 401: the next get renews. False when there is nothing to
- * renew, so that trying again is pointless. */
-bool kube_credentials_reject(struct kube_credentials *credentials);
+/* The server answered 401 to the credential of that generation: the next get renews, unless
+ * that has happened since. False when there is nothing to renew, so that trying again is
+ * pointless. */
+bool kube_credentials_reject(struct kube_credentials *credentials, unsigned generation);
+
+/* A field_check: one word of printable ASCII, which is all that may stand in a header. */
+int kube_check_token(const char *token, struct err *err) __attribute__((warn_unused_result));
