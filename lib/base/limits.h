@@ -29,6 +29,8 @@
 /* --- text --------------------------------------------------------------- */
 
 #define LIMIT_URI 2048      /* GCS object names end at 1024, S3 keys too */
+/* An HTTP URL: an object name percent-encoded (3 x 1024) with a signed query. */
+#define LIMIT_URL (8 * KIB)
 #define LIMIT_LOG_LINE (16 * KIB)
 /* Kubernetes allows 32768 in a condition message; people read far less. */
 #define LIMIT_CONDITION_MESSAGE 1024

@@ -193,8 +193,8 @@ int url_parse(const char *text, struct url *ret_url, struct err *err)
     struct url url = { 0 };
     int64_t number = 0;
 
-    if (strlen(text) > LIMIT_URI)
-        return err_set(err, ERR_TOO_BIG, "a URL is longer than %d bytes", LIMIT_URI);
+    if (strlen(text) > LIMIT_URL)
+        return err_set(err, ERR_TOO_BIG, "a URL is longer than %zu bytes", LIMIT_URL);
     if (!split_scheme(text, &scheme, &rest) ||
         (!span_equals(scheme, "http") && !span_equals(scheme, "https")))
         return err_set(err, ERR_INVALID, "a URL must begin with http:// or https://");

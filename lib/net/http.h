@@ -1,17 +1,22 @@
-/* http.h - the real transport: HTTP over one curl_multi.
+/* http.h - the real transport: HTTP/1.1 over one curl_multi.
  *
- * Connections are kept and reused. Proxies are taken from the options, never
- * from the environment behind the caller's back. Transparent decompression is
- * off unless asked for. SIGPIPE must be ignored by the program. */
+ * Connections are kept and reused, by requests with equal TLS options only.
+ * Proxies are not used, not even those of the environment. Transparent
+ * decompression is off unless asked for. SIGPIPE must be ignored by the program.
+ *
+ * A certificate that cannot be verified is ERR_RETRY like any failure of the
+ * network: it may be that an authority is being rotated. A client certificate or
+ * authority that cannot be read is ERR_INVALID. Messages begin with
+ * "<METHOD> <URL without query>: ". */
 #pragma once
 
 #include "net/transport.h"
 
 struct http_options {
-    const char *user_agent;        /* "churn-operator/0.1 (linux/amd64)" */
-    int64_t connect_timeout_ms;    /* 0: 10 s */
-    long maximum_connections;      /* kept open per host; 0: 16 */
-    bool accept_compressed;        /* ask for gzip and unpack it */
+    const char *user_agent;     /* "churn-operator/0.1 (linux/amd64)" */
+    int64_t connect_timeout_ms; /* 0: 10 s */
+    long maximum_connections;   /* kept open when idle; 0: 16 */
+    bool accept_compressed;     /* ask for gzip and unpack it */
 };
 
 /* NULL on failure (libcurl without a threaded resolver or TLS is refused). */
