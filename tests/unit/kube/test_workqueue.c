@@ -1,11 +1,7 @@
 /* Goal: no key is worked on twice at a time, none is lost, failures wait longer and longer.
  * Method: a queue under virtual time; scripts of one letter per step with the expected line,
  * then a random walk checked against a model that is a plain array. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "../unit.h"
 
 #include "base/buf.h"
 #include "base/random.h"
