@@ -32,6 +32,9 @@ static void make_presentable(char *message, size_t capacity, size_t wanted_lengt
     utf8_mend(message, length);
 }
 
+static void fill(struct err *err, enum err_kind kind, const char *reason, const char *format,
+                 va_list arguments) __attribute__((format(printf, 4, 0)));
+
 /* The text is built beside *err first: arguments may point into it. */
 static void fill(struct err *err, enum err_kind kind, const char *reason, const char *format,
                  va_list arguments)

@@ -159,7 +159,22 @@ bool jx_bool(const json_t *object, const char *name, bool fallback)
 
 /* --- RFC 7386 ------------------------------------------------------------- */
 
-/* A merge patch cannot set null: null in `to` is the same as absent. */
+/* Members that `to` no longer has become null. A merge patch cannot set null:
+ * null in `to` is the same as absent. */
+static void diff_removed(const json_t *from, const json_t *to, json_t *patch)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)from, name, value)
+    {
+        const json_t *wanted = json_object_get(to, name);
+
+        if (!json_is_null(value) && (!wanted || json_is_null(wanted)))
+            json_object_set_new(patch, name, json_null());
+    }
+}
+
 json_t *jx_merge_diff(const json_t *from, const json_t *to)
 {
     const char *name;
@@ -169,19 +184,18 @@ json_t *jx_merge_diff(const json_t *from, const json_t *to)
         return json_deep_copy(to);
     json_t *patch = json_object();
 
-    json_object_foreach((json_t *)from, name, value)
-    {
-        json_t *wanted = json_object_get(to, name);
-
-        if (!json_is_null(value) && (!wanted || json_is_null(wanted)))
-            json_object_set_new(patch, name, json_null());
-    }
+    diff_removed(from, to, patch);
     json_object_foreach((json_t *)to, name, value)
     {
         const json_t *present = json_object_get(from, name);
 
-        if (!json_is_null(value) && !json_equal(present, value))
-            json_object_set_new(patch, name, jx_merge_diff(present, value));
+        if (json_is_null(value) || json_equal(present, value))
+            continue;
+        auto_json json_t *change = jx_merge_diff(present, value);
+
+        /* objects that differ in nulls only need no change */
+        if (!json_is_object(present) || !json_is_object(value) || json_object_size(change) > 0)
+            json_object_set(patch, name, change);
     }
     return patch;
 }

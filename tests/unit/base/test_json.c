@@ -199,6 +199,7 @@ static void a_merge_diff_leads_from_one_to_the_other(void **state)
         { "{\"a\":null}", "{}", "{}" },
         { "{\"a\":1}", "{\"a\":null}", "{\"a\":null}" },
         { "{\"a\":{}}", "{}", "{\"a\":null}" },
+        { "{\"a\":{}}", "{\"a\":{\"b\":null}}", "{}" },
     };
 
     (void)state;
