@@ -120,6 +120,19 @@ static void fail_later(struct kube_call *call)
 
 /* --- the answer ------------------------------------------------------------ */
 
+/* Takes the backslashes out of a quoted string. */
+static void unquote(char *text)
+{
+    char *end = text;
+
+    for (; *text; text++) {
+        if (*text == '\\' && text[1])
+            text++;
+        *end++ = *text;
+    }
+    *end = '\0';
+}
+
 /* Each Warning header: 299 - "text" (RFC 7234, section 5.5). */
 static void tell_warnings(const struct kube_client *client, const struct http_reply *reply)
 {
@@ -133,6 +146,7 @@ static void tell_warnings(const struct kube_client *client, const struct http_re
             first == last)
             continue;
         auto_free char *text = mem_strndup(first + 1, (size_t)(last - first - 1));
+        unquote(text);
         client->options.on_warning(client->options.context, text);
     }
 }
@@ -412,17 +426,13 @@ struct kube_call *kube_update(struct kube_client *client, const struct kube_reso
 
 static json_t *delete_body(const struct kube_delete_options *options)
 {
-    json_t *body = json_pack("{s:s, s:s}", "apiVersion", "v1", "kind", "DeleteOptions");
-    json_t *preconditions = json_object();
+    json_t *body = json_pack("{s:s, s:s, s:s*}", "apiVersion", "v1", "kind", "DeleteOptions",
+                             "propagationPolicy", options->propagation);
 
-    if (options->uid)
-        json_object_set_new(preconditions, "uid", json_string(options->uid));
-    if (options->resource_version)
-        json_object_set_new(preconditions, "resourceVersion",
-                            json_string(options->resource_version));
-    if (options->propagation)
-        json_object_set_new(body, "propagationPolicy", json_string(options->propagation));
-    json_object_set_new(body, "preconditions", preconditions);
+    if (options->uid || options->resource_version)
+        json_object_set_new(body, "preconditions",
+                            json_pack("{s:s*, s:s*}", "uid", options->uid, "resourceVersion",
+                                      options->resource_version));
     return body;
 }
 

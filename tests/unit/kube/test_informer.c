@@ -1,0 +1,618 @@
+/* Goal: the cache ends up equal to the server and every difference is told, whatever the server
+ * and the network do in between.
+ * Method: a hand-played server (fake_transport.h); what the informer tells is written down as
+ * "+name" added, "~name" changed, "-name" deleted, "!" a failure, "." complete. */
+#include "fake_transport.h"
+
+#include "base/json.h"
+#include "kube/informer.h"
+
+#define JOBS "/apis/batch/v1/jobs"
+
+struct scene {
+    struct fake fake;
+    struct informer *informer;
+    struct buf told;
+    unsigned projected;
+};
+
+static int project(void *context, const json_t *object, struct buf *blob, struct err *err)
+{
+    struct scene *scene = context;
+    const char *value = jx_string(object, "value", NULL);
+
+    scene->projected++;
+    if (value && strcmp(value, "bad") == 0)
+        return err_set(err, ERR_INVALID, "value: bad");
+    buf_string(blob, value ? value : "");
+    return 0;
+}
+
+static void on_change(void *context, const struct cache_entry *before,
+                      const struct cache_entry *after)
+{
+    struct scene *scene = context;
+
+    buf_format(&scene->told, "%c%s ",
+               before && after ? '~'
+               : after         ? '+'
+                               : '-',
+               cache_entry_name(after ? after : before));
+}
+
+static void on_sync(void *context)
+{
+    buf_string(&((struct scene *)context)->told, ". ");
+}
+
+static void on_failure(void *context, const struct err *failure)
+{
+    assert_true(failure->kind != ERR_NONE && failure->message[0]);
+    buf_string(&((struct scene *)context)->told, "! ");
+}
+
+static void scene_begin_with(struct scene *scene, bool watch_list)
+{
+    *scene = (struct scene){ 0 };
+    buf_init(&scene->told, 10000);
+    fake_init(&scene->fake);
+    scene->informer =
+        informer_new(&(struct informer_options){ .client = scene->fake.client,
+                                                 .resource = { "batch", "v1", "jobs", "Job" },
+                                                 .label_selector = "ours",
+                                                 .watch_list = watch_list,
+                                                 .seed = 1,
+                                                 .project = project,
+                                                 .on_change = on_change,
+                                                 .on_sync = on_sync,
+                                                 .on_failure = on_failure,
+                                                 .context = scene });
+    informer_start(scene->informer);
+}
+
+static void scene_begin(struct scene *scene)
+{
+    scene_begin_with(scene, false);
+}
+
+static void scene_end(struct scene *scene)
+{
+    informer_free(scene->informer);
+    fake_release(&scene->fake);
+    buf_release(&scene->told);
+}
+
+/* What was told since the last call. */
+static void told(struct scene *scene, const char *expected)
+{
+    if (strcmp(buf_text(&scene->told), expected) != 0)
+        fail_msg("told \"%s\", expected \"%s\"", buf_text(&scene->told), expected);
+    buf_clear(&scene->told);
+}
+
+static struct informer_health health(const struct scene *scene)
+{
+    struct informer_health result;
+
+    informer_health(scene->informer, &result);
+    return result;
+}
+
+static const char *position(const struct scene *scene)
+{
+    return cache_position(informer_cache(scene->informer));
+}
+
+static struct http_call *expect_list(struct scene *scene, const char *query)
+{
+    return fake_expect(&scene->fake, "GET", JOBS, query);
+}
+
+static struct http_call *expect_watch(struct scene *scene, const char *version)
+{
+    auto_free char *query = mem_format("watch=true allowWatchBookmarks=true labelSelector=ours "
+                                       "resourceVersion=%s",
+                                       version);
+
+    return fake_expect(&scene->fake, "GET", JOBS, query);
+}
+
+#define OBJECT(name, uid, version, value)                                                          \
+    "{\"metadata\":{\"namespace\":\"bank\",\"name\":\"" name "\",\"uid\":\"" uid                   \
+    "\",\"resourceVersion\":\"" version "\"},\"value\":\"" value "\"}"
+#define LIST(version, items)                                                                       \
+    "{\"kind\":\"JobList\",\"metadata\":{\"resourceVersion\":\"" version "\"},\"items\":[" items   \
+    "]}"
+#define EVENT(type, object) "{\"type\":\"" type "\",\"object\":" object "}\n"
+#define BOOKMARK(version)                                                                          \
+    "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"" version "\"}}}\n"
+#define INITIAL_END(version)                                                                       \
+    "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"" version              \
+    "\",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}}}}\n"
+#define GONE                                                                                       \
+    "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\","     \
+    "\"message\":\"too old resource version\"}}\n"
+
+/* From nothing to a watch from version 10 over jobs a and b. */
+static struct http_call *synced(struct scene *scene)
+{
+    scene_begin(scene);
+    fake_answer(expect_list(scene, "limit=500 !resourceVersion !continue"), 200,
+                LIST("10", OBJECT("a", "u-a", "3", "1") "," OBJECT("b", "u-b", "7", "1")));
+    told(scene, "+a +b . ");
+    return expect_watch(scene, "10");
+}
+
+static void test_list_and_watch(void **state)
+{
+    struct scene scene;
+    struct http_call *watch = synced(&scene);
+    const struct cache *cache = informer_cache(scene.informer);
+
+    (void)state;
+    assert_true(health(&scene).synced);
+    assert_int_equal(health(&scene).state, INFORMER_WATCHING);
+    assert_true(watch->timeout_ms >= 330000 && watch->timeout_ms <= 630000);
+    fake_data(watch, EVENT("ADDED", OBJECT("c", "u-c", "11", "x")));
+    fake_data(watch, EVENT("MODIFIED", OBJECT("a", "u-a", "12", "2")));
+    fake_data(watch, EVENT("DELETED", OBJECT("b", "u-b", "13", "1")));
+    fake_data(watch, EVENT("DELETED", OBJECT("never", "u-n", "14", "1")));
+    told(&scene, "+c ~a -b ");
+    assert_string_equal(position(&scene), "14");
+    assert_int_equal(cache_count(cache), 2);
+    assert_true(span_equals(cache_entry_blob(cache_get(cache, "bank", "a")), "2"));
+    assert_null(cache_get(cache, "bank", "b"));
+    fake_end(watch); /* right away, but something came: no failure */
+    expect_watch(&scene, "14");
+    told(&scene, "");
+    scene_end(&scene);
+}
+
+static void test_pages(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene);
+    fake_answer(
+        expect_list(&scene, "limit=500 !continue"), 200,
+        "{\"metadata\":{\"resourceVersion\":\"10\",\"continue\":\"p/2\"},\"items\":[" OBJECT(
+            "a", "u-a", "3", "") "]}");
+    told(&scene, "+a ");
+    assert_false(health(&scene).synced);
+    fake_answer(expect_list(&scene, "limit=500 continue=p%2F2"), 200,
+                LIST("10", OBJECT("b", "u-b", "4", "")));
+    told(&scene, "+b . ");
+    expect_watch(&scene, "10");
+    assert_int_equal(health(&scene).lists, 1);
+    scene_end(&scene);
+}
+
+/* A continue token lives for minutes; when it expires the list is taken in one answer. */
+static void test_expired_continue(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene);
+    fake_answer(expect_list(&scene, "limit=500"), 200,
+                "{\"metadata\":{\"resourceVersion\":\"10\",\"continue\":\"p2\"},\"items\":[" OBJECT(
+                    "a", "u-a", "3", "") "," OBJECT("b", "u-b", "4", "") "]}");
+    fake_refuse(expect_list(&scene, "continue=p2"), 410, "Expired");
+    fake_answer(expect_list(&scene, "!limit !continue"), 200,
+                LIST("20", OBJECT("a", "u-a", "3", "") "," OBJECT("c", "u-c", "15", "")));
+    told(&scene, "+a +b ! +c -b . ");
+    expect_watch(&scene, "20");
+    scene_end(&scene);
+}
+
+/* Everything that can have happened while nobody looked. */
+static void test_relist(void **state)
+{
+    struct scene scene;
+    struct http_call *watch = synced(&scene);
+
+    (void)state;
+    fake_data(watch, EVENT("ADDED", OBJECT("c", "u-c", "11", "")));
+    told(&scene, "+c ");
+    unsigned projected = scene.projected;
+    assert_false(fake_data(watch, GONE));
+    told(&scene, "! ");
+    assert_int_equal(health(&scene).state, INFORMER_WAITING);
+    fake_advance(&scene.fake, 800);
+    fake_answer(expect_list(&scene, "limit=500 !resourceVersion"), 200,
+                LIST("50", OBJECT("a", "u-a", "3", "1") "," OBJECT(
+                               "b", "u-b2", "40", "") "," OBJECT("d", "u-d", "41", "")));
+    told(&scene, "-b +b +d -c . "); /* a is as it was; b is another object now */
+    assert_int_equal(scene.projected, projected + 2);
+    expect_watch(&scene, "50");
+    scene_end(&scene);
+}
+
+static void test_http_gone(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    fake_refuse(synced(&scene), 410, "Expired");
+    told(&scene, "! ");
+    fake_advance(&scene.fake, 800);
+    fake_answer(expect_list(&scene, "limit=500"), 200, LIST("50", OBJECT("a", "u-a", "3", "1")));
+    told(&scene, "-b . ");
+    scene_end(&scene);
+}
+
+static void test_uid_change_in_watch(void **state)
+{
+    struct scene scene;
+    struct http_call *watch = synced(&scene);
+
+    (void)state;
+    fake_data(watch, EVENT("MODIFIED", OBJECT("a", "u-other", "12", "")));
+    told(&scene, "-a +a ");
+    scene_end(&scene);
+}
+
+static void test_bookmarks(void **state)
+{
+    struct scene scene;
+    struct http_call *watch = synced(&scene);
+
+    (void)state;
+    fake_advance(&scene.fake, 60000);
+    assert_int_equal(health(&scene).silence_ms, 60000);
+    fake_data(watch, BOOKMARK("99"));
+    assert_int_equal(health(&scene).silence_ms, 0);
+    assert_string_equal(position(&scene), "99");
+    assert_true(cache_is_at_least(informer_cache(scene.informer), "bank", "gone", "99"));
+    fake_end(watch);
+    watch = expect_watch(&scene, "99");
+
+    /* without bookmarks the last event counts, and silence is not held against the server */
+    fake_data(watch, EVENT("MODIFIED", OBJECT("a", "u-a", "120", "")));
+    fake_advance(&scene.fake, 290000);
+    assert_int_equal(scene.fake.canceled, 0);
+    fake_end(watch);
+    watch = expect_watch(&scene, "120");
+
+    /* a server that sends them and then falls silent has lost us */
+    fake_data(watch, BOOKMARK("130"));
+    told(&scene, "~a ");
+    fake_advance(&scene.fake, 149999);
+    assert_int_equal(scene.fake.canceled, 0);
+    fake_advance(&scene.fake, 1);
+    assert_int_equal(scene.fake.canceled, 1);
+    told(&scene, "! ");
+    fake_advance(&scene.fake, 800);
+    expect_watch(&scene, "130");
+    scene_end(&scene);
+}
+
+static void test_cut_watch_resumes(void **state)
+{
+    struct scene scene;
+    struct http_call *watch = synced(&scene);
+
+    (void)state;
+    fake_data(watch, EVENT("ADDED", OBJECT("c", "u-c", "11", "")));
+    fake_data(watch, "{\"type\":\"ADD");
+    fake_cut(watch);
+    told(&scene, "+c ! ");
+    fake_advance(&scene.fake, 800);
+    watch = expect_watch(&scene, "11");
+    fake_data(watch, "{\"type\":\"ADD");
+    fake_end(watch); /* an end inside an event is a cut too */
+    told(&scene, "! ");
+    fake_advance(&scene.fake, 1600);
+    expect_watch(&scene, "11");
+    scene_end(&scene);
+}
+
+static void test_short_watch_is_a_failure(void **state)
+{
+    struct scene scene;
+    struct http_call *watch = synced(&scene);
+
+    (void)state;
+    fake_end(watch);
+    told(&scene, "! ");
+    assert_int_equal(scene.fake.count, 0);
+    fake_advance(&scene.fake, 800);
+    watch = expect_watch(&scene, "10");
+    fake_advance(&scene.fake, 1000);
+    fake_end(watch); /* long enough */
+    expect_watch(&scene, "10");
+    told(&scene, "");
+    scene_end(&scene);
+}
+
+static void test_retry_after(void **state)
+{
+    const struct http_header wait = { "Retry-After", "20" };
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene);
+    fake_answer_with(expect_list(&scene, ""), 429, "{}", &wait, 1);
+    fake_advance(&scene.fake, 19999);
+    assert_int_equal(scene.fake.count, 0);
+    fake_advance(&scene.fake, 30000);
+    fake_answer(expect_list(&scene, ""), 200, LIST("10", ""));
+    told(&scene, "! . ");
+    scene_end(&scene);
+}
+
+/* 0.8 s doubled up to 30 s, each between half and all of it; from the start after 2 good
+ * minutes. */
+static void test_backoff(void **state)
+{
+    static const int64_t longest_ms[] = { 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000 };
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene);
+    for (size_t i = 0; i < ARRAY_SIZE(longest_ms); i++) {
+        fake_cut(expect_list(&scene, ""));
+        fake_advance(&scene.fake, longest_ms[i] / 2 - 1);
+        assert_int_equal(scene.fake.count, 0);
+        fake_advance(&scene.fake, longest_ms[i] - longest_ms[i] / 2 + 1);
+    }
+    assert_int_equal(health(&scene).failures, ARRAY_SIZE(longest_ms));
+    fake_answer(expect_list(&scene, ""), 200, LIST("10", ""));
+    fake_advance(&scene.fake, 121000);
+    fake_cut(expect_watch(&scene, "10"));
+    fake_advance(&scene.fake, 800);
+    expect_watch(&scene, "10");
+    assert_int_equal(health(&scene).failures, 1);
+    scene_end(&scene);
+}
+
+/* A kind whose CRD is not installed yet, then is. */
+static void test_not_served(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene);
+    fake_answer(expect_list(&scene, ""), 404, "404 page not found\n");
+    assert_true(health(&scene).not_served);
+    assert_false(health(&scene).synced);
+    assert_int_equal(health(&scene).last_failure->kind, ERR_NOT_FOUND);
+    fake_advance(&scene.fake, 800);
+    fake_answer(expect_list(&scene, ""), 200, LIST("10", ""));
+    assert_false(health(&scene).not_served);
+    assert_true(health(&scene).synced);
+    fake_answer(expect_watch(&scene, "10"), 404, "404 page not found\n"); /* and removed again */
+    assert_true(health(&scene).not_served);
+    fake_advance(&scene.fake, 1600);
+    expect_list(&scene, "limit=500");
+    scene_end(&scene);
+}
+
+/* A position that the server keeps refusing, for a reason that is not 410. */
+static void test_refused_position(void **state)
+{
+    struct scene scene;
+    struct http_call *watch = synced(&scene);
+
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        fake_refuse(watch, 500, "InternalError");
+        fake_advance(&scene.fake, 30000);
+        if (i < 4)
+            watch = expect_watch(&scene, "10");
+    }
+    expect_list(&scene, "limit=500 !watch");
+    scene_end(&scene);
+}
+
+/* A list that shows the past is not believed, until it has insisted. */
+static void test_stale_list(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    fake_refuse(synced(&scene), 410, "Expired");
+    told(&scene, "! ");
+    for (int i = 0; i < 5; i++) {
+        fake_advance(&scene.fake, 30000);
+        fake_answer(expect_list(&scene, ""), 200, LIST("5", OBJECT("a", "u-a", "2", "old")));
+        told(&scene, "! ");
+    }
+    assert_true(
+        span_equals(cache_entry_blob(cache_get(informer_cache(scene.informer), "bank", "a")), "1"));
+    fake_advance(&scene.fake, 30000);
+    fake_answer(expect_list(&scene, ""), 200, LIST("5", OBJECT("a", "u-a", "2", "old")));
+    told(&scene, "~a -b . ");
+    expect_watch(&scene, "5");
+    scene_end(&scene);
+}
+
+/* One object that cannot be used does not keep the others out. */
+static void test_bad_objects(void **state)
+{
+    struct scene scene;
+    struct http_call *watch;
+
+    (void)state;
+    scene_begin(&scene);
+    fake_answer(expect_list(&scene, ""), 200,
+                LIST("10", OBJECT("a", "u-a", "1", "bad") ",{\"x\":},{\"metadata\":{}}," OBJECT(
+                               "b", "u-b", "2", "")));
+    told(&scene, "! ! ! +b . ");
+    watch = expect_watch(&scene, "10");
+    fake_data(watch, EVENT("MODIFIED", OBJECT("b", "u-b", "11", "bad")));
+    told(&scene, "! -b ");
+    fake_data(watch, EVENT("MODIFIED", OBJECT("b", "u-b", "12", "")));
+    told(&scene, "+b ");
+    assert_false(fake_data(watch, "not JSON\n")); /* what it was is lost: list again */
+    fake_advance(&scene.fake, 800);
+    expect_list(&scene, "limit=500");
+    scene_end(&scene);
+}
+
+static void test_initial_events(void **state)
+{
+    struct scene scene;
+    struct http_call *watch;
+
+    (void)state;
+    scene_begin_with(&scene, true);
+    watch = fake_expect(&scene.fake, "GET", JOBS,
+                        "watch=true sendInitialEvents=true resourceVersionMatch=NotOlderThan "
+                        "!resourceVersion=");
+    fake_data(watch, EVENT("ADDED", OBJECT("a", "u-a", "30", "")));
+    fake_data(watch, BOOKMARK("40")); /* not the one that ends it */
+    fake_data(watch, EVENT("ADDED", OBJECT("b", "u-b", "7", "")));
+    assert_string_equal(position(&scene), "");
+    assert_false(health(&scene).synced);
+    fake_cut(watch);
+    told(&scene, "+a +b ! ");
+    fake_advance(&scene.fake, 800);
+    watch = fake_expect(&scene.fake, "GET", JOBS, "sendInitialEvents=true !resourceVersion=");
+    fake_data(watch, EVENT("ADDED", OBJECT("b", "u-b", "7", "")));
+    fake_data(watch, INITIAL_END("50"));
+    told(&scene, "-a . ");
+    assert_string_equal(position(&scene), "50");
+    fake_data(watch, EVENT("ADDED", OBJECT("c", "u-c", "51", "")));
+    fake_end(watch);
+    told(&scene, "+c ");
+    fake_expect(&scene.fake, "GET", JOBS, "resourceVersion=51 !sendInitialEvents");
+    scene_end(&scene);
+}
+
+static void test_initial_events_refused(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_begin_with(&scene, true);
+    fake_refuse(fake_expect(&scene.fake, "GET", JOBS, "sendInitialEvents=true"), 422, "Invalid");
+    fake_answer(expect_list(&scene, "limit=500"), 200, LIST("10", ""));
+    told(&scene, "! . ");
+    fake_refuse(expect_watch(&scene, "10"), 410, "Expired");
+    fake_advance(&scene.fake, 800);
+    expect_list(&scene, "limit=500"); /* not asked again */
+    scene_end(&scene);
+}
+
+static void test_initial_events_stall(void **state)
+{
+    struct scene scene;
+    struct http_call *watch;
+
+    (void)state;
+    scene_begin_with(&scene, true);
+    watch = fake_expect(&scene.fake, "GET", JOBS, "sendInitialEvents=true");
+    fake_advance(&scene.fake, 9000);
+    fake_data(watch, EVENT("ADDED", OBJECT("a", "u-a", "3", "")));
+    fake_advance(&scene.fake, 9999);
+    assert_int_equal(scene.fake.canceled, 0);
+    fake_advance(&scene.fake, 1);
+    assert_int_equal(scene.fake.canceled, 1);
+    fake_answer(expect_list(&scene, "limit=500"), 200, LIST("10", OBJECT("b", "u-b", "4", "")));
+    told(&scene, "+a ! +b -a . ");
+    scene_end(&scene);
+}
+
+/* Network pieces have nothing to do with events. */
+static void test_every_cut(void **state)
+{
+    static const char stream[] = EVENT("ADDED", OBJECT("c", "u-c", "11", "x")) BOOKMARK("12")
+        EVENT("MODIFIED", OBJECT("a", "u-a", "13", "2\\n}"))
+            EVENT("DELETED", OBJECT("b", "u-b", "14", "1"));
+    static const char list[] =
+        LIST("10", OBJECT("a", "u-a", "3", "1") "," OBJECT("b", "u-b", "7", "1"));
+
+    (void)state;
+    for (size_t piece = 1; piece < sizeof(stream); piece++) {
+        struct scene scene;
+        struct http_call *call;
+
+        scene_begin(&scene);
+        call = expect_list(&scene, "");
+        for (size_t at = 0; at < strlen(list); at += piece) {
+            auto_free char *text = mem_strndup(list + at, piece);
+
+            assert_true(fake_data(call, text));
+        }
+        fake_end(call);
+        call = expect_watch(&scene, "10");
+        for (size_t at = 0; at < strlen(stream); at += piece) {
+            auto_free char *text = mem_strndup(stream + at, piece);
+
+            assert_true(fake_data(call, text));
+        }
+        told(&scene, "+a +b . +c ~a -b ");
+        assert_string_equal(position(&scene), "14");
+        scene_end(&scene);
+    }
+}
+
+static void test_owners(void **state)
+{
+    struct scene scene;
+    const struct cache *cache;
+    const struct cache_entry *entry;
+
+    (void)state;
+    scene_begin(&scene);
+    fake_answer(expect_list(&scene, ""), 200,
+                LIST("10",
+                     "{\"metadata\":{\"name\":\"j\",\"namespace\":\"bank\",\"uid\":\"u-j\","
+                     "\"resourceVersion\":\"4\",\"ownerReferences\":["
+                     "{\"kind\":\"Other\",\"name\":\"x\",\"uid\":\"u-x\"},"
+                     "{\"kind\":\"ChurnBatch\",\"name\":\"w\",\"uid\":\"u-w\",\"controller\":true}"
+                     "]}}"));
+    cache = informer_cache(scene.informer);
+    entry = cache_first_owned(cache, "u-w");
+    assert_non_null(entry);
+    assert_string_equal(cache_entry_owner_kind(entry), "ChurnBatch");
+    assert_string_equal(cache_entry_owner_name(entry), "w");
+    assert_null(cache_first_owned(cache, "u-x"));
+    scene_end(&scene);
+}
+
+/* Freed in every state: sanitizers look for what is left. */
+static void test_freed_in_every_state(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene); /* listing */
+    scene_end(&scene);
+    synced(&scene); /* watching */
+    scene_end(&scene);
+    fake_cut(synced(&scene)); /* waiting */
+    scene_end(&scene);
+    informer_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_list_and_watch),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_expired_continue),
+        cmocka_unit_test(test_relist),
+        cmocka_unit_test(test_http_gone),
+        cmocka_unit_test(test_uid_change_in_watch),
+        cmocka_unit_test(test_bookmarks),
+        cmocka_unit_test(test_cut_watch_resumes),
+        cmocka_unit_test(test_short_watch_is_a_failure),
+        cmocka_unit_test(test_retry_after),
+        cmocka_unit_test(test_backoff),
+        cmocka_unit_test(test_not_served),
+        cmocka_unit_test(test_refused_position),
+        cmocka_unit_test(test_stale_list),
+        cmocka_unit_test(test_bad_objects),
+        cmocka_unit_test(test_initial_events),
+        cmocka_unit_test(test_initial_events_refused),
+        cmocka_unit_test(test_initial_events_stall),
+        cmocka_unit_test(test_every_cut),
+        cmocka_unit_test(test_owners),
+        cmocka_unit_test(test_freed_in_every_state),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
