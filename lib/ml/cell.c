@@ -1,12 +1,12 @@
 /* cell.c - cells as numbers and booleans. */
 #include "ml/cell.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <strings.h>
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/utf8.h"
 
 const char *const value_type_names[] = { "Numeric", "Categorical", "Boolean", NULL };
 
@@ -69,4 +69,19 @@ enum cell_outcome cell_boolean(struct span cell, double *ret_number)
     else
         return CELL_FAULT;
     return CELL_VALUE;
+}
+
+#define FAULT_EXCERPT 60 /* bytes of a cell that a message quotes */
+
+void cell_fault(uint64_t line, const char *column, struct span cell, enum value_type type,
+                struct row_fault *ret_fault)
+{
+    size_t length = cell.length > FAULT_EXCERPT ? FAULT_EXCERPT : cell.length;
+
+    length = utf8_valid_prefix(cell.data, length);
+    *ret_fault = (struct row_fault){ .line = line };
+    snprintf(ret_fault->column, sizeof(ret_fault->column), "%s", column);
+    snprintf(ret_fault->why, sizeof(ret_fault->why), "\"%.*s%s\" is not a %s", (int)length,
+             cell.data, length < cell.length ? "..." : "",
+             type == VALUE_BOOLEAN ? "boolean" : "number");
 }

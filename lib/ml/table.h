@@ -1,19 +1,22 @@
 /* table.h - a training file in memory: typed columns, ids and labels.
  *
- * The type of a column is inferred from the first TABLE_INFERENCE_ROWS rows,
- * unless the job names it. Of the values that are not missing (cell.h):
- *   all boolean words (yes/no, true/false, ...)   -> Boolean
- *   at least 90 % numbers                         -> Numeric (0/1 is a number)
- *   otherwise                                     -> Categorical
+ * The type of a column is inferred from the first rows, at most
+ * TABLE_INFERENCE_ROWS, unless the job names it. Of the values that are not
+ * missing (cell.h):
+ *   boolean words only, true ones and false ones -> Boolean
+ *   at least 90 % numbers                        -> Numeric (0/1 is a number)
+ *   otherwise                                    -> Categorical
  * A cell that does not fit the type of its column makes its row a bad row, so
  * that a number column that turns into text is noticed. Bad rows (also ragged
  * ones, and rows without label or id) are left out with a warning up to
  * TABLE_TOLERATED_SHARE; more of them are DataInvalid, which names the first one
  * and their number.
  *
- * Left out with a warning: columns with one value only, and id-like categorical
- * columns (more than half of the rows distinct). An id that occurs twice, a
- * target column that is missing or has one class only, are DataInvalid.
+ * Left out with a warning, because they cannot help or only name a row: columns
+ * with one value; categories of which more than half of the rows have their own;
+ * whole numbers that are all different (the last two from TABLE_IDLIKE_ROWS rows
+ * on). An id that occurs twice, and a target that does not have exactly two
+ * values, the positive label among them, are DataInvalid.
  *
  * Rows keep the order of the file. Read-only after table_read(), so threads may
  * share it. */
@@ -31,6 +34,8 @@
 
 #define TABLE_INFERENCE_ROWS  10000
 #define TABLE_TOLERATED_SHARE 0.01
+#define TABLE_IDLIKE_ROWS     100
+#define TABLE_IDLIKE_ROWS     100
 
 struct type_override {
     const char *name;
@@ -72,7 +77,7 @@ struct table {
     uint8_t *labels;  /* 1: positive */
     size_t positives;
     uint64_t *lines;    /* of each row in the file */
-    uint64_t *row_keys; /* equal for rows with equal cells but for the id; to keep
+    uint64_t *row_keys; /* equal for rows with equal features and label, to keep
                          * exact duplicates in one fold */
     char *id_text;      /* NUL-terminated ids, one after the other */
     size_t *id_offsets;

@@ -1,0 +1,227 @@
+/* features.c - encoding of tables and records by fitted features. */
+#include "ml/features.h"
+
+#include <math.h>
+
+#include "base/mem.h"
+#include "ml/features_build.h"
+
+void features_release(struct features *features)
+{
+    for (size_t i = 0; i < features->source_count; i++) {
+        free(features->sources[i].name);
+        free(features->sources[i].shares);
+        dictionary_release(&features->sources[i].levels);
+    }
+    for (size_t i = 0; i < features->count; i++)
+        free(features->items[i].name);
+    free(features->sources);
+    free(features->items);
+    *features = (struct features){ 0 };
+}
+
+static void name_item(struct features *features, size_t *position, size_t source, char *take_name)
+{
+    features->items[*position] = (struct feature){ .name = take_name, .source = source };
+    (*position)++;
+}
+
+static void name_items(struct features *features, size_t index)
+{
+    struct feature_source *source = &features->sources[index];
+    size_t position = source->first_feature;
+
+    if (source->type != VALUE_CATEGORICAL) {
+        name_item(features, &position, index, mem_strdup(source->name));
+        return;
+    }
+    for (uint32_t level = 0; level < source->hot_count; level++)
+        name_item(
+            features, &position, index,
+            mem_format("%s=%s", source->name,
+                       source->levels.lengths[level] ? source->levels.texts[level] : "(missing)"));
+    if (source->has_other)
+        name_item(features, &position, index, mem_format("%s=(other)", source->name));
+    if (source->shares)
+        name_item(features, &position, index, mem_format("%s (share)", source->name));
+}
+
+void features_lay_out(struct features *features)
+{
+    features->count = 0;
+    for (size_t i = 0; i < features->source_count; i++) {
+        struct feature_source *source = &features->sources[i];
+
+        source->first_feature = features->count;
+        source->feature_count =
+            source->type == VALUE_CATEGORICAL
+                ? source->hot_count + (source->has_other ? 1u : 0u) + (source->shares ? 1u : 0u)
+                : 1u;
+        features->count += source->feature_count;
+    }
+    features->items = mem_zero(features->count, sizeof(*features->items));
+    for (size_t i = 0; i < features->source_count; i++)
+        name_items(features, i);
+}
+
+/* --- encoding --------------------------------------------------------------- */
+
+/* `share` is given apart because training rows have one of their own. */
+static void encode_category(const struct feature_source *source, uint32_t level, double share,
+                            float *ret_features)
+{
+    size_t position = 0;
+
+    for (; position < source->hot_count; position++)
+        ret_features[position] = position == level;
+    if (source->has_other)
+        ret_features[position++] = level >= source->hot_count;
+    if (source->shares)
+        ret_features[position] = (float)share;
+}
+
+void features_encode(const struct features *features, const double *values, float *ret_row)
+{
+    for (size_t i = 0; i < features->source_count; i++) {
+        const struct feature_source *source = &features->sources[i];
+
+        if (source->type == VALUE_CATEGORICAL) {
+            uint32_t level = (uint32_t)values[i];
+            encode_category(source, level, source->shares ? source->shares[level] : 0,
+                            ret_row + source->first_feature);
+        } else {
+            ret_row[source->first_feature] = (float)values[i];
+        }
+    }
+}
+
+/* --- rows of a table -------------------------------------------------------- */
+
+/* A source of features in a table: the column, and for a category the level of
+ * each of its codes. */
+struct binding {
+    const struct column *column;
+    uint32_t *levels;
+};
+
+static void bindings_free(struct binding *bindings, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(bindings[i].levels);
+    free(bindings);
+}
+
+static int bind(const struct feature_source *source, const struct table *table,
+                struct binding *ret_binding, struct err *err)
+{
+    const struct column *column = table_column(table, source->name);
+
+    if (!column || column->role != ROLE_FEATURE)
+        return err_reason(err, ERR_INVALID, "DataInvalid", "%s has no usable column %s",
+                          table->name, source->name);
+    if (column->type != source->type)
+        return err_reason(err, ERR_INVALID, "DataInvalid",
+                          "%s: column %s is %s, the model was trained with %s", table->name,
+                          source->name, value_type_names[column->type],
+                          value_type_names[source->type]);
+    ret_binding->column = column;
+    if (source->type != VALUE_CATEGORICAL)
+        return 0;
+    ret_binding->levels = mem_zero(column->levels.count, sizeof(*ret_binding->levels));
+    for (uint32_t code = 0; code < column->levels.count; code++) {
+        uint32_t level = dictionary_find(&source->levels, dictionary_text(&column->levels, code));
+
+        ret_binding->levels[code] = level == DICTIONARY_NONE ? source->levels.count : level;
+    }
+    return 0;
+}
+
+static struct binding *bind_all(const struct features *features, const struct table *table,
+                                struct err *err)
+{
+    struct binding *bindings = mem_zero(features->source_count, sizeof(*bindings));
+
+    for (size_t i = 0; i < features->source_count; i++)
+        if (bind(&features->sources[i], table, &bindings[i], err)) {
+            bindings_free(bindings, features->source_count);
+            return NULL;
+        }
+    return bindings;
+}
+
+int features_decode_rows(const struct features *features, const struct table *table,
+                         const uint32_t *rows, size_t row_count, double *ret_values,
+                         struct err *err)
+{
+    struct binding *bindings = bind_all(features, table, err);
+
+    if (!bindings)
+        return -1;
+    for (size_t i = 0; i < features->source_count; i++) {
+        const struct column *column = bindings[i].column;
+
+        for (size_t j = 0; j < row_count; j++)
+            ret_values[j * features->source_count + i] =
+                bindings[i].levels ? bindings[i].levels[column->codes[rows[j]]]
+                                   : column->numbers[rows[j]];
+    }
+    bindings_free(bindings, features->source_count);
+    return 0;
+}
+
+int features_encode_rows(const struct features *features, const struct table *table,
+                         const uint32_t *rows, size_t row_count, enum features_use use,
+                         float *ret_matrix, struct err *err)
+{
+    auto_free double *values = mem_zero(row_count * features->source_count + 1, sizeof(*values));
+
+    if (features_decode_rows(features, table, rows, row_count, values, err))
+        return -1;
+    for (size_t i = 0; i < row_count; i++)
+        features_encode(features, values + i * features->source_count,
+                        ret_matrix + i * features->count);
+    for (size_t i = 0; use == FEATURES_TRAINING && i < features->source_count; i++)
+        if (features->sources[i].shares)
+            features_inner_shares(features, i, table, rows, row_count, values, ret_matrix);
+    return 0;
+}
+
+/* --- records ---------------------------------------------------------------- */
+
+int features_match(const struct features *features, const struct csv_reader *reader,
+                   size_t **ret_cells, struct err *err)
+{
+    auto_free size_t *cells = mem_zero(features->source_count, sizeof(*cells));
+
+    for (size_t i = 0; i < features->source_count; i++)
+        if (csv_find(reader, span_of(features->sources[i].name), &cells[i], err))
+            return -1;
+    *ret_cells = TAKE(cells);
+    return 0;
+}
+
+bool features_decode(const struct features *features, const size_t *cells,
+                     const struct csv_record *record, double *ret_values,
+                     struct row_fault *ret_fault, uint64_t *unseen)
+{
+    for (size_t i = 0; i < features->source_count; i++) {
+        const struct feature_source *source = &features->sources[i];
+        struct span cell = record->cells[cells[i]];
+        enum cell_outcome outcome = CELL_VALUE;
+
+        if (source->type == VALUE_CATEGORICAL) {
+            uint32_t level = dictionary_find(&source->levels, cell_category(cell));
+
+            *unseen += level == DICTIONARY_NONE && !source->has_other;
+            ret_values[i] = level == DICTIONARY_NONE ? source->levels.count : level;
+        } else {
+            outcome = source->type == VALUE_NUMERIC ? cell_number(cell, &ret_values[i])
+                                                    : cell_boolean(cell, &ret_values[i]);
+        }
+        if (outcome == CELL_FAULT) {
+            cell_fault(record->line, source->name, cell, source->type, ret_fault);
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,158 @@
+/* features_fit.c - learning features from training rows. */
+#include <math.h>
+
+#include "base/mem.h"
+#include "ml/features_build.h"
+
+#define INNER_FOLDS 5
+
+/* A level of a category in the training rows. */
+struct level_count {
+    uint32_t code, rows;
+    const char *text;
+};
+
+/* Most frequent first; equal ones by text, so that the order in the file does not
+ * matter. */
+static int compare_levels(const void *a, const void *b)
+{
+    const struct level_count *left = a, *right = b;
+
+    if (left->rows != right->rows)
+        return left->rows > right->rows ? -1 : 1;
+    return strcmp(left->text, right->text);
+}
+
+/* The share of positives, pulled to the overall share p where rows are few. */
+static double smoothed_share(double positives, double rows, double p)
+{
+    return (positives + FEATURES_SMOOTHING * p) / (rows + FEATURES_SMOOTHING);
+}
+
+static double share_of_positives(const struct table *table, const uint32_t *rows, size_t row_count)
+{
+    size_t positives = 0;
+
+    for (size_t i = 0; i < row_count; i++)
+        positives += table->labels[rows[i]];
+    return (double)positives / (double)row_count;
+}
+
+static struct level_count *count_levels(const struct column *column, const uint32_t *rows,
+                                        size_t row_count)
+{
+    struct level_count *counts = mem_zero(column->levels.count, sizeof(*counts));
+
+    for (uint32_t code = 0; code < column->levels.count; code++)
+        counts[code] = (struct level_count){ .code = code, .text = column->levels.texts[code] };
+    for (size_t i = 0; i < row_count; i++)
+        counts[column->codes[rows[i]]].rows++;
+    qsort(counts, column->levels.count, sizeof(*counts), compare_levels);
+    return counts;
+}
+
+/* One share per known level, and for the unknown ones the overall share. */
+static double *fit_shares(const struct feature_source *source, const struct column *column,
+                          const struct table *table, const uint32_t *rows, size_t row_count)
+{
+    double overall = share_of_positives(table, rows, row_count);
+    double *shares = mem_zero(source->levels.count + 1, sizeof(*shares));
+    auto_free double *level_rows = mem_zero(source->levels.count, sizeof(*level_rows));
+
+    for (size_t i = 0; i < row_count; i++) {
+        uint32_t code = column->codes[rows[i]];
+        uint32_t level = dictionary_find(&source->levels, dictionary_text(&column->levels, code));
+
+        if (level == DICTIONARY_NONE)
+            continue;
+        level_rows[level] += 1;
+        shares[level] += table->labels[rows[i]];
+    }
+    for (uint32_t level = 0; level < source->levels.count; level++)
+        shares[level] = smoothed_share(shares[level], level_rows[level], overall);
+    shares[source->levels.count] = overall;
+    return shares;
+}
+
+static void fit_category(struct feature_source *source, const struct column *column,
+                         const struct table *table, const uint32_t *rows, size_t row_count)
+{
+    auto_free struct level_count *counts = count_levels(column, rows, row_count);
+    uint32_t frequent = 0, hot;
+
+    while (frequent < column->levels.count && counts[frequent].rows >= FEATURES_LEVEL_ROWS)
+        frequent++;
+    hot = frequent > FEATURES_LEVELS ? FEATURES_LEVELS : frequent;
+    for (uint32_t i = 0; i < frequent; i++)
+        (void)dictionary_add(&source->levels, dictionary_text(&column->levels, counts[i].code));
+    source->hot_count = hot;
+    source->has_other = hot < column->levels.count && counts[hot].rows > 0;
+    if (frequent > hot)
+        source->shares = fit_shares(source, column, table, rows, row_count);
+}
+
+int features_fit(const struct table *table, const uint32_t *rows, size_t row_count,
+                 struct features *ret_features, struct err *err)
+{
+    struct features features = { .sources =
+                                     mem_zero(table->column_count, sizeof(*features.sources)) };
+
+    for (size_t i = 0; i < table->column_count; i++) {
+        const struct column *column = &table->columns[i];
+        struct feature_source *source = &features.sources[features.source_count];
+
+        if (column->role != ROLE_FEATURE)
+            continue;
+        features.source_count++;
+        source->name = mem_strdup(column->name);
+        source->type = column->type;
+        if (column->type == VALUE_CATEGORICAL)
+            fit_category(source, column, table, rows, row_count);
+    }
+    if (features.source_count == 0) {
+        features_release(&features);
+        return err_reason(err, ERR_INVALID, "DataInvalid",
+                          "%s: no column is left that a model could use", table->name);
+    }
+    features_lay_out(&features);
+    *ret_features = features;
+    return 0;
+}
+
+/* Duplicates have one key, so they share a fold and do not tell on each other. */
+static size_t inner_fold(const struct table *table, uint32_t row)
+{
+    return (size_t)(table->row_keys[row] >> 32) % INNER_FOLDS;
+}
+
+void features_inner_shares(const struct features *features, size_t index, const struct table *table,
+                           const uint32_t *rows, size_t row_count, const double *values,
+                           float *matrix)
+{
+    const struct feature_source *source = &features->sources[index];
+    size_t levels = source->levels.count + 1, width = features->source_count;
+    size_t feature = source->first_feature + source->feature_count - 1;
+    double overall = share_of_positives(table, rows, row_count);
+    auto_free double *positives = mem_zero(levels * INNER_FOLDS, sizeof(*positives));
+    auto_free double *counts = mem_zero(levels * INNER_FOLDS, sizeof(*counts));
+
+    for (size_t i = 0; i < row_count; i++) {
+        size_t cell = (size_t)values[i * width + index] * INNER_FOLDS + inner_fold(table, rows[i]);
+
+        positives[cell] += table->labels[rows[i]];
+        counts[cell] += 1;
+    }
+    for (size_t i = 0; i < row_count; i++) {
+        size_t level = (size_t)values[i * width + index], own = inner_fold(table, rows[i]);
+        double other_positives = 0, other_rows = 0;
+
+        if (level == source->levels.count)
+            continue; /* unknown levels have the overall share, in scoring as here */
+        for (size_t fold = 0; fold < INNER_FOLDS; fold++) {
+            other_positives += fold == own ? 0 : positives[level * INNER_FOLDS + fold];
+            other_rows += fold == own ? 0 : counts[level * INNER_FOLDS + fold];
+        }
+        matrix[i * features->count + feature] =
+            (float)smoothed_share(other_positives, other_rows, overall);
+    }
+}

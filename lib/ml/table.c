@@ -1,0 +1,310 @@
+/* table.c - reading a training file into columns. */
+#include "ml/table.h"
+
+#include <stdarg.h>
+
+#include "base/mem.h"
+#include "ml/table_build.h"
+
+#define FIRST_CAPACITY 1024
+
+void table_release(struct table *table)
+{
+    for (size_t i = 0; i < table->column_count; i++) {
+        free(table->columns[i].name);
+        free(table->columns[i].numbers);
+        free(table->columns[i].codes);
+        dictionary_release(&table->columns[i].levels);
+    }
+    for (size_t i = 0; i < table->warning_count; i++)
+        free(table->warnings[i]);
+    free(table->warnings);
+    free(table->columns);
+    free(table->name);
+    free(table->labels);
+    free(table->lines);
+    free(table->row_keys);
+    free(table->id_text);
+    free(table->id_offsets);
+    *table = (struct table){ 0 };
+}
+
+static void builder_release(struct table_builder *builder)
+{
+    table_release(&builder->table);
+    csv_reader_free(builder->reader);
+    dictionary_release(&builder->label_values);
+}
+
+void table_warn(struct table *table, const char *format, ...)
+{
+    struct err text;
+    va_list arguments;
+    char sentence[sizeof(text.message)];
+
+    va_start(arguments, format);
+    vsnprintf(sentence, sizeof(sentence), format, arguments);
+    va_end(arguments);
+    /* err_set() replaces control characters, which column names may contain. */
+    err_set(&text, ERR_INVALID, "%s", sentence);
+    table->warnings =
+        mem_resize(table->warnings, table->warning_count + 1, sizeof(*table->warnings));
+    table->warnings[table->warning_count++] = mem_strdup(text.message);
+}
+
+void table_count_fault(struct table_builder *builder, const struct row_fault *fault)
+{
+    if (builder->table.rejected == 0 || fault->line < builder->first_fault.line)
+        builder->first_fault = *fault;
+    builder->table.rejected++;
+    builder->read++;
+}
+
+/* --- columns and their roles ------------------------------------------------ */
+
+/* The column that a member of the job names; the error says which member. */
+static int find_column(struct table_builder *builder, const char *member, const char *name,
+                       size_t *ret_index, struct err *err)
+{
+    if (csv_find(builder->reader, span_of(name), ret_index, err))
+        return err_wrap(err, "%s", member);
+    return 0;
+}
+
+static int set_roles(struct table_builder *builder, struct err *err)
+{
+    const struct table_options *options = builder->options;
+    struct column *columns = builder->table.columns;
+    size_t index;
+
+    for (size_t i = 0; i < options->drop.count; i++) {
+        if (find_column(builder, "data.drop", options->drop.items[i], &index, err))
+            return -1;
+        columns[index].role = ROLE_DROPPED;
+    }
+    for (size_t i = 0; i < options->override_count; i++) {
+        if (find_column(builder, "data.columns", options->overrides[i].name, &index, err))
+            return -1;
+        columns[index].type = options->overrides[i].type;
+    }
+    if (find_column(builder, "data.target", options->target, &builder->target_column, err))
+        return -1;
+    columns[builder->target_column].role = ROLE_TARGET;
+    builder->id_column = SIZE_MAX;
+    if (!options->id)
+        return 0;
+    if (find_column(builder, "data.id", options->id, &builder->id_column, err))
+        return -1;
+    columns[builder->id_column].role = ROLE_ID;
+    return 0;
+}
+
+static void make_columns(struct table_builder *builder)
+{
+    const struct csv_header *header = csv_header(builder->reader);
+    struct table *table = &builder->table;
+
+    table->name = mem_strdup(csv_name(builder->reader));
+    table->columns = mem_zero(header->count, sizeof(*table->columns));
+    table->column_count = header->count;
+    for (size_t i = 0; i < header->count; i++)
+        table->columns[i].name = mem_strndup(header->names[i].data, header->names[i].length);
+}
+
+/* --- rows ------------------------------------------------------------------- */
+
+static void grow(struct table_builder *builder)
+{
+    struct table *table = &builder->table;
+    size_t capacity = builder->capacity ? builder->capacity * 2 : FIRST_CAPACITY;
+
+    builder->capacity = capacity;
+    table->labels = mem_resize(table->labels, capacity, sizeof(*table->labels));
+    table->lines = mem_resize(table->lines, capacity, sizeof(*table->lines));
+    table->row_keys = mem_resize(table->row_keys, capacity, sizeof(*table->row_keys));
+    table->id_offsets = mem_resize(table->id_offsets, capacity, sizeof(*table->id_offsets));
+    for (size_t i = 0; i < table->column_count; i++) {
+        struct column *column = &table->columns[i];
+
+        if (column->role != ROLE_FEATURE)
+            continue;
+        if (column->type == VALUE_CATEGORICAL)
+            column->codes = mem_resize(column->codes, capacity, sizeof(*column->codes));
+        else
+            column->numbers = mem_resize(column->numbers, capacity, sizeof(*column->numbers));
+    }
+}
+
+static void add_id(struct table_builder *builder, struct span id, uint64_t line)
+{
+    struct table *table = &builder->table;
+    char line_text[24];
+
+    if (builder->id_column == SIZE_MAX) {
+        int length = snprintf(line_text, sizeof(line_text), "%" PRIu64, line);
+        id = (struct span){ line_text, (size_t)length };
+    }
+    if (builder->id_text_length + id.length + 1 > builder->id_text_capacity) {
+        builder->id_text_capacity = (builder->id_text_length + id.length + 1) * 2;
+        table->id_text = mem_resize(table->id_text, builder->id_text_capacity, 1);
+    }
+    table->id_offsets[table->row_count] = builder->id_text_length;
+    memcpy(table->id_text + builder->id_text_length, id.data, id.length);
+    builder->id_text_length += id.length;
+    table->id_text[builder->id_text_length++] = '\0';
+}
+
+static bool blank_fault(const struct csv_record *record, const char *column, const char *why,
+                        struct row_fault *ret_fault)
+{
+    *ret_fault = (struct row_fault){ .line = record->line };
+    snprintf(ret_fault->column, sizeof(ret_fault->column), "%s", column);
+    snprintf(ret_fault->why, sizeof(ret_fault->why), "%s", why);
+    return false;
+}
+
+/* Numbers and booleans into the arrays, at the row that is about to be added. */
+static bool add_numbers(struct table_builder *builder, const struct csv_record *record,
+                        struct row_fault *ret_fault)
+{
+    struct table *table = &builder->table;
+
+    for (size_t i = 0; i < table->column_count; i++) {
+        struct column *column = &table->columns[i];
+        double *number = column->numbers ? &column->numbers[table->row_count] : NULL;
+
+        if (number && (column->type == VALUE_NUMERIC
+                           ? cell_number(record->cells[i], number)
+                           : cell_boolean(record->cells[i], number)) == CELL_FAULT) {
+            cell_fault(record->line, column->name, record->cells[i], column->type, ret_fault);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* After add_numbers(), so that bad rows add no levels. */
+static void add_categories(struct table_builder *builder, const struct csv_record *record)
+{
+    struct table *table = &builder->table;
+
+    for (size_t i = 0; i < table->column_count; i++)
+        if (table->columns[i].codes)
+            table->columns[i].codes[table->row_count] =
+                dictionary_add(&table->columns[i].levels, cell_category(record->cells[i]));
+}
+
+static uint64_t row_key(const struct table *table, const struct csv_record *record)
+{
+    uint64_t key = 0;
+
+    for (size_t i = 0; i < table->column_count; i++)
+        if (table->columns[i].role == ROLE_FEATURE || table->columns[i].role == ROLE_TARGET)
+            key = dictionary_hash(span_trim(record->cells[i]), key);
+    return key;
+}
+
+static bool add_record(struct table_builder *builder, const struct csv_record *record,
+                       struct row_fault *ret_fault)
+{
+    struct table *table = &builder->table;
+    struct span label = span_trim(record->cells[builder->target_column]);
+    struct span id = { NULL, 0 };
+
+    if (builder->id_column != SIZE_MAX) {
+        id = span_trim(record->cells[builder->id_column]);
+        if (id.length == 0)
+            return blank_fault(record, builder->options->id, "the id is blank", ret_fault);
+    }
+    if (label.length == 0)
+        return blank_fault(record, builder->options->target, "the label is blank", ret_fault);
+    if (!add_numbers(builder, record, ret_fault))
+        return false;
+    add_categories(builder, record);
+    add_id(builder, id, record->line);
+    (void)dictionary_add(&builder->label_values, label);
+    table->labels[table->row_count] = span_equals(label, builder->options->positive_label);
+    table->positives += table->labels[table->row_count];
+    table->lines[table->row_count] = record->line;
+    table->row_keys[table->row_count] = row_key(table, record);
+    table->row_count++;
+    return true;
+}
+
+static int take_record(struct table_builder *builder, const struct csv_record *record,
+                       struct err *err)
+{
+    struct row_fault fault;
+
+    if (builder->table.row_count == UINT32_MAX - 1)
+        return err_reason(err, ERR_TOO_BIG, "DataInvalid", "%s has more than %u rows",
+                          builder->table.name, UINT32_MAX - 1);
+    if (builder->table.row_count == builder->capacity)
+        grow(builder);
+    if (add_record(builder, record, &fault))
+        builder->read++;
+    else
+        table_count_fault(builder, &fault);
+    return 0;
+}
+
+static int read_window(struct table_builder *builder, struct err *err)
+{
+    struct table_window window __attribute__((cleanup(table_window_release))) = { 0 };
+
+    if (table_window_read(builder, &window, err))
+        return -1;
+    table_infer_types(builder, &window);
+    for (size_t i = 0; i < window.record_count; i++)
+        if (take_record(builder, &window.records[i], err))
+            return -1;
+    return 0;
+}
+
+static int read_rest(struct table_builder *builder, struct err *err)
+{
+    for (;;) {
+        enum csv_outcome outcome;
+        struct csv_record record;
+        struct row_fault fault;
+
+        if (csv_read(builder->reader, &outcome, &record, &fault, err))
+            return -1;
+        if (outcome == CSV_END)
+            return 0;
+        if (outcome == CSV_FAULT)
+            table_count_fault(builder, &fault);
+        else if (take_record(builder, &record, err))
+            return -1;
+    }
+}
+
+int table_read(const char *name, const struct byte_source *source,
+               const struct table_options *options, struct table *ret_table, struct err *err)
+{
+    struct table_builder builder __attribute__((cleanup(builder_release))) = { .options = options };
+
+    builder.reader = csv_reader_new(name, source, err);
+    if (!builder.reader)
+        return -1;
+    make_columns(&builder);
+    if (set_roles(&builder, err) || read_window(&builder, err) || read_rest(&builder, err) ||
+        table_check(&builder, err))
+        return -1;
+    *ret_table = builder.table;
+    builder.table = (struct table){ 0 };
+    return 0;
+}
+
+const char *table_id(const struct table *table, size_t row)
+{
+    return table->id_text + table->id_offsets[row];
+}
+
+const struct column *table_column(const struct table *table, const char *name)
+{
+    for (size_t i = 0; i < table->column_count; i++)
+        if (strcmp(table->columns[i].name, name) == 0)
+            return &table->columns[i];
+    return NULL;
+}

@@ -1,0 +1,179 @@
+/* table_check.c - is a complete table fit for training? */
+#include <math.h>
+
+#include "base/mem.h"
+#include "ml/table_build.h"
+
+#define IDLIKE_SHARE    0.5
+#define VALUES_IN_ERROR 5 /* label values that a message lists */
+
+/* "line 17: 12 fields, header has 13" or "line 17, Age: ..." */
+static void describe_fault(const struct row_fault *fault, char *text, size_t size)
+{
+    snprintf(text, size, "line %" PRIu64 "%s%s: %s", fault->line, fault->column[0] ? ", " : "",
+             fault->column, fault->why);
+}
+
+static int check_rows(struct table_builder *builder, struct err *err)
+{
+    struct table *table = &builder->table;
+    char fault[512];
+
+    if (builder->read == 0)
+        return err_reason(err, ERR_INVALID, "DataInvalid", "%s has a header but no rows",
+                          table->name);
+    if (table->rejected == 0)
+        return 0;
+    describe_fault(&builder->first_fault, fault, sizeof(fault));
+    if ((double)table->rejected > TABLE_TOLERATED_SHARE * (double)builder->read)
+        return err_reason(err, ERR_INVALID, "DataInvalid",
+                          "%s %s (%zu of %" PRIu64 " rows are bad, at most %g %% are tolerated)",
+                          table->name, fault, table->rejected, builder->read,
+                          TABLE_TOLERATED_SHARE * 100);
+    table_warn(table, "%s: %zu of %" PRIu64 " rows are bad and left out; the first: %s",
+               table->name, table->rejected, builder->read, fault);
+    return 0;
+}
+
+/* "No, Yes" */
+static void list_labels(const struct dictionary *values, struct buf *out)
+{
+    for (uint32_t i = 0; i < values->count && i < VALUES_IN_ERROR; i++)
+        buf_format(out, "%s%.40s", i ? ", " : "", values->texts[i]);
+    if (values->count > VALUES_IN_ERROR)
+        buf_string(out, ", ...");
+}
+
+static int check_labels(struct table_builder *builder, struct err *err)
+{
+    const struct table *table = &builder->table;
+    const char *target = builder->options->target, *positive = builder->options->positive_label;
+    uint32_t count = builder->label_values.count;
+    auto_buf struct buf values;
+
+    buf_init(&values, 512);
+    list_labels(&builder->label_values, &values);
+    if (count == 1)
+        return err_reason(err, ERR_INVALID, "DataInvalid",
+                          "%s: the target column %s has one class only: %s", table->name, target,
+                          buf_text(&values));
+    if (table->positives == 0)
+        return err_reason(err, ERR_INVALID, "DataInvalid",
+                          "%s: the positive label %s is not in the target column %s (it has %s)",
+                          table->name, positive, target, buf_text(&values));
+    if (count > 2)
+        return err_reason(err, ERR_INVALID, "DataInvalid",
+                          "%s: the target column %s has %u values, expected two (it has %s)",
+                          table->name, target, count, buf_text(&values));
+    return 0;
+}
+
+/* The second of two rows with one id that comes first in the file, or none. */
+static bool find_duplicate(const struct table *table, size_t *ret_first, size_t *ret_second)
+{
+    size_t slot_count = 16;
+    auto_free uint32_t *slots = NULL;
+
+    while (slot_count < table->row_count * 2)
+        slot_count *= 2;
+    slots = mem_zero(slot_count, sizeof(*slots));
+    for (size_t row = 0; row < table->row_count; row++) {
+        size_t slot = dictionary_hash(span_of(table_id(table, row)), 0) & (slot_count - 1);
+
+        for (; slots[slot]; slot = (slot + 1) & (slot_count - 1))
+            if (strcmp(table_id(table, slots[slot] - 1), table_id(table, row)) == 0) {
+                *ret_first = slots[slot] - 1;
+                *ret_second = row;
+                return true;
+            }
+        slots[slot] = (uint32_t)row + 1;
+    }
+    return false;
+}
+
+static int check_ids(const struct table_builder *builder, struct err *err)
+{
+    const struct table *table = &builder->table;
+    size_t first, second;
+
+    if (!find_duplicate(table, &first, &second))
+        return 0;
+    return err_reason(err, ERR_INVALID, "DataInvalid",
+                      "%s line %" PRIu64 ", %s: the id %.80s is there already, in line %" PRIu64,
+                      table->name, table->lines[second], builder->options->id,
+                      table_id(table, second), table->lines[first]);
+}
+
+static bool is_constant(const struct column *column, size_t row_count)
+{
+    if (column->codes)
+        return column->levels.count < 2;
+    for (size_t row = 1; row < row_count; row++)
+        if (column->numbers[row] != column->numbers[0] &&
+            !(isnan(column->numbers[row]) && isnan(column->numbers[0])))
+            return false;
+    return true;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+
+    return left < right ? -1 : left > right;
+}
+
+static bool is_numbering(const double *numbers, size_t row_count)
+{
+    auto_free double *sorted = NULL;
+
+    for (size_t row = 0; row < row_count; row++)
+        if (isnan(numbers[row]) || numbers[row] != floor(numbers[row]))
+            return false;
+    sorted = mem_zero(row_count, sizeof(*sorted));
+    memcpy(sorted, numbers, row_count * sizeof(*sorted));
+    qsort(sorted, row_count, sizeof(*sorted), compare_doubles);
+    for (size_t row = 1; row < row_count; row++)
+        if (sorted[row] == sorted[row - 1])
+            return false;
+    return true;
+}
+
+static bool is_idlike(const struct column *column, size_t row_count)
+{
+    if (row_count < TABLE_IDLIKE_ROWS)
+        return false;
+    if (column->codes)
+        return (double)column->levels.count > IDLIKE_SHARE * (double)row_count;
+    return column->type == VALUE_NUMERIC && is_numbering(column->numbers, row_count);
+}
+
+static void leave_out(struct table *table, struct column *column, const char *why)
+{
+    table_warn(table, "%s: column %s is left out: %s", table->name, column->name, why);
+    column->role = ROLE_LEFT_OUT;
+    free(TAKE(column->numbers));
+    free(TAKE(column->codes));
+    dictionary_release(&column->levels);
+}
+
+static void leave_out_useless(struct table *table)
+{
+    for (size_t i = 0; i < table->column_count; i++) {
+        struct column *column = &table->columns[i];
+
+        if (column->role != ROLE_FEATURE)
+            continue;
+        if (is_constant(column, table->row_count))
+            leave_out(table, column, "it has one value only");
+        else if (is_idlike(column, table->row_count))
+            leave_out(table, column, "almost every row has its own value, as in an id");
+    }
+}
+
+int table_check(struct table_builder *builder, struct err *err)
+{
+    if (check_rows(builder, err) || check_labels(builder, err) || check_ids(builder, err))
+        return -1;
+    leave_out_useless(&builder->table);
+    return 0;
+}
