@@ -102,9 +102,9 @@ struct field {
      * bytes. Lists: item count. Both 0: the kind's own limits (strings 1024
      * bytes, lists 256 items, integers all). */
     int64_t minimum, maximum;
-    const char *number_range; /* NUMBER: "(0,1)", "[0,1]", "[0,)": brackets in- or exclude */
-    const char *const *names; /* ENUM: NULL-terminated */
-    field_check check;        /* STRING, STRINGS items, NUMBER: extra rule or NULL */
+    const char *number_range;   /* NUMBER: "(0,1)", "[0,1]", "[0,)": brackets in- or exclude */
+    const char *const *names;   /* ENUM: NULL-terminated */
+    field_check check;          /* STRING, STRINGS items, NUMBER: extra rule or NULL */
     const struct fields *table; /* OBJECT, OBJECTS */
 };
 

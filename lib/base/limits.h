@@ -28,13 +28,13 @@
 
 /* --- text --------------------------------------------------------------- */
 
-#define LIMIT_URI 2048      /* GCS object names end at 1024, S3 keys too */
+#define LIMIT_URI 2048 /* GCS object names end at 1024, S3 keys too */
 /* An HTTP URL: an object name percent-encoded (3 x 1024) with a signed query. */
-#define LIMIT_URL (8 * KIB)
+#define LIMIT_URL      (8 * KIB)
 #define LIMIT_LOG_LINE (16 * KIB)
 /* Kubernetes allows 32768 in a condition message; people read far less. */
 #define LIMIT_CONDITION_MESSAGE 1024
-#define LIMIT_EVENT_NOTE 1024 /* events.k8s.io/v1 refuses more */
+#define LIMIT_EVENT_NOTE        1024 /* events.k8s.io/v1 refuses more */
 
 /* --- HTTP --------------------------------------------------------------- */
 
@@ -59,9 +59,9 @@
 
 /* One CSV record. Real rows are below 64 KiB; an unclosed quote would otherwise
  * swallow the rest of the file. */
-#define LIMIT_CSV_RECORD (1 * MIB)
+#define LIMIT_CSV_RECORD  (1 * MIB)
 #define LIMIT_CSV_COLUMNS 4096 /* columns of one file */
-#define LIMIT_CSV_NAME 256     /* one header cell */
+#define LIMIT_CSV_NAME    256  /* one header cell */
 /* The window that unpacking a .zst file may need. zstd asks for more than this
  * only with --ultra or --long, and scoring promises flat memory. */
 #define LIMIT_ZSTD_WINDOW (8 * MIB)

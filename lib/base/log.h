@@ -20,10 +20,10 @@ struct log_member {
     int kind; /* 't' text, 'n' integer, 'r' real, 'b' boolean */
 };
 
-#define LOG_TEXT(name_, text_) { .name = (name_), .text = (text_), .kind = 't' }
-#define LOG_INT(name_, number_) { .name = (name_), .number = (number_), .kind = 'n' }
-#define LOG_REAL(name_, real_) { .name = (name_), .real = (real_), .kind = 'r' }
-#define LOG_BOOL(name_, flag_) { .name = (name_), .number = (flag_), .kind = 'b' }
+#define LOG_TEXT(name_, text_)  ((struct log_member){ (name_), (text_), 0, 0, 't' })
+#define LOG_INT(name_, number_) ((struct log_member){ (name_), NULL, (number_), 0, 'n' })
+#define LOG_REAL(name_, real_)  ((struct log_member){ (name_), NULL, 0, (real_), 'r' })
+#define LOG_BOOL(name_, flag_)  ((struct log_member){ (name_), NULL, (flag_), 0, 'b' })
 
 /* log_write(LOG_INFO, "job created", LOG_TEXT("job", name), LOG_INT("attempt", 1)); */
 #define log_write(level, message, ...)                                                             \

@@ -27,8 +27,8 @@ char *mem_format(const char *format, ...)
 void mem_cleanup_free(void *pointer_to_block);
 void mem_cleanup_close(const int *fd);
 void mem_cleanup_fclose(FILE **file);
-#define auto_free __attribute__((cleanup(mem_cleanup_free)))
-#define auto_close __attribute__((cleanup(mem_cleanup_close)))
+#define auto_free   __attribute__((cleanup(mem_cleanup_free)))
+#define auto_close  __attribute__((cleanup(mem_cleanup_close)))
 #define auto_fclose __attribute__((cleanup(mem_cleanup_fclose)))
 
 /* Hands out the pointer of an auto_ variable, which then holds NULL. */

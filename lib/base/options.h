@@ -23,15 +23,15 @@ enum option_kind {
 };
 
 struct option {
-    const char *name;        /* without "--"                            */
+    const char *name; /* without "--" */
     enum option_kind kind;
     size_t offset;
-    const char *environment; /* variable, or NULL                       */
-    const char *fallback;    /* default as text, or NULL                */
-    int64_t minimum, maximum;
-    const char *const *names;
-    const char *argument; /* how help calls the value: "FILE"           */
-    const char *help;     /* one sentence                               */
+    const char *environment;  /* variable, or NULL */
+    const char *fallback;     /* default as text, or NULL */
+    int64_t minimum, maximum; /* INT, DURATION in ms; both 0: any */
+    const char *const *names; /* ENUM: NULL-terminated */
+    const char *argument;     /* how help calls the value: "FILE" */
+    const char *help;         /* one sentence */
 };
 
 struct program {
@@ -51,9 +51,8 @@ enum options_outcome { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };
  * and VERSION: nothing is filled, the caller prints and exits 0. ERR_INVALID
  * names the option and what was expected. */
 int options_parse(const struct program *program, int argc, char *const *argv, struct arena *arena,
-                  void *ret_values, struct strings *ret_operands,
-                  enum options_outcome *ret_outcome, struct err *err)
-    __attribute__((warn_unused_result));
+                  void *ret_values, struct strings *ret_operands, enum options_outcome *ret_outcome,
+                  struct err *err) __attribute__((warn_unused_result));
 
 /* Prints help, or "<name> <version>", on stdout. */
 void options_print_help(const struct program *program);
