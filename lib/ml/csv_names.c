@@ -57,7 +57,7 @@ int csv_find(const struct csv_reader *reader, struct span column, size_t *ret_in
 {
     const struct csv_header *header = csv_header(reader);
     const struct span *near;
-    auto_buf struct buf names;
+    auto_buf struct buf names = { 0 };
 
     for (size_t i = 0; i < header->count; i++)
         if (header->names[i].length == column.length &&
