@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/timer.h"
+#include "base/uri.h"
 #include "net/guard.h"
 #include "net/http_prepare.h"
 
@@ -49,6 +50,7 @@ struct http_call {
     struct timer idle;       /* fires after too long a silence */
     struct buf header_lines; /* of the last answer, as received */
     struct buf body;
+    bool header_complete; /* the empty line after the header came */
     bool failed, denied;
     struct err failure; /* failed: overrules libcurl's view */
     struct err denial;  /* denied: an address was refused, counts if the exchange fails */
@@ -104,15 +106,13 @@ static size_t split_headers(struct buf *lines, struct http_header **ret_headers)
     return count;
 }
 
-static void finish_with_reply(struct http_call *call)
+static void finish_with_reply(struct http_call *call, int status)
 {
     struct http_header *headers;
     size_t count = split_headers(&call->header_lines, &headers);
-    long status = 0;
 
-    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     finish(call,
-           &(struct http_reply){ .status = (int)status,
+           &(struct http_reply){ .status = status,
                                  .body = { call->body.data, call->body.length },
                                  .headers = headers,
                                  .header_count = count },
@@ -136,8 +136,14 @@ static enum err_kind kind_of_code(CURLcode code)
 
 static void finish_with_code(struct http_call *call, CURLcode code)
 {
+    long status = 0;
+
+    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    /* libcurl takes a connection that ends within the header for an empty answer */
+    if (!call->failed && code == CURLE_OK && (!call->header_complete || status < 200))
+        fail(call, ERR_RETRY, "the connection ended within the header of the answer");
     if (!call->failed && code == CURLE_OK) {
-        finish_with_reply(call);
+        finish_with_reply(call, (int)status);
         return;
     }
     if (!call->failed && call->denied)
@@ -163,10 +169,14 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *context)
     if (call->state == CALL_DEAD)
         return 0;
     heard(call);
-    if (length >= 5 && memcmp(bytes, "HTTP/", 5) == 0)
+    if (length >= 5 && memcmp(bytes, "HTTP/", 5) == 0) {
         buf_clear(&call->header_lines); /* the answer after a redirect or a 1xx */
-    else
+        call->header_complete = false;
+    } else if (bytes[0] == '\r' || bytes[0] == '\n') {
+        call->header_complete = true;
+    } else {
         buf_append(&call->header_lines, bytes, length);
+    }
     if (!call->header_lines.overflow)
         return length;
     fail(call, ERR_TOO_BIG, "the header of the answer is too large");
@@ -315,6 +325,18 @@ static void unlink_call(struct http_call *call)
         call->next->previous = call->previous;
 }
 
+/* For messages: without the query, which may hold a secret, and without a URL
+ * that is refused, which may hold a password. */
+static char *describe(const struct http_request *request)
+{
+    struct url url;
+    struct err ignored;
+
+    if (url_parse(request->url, &url, &ignored) < 0)
+        return mem_strdup(request->method);
+    return mem_format("%s %.*s", request->method, (int)strcspn(request->url, "?"), request->url);
+}
+
 static struct http_call *http_start(struct transport *transport, const struct http_request *request,
                                     const struct http_handler *handler, void *context)
 {
@@ -326,8 +348,7 @@ static struct http_call *http_start(struct transport *transport, const struct ht
     call->context = context;
     call->guard = request->guard;
     call->idle_ms = request->idle_ms;
-    call->what =
-        mem_format("%s %.*s", request->method, (int)strcspn(request->url, "?#"), request->url);
+    call->what = describe(request);
     call->idle = (struct timer){ .fire = on_silence, .context = call };
     buf_init(&call->header_lines, LIMIT_HTTP_HEADERS);
     buf_init(&call->body, request->maximum_body ? request->maximum_body : LIMIT_HTTP_BODY);
@@ -375,7 +396,7 @@ static void add_new(struct http *http)
     if (!http->has_new)
         return;
     http->has_new = false;
-    while (call->next)
+    while (call && call->next)
         call = call->next;
     for (; call; call = call->previous) {
         if (call->state != CALL_NEW || call->failed)
