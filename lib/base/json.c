@@ -92,7 +92,7 @@ json_t *jx_parse(struct span text, size_t maximum, const char *what, struct err 
 
 json_t *jx_parse_file(const char *path, size_t maximum, struct err *err)
 {
-    auto_buf struct buf content;
+    auto_buf struct buf content = { 0 };
 
     buf_init(&content, maximum);
     if (file_read(path, &content, err))

@@ -341,7 +341,7 @@ static char *describe(const struct operation *operation)
 static struct kube_call *perform(struct kube_client *client, const struct operation *operation,
                                  kube_callback callback, void *context)
 {
-    auto_buf struct buf path;
+    auto_buf struct buf path = { 0 };
     struct kube_call *call;
 
     buf_init(&path, LIMIT_KUBE_PATH);
@@ -469,7 +469,7 @@ struct kube_call *kube_list(struct kube_client *client, const struct kube_resour
 struct kube_call *kube_get_path(struct kube_client *client, const char *path_text,
                                 kube_callback callback, void *context)
 {
-    auto_buf struct buf path;
+    auto_buf struct buf path = { 0 };
     struct kube_call *call;
 
     buf_init(&path, LIMIT_KUBE_PATH);

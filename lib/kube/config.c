@@ -18,7 +18,7 @@ void kube_config_release(struct kube_config *config)
 
 static int add_file(struct kubeconfig *kubeconfig, const char *path, struct err *err)
 {
-    auto_buf struct buf text;
+    auto_buf struct buf text = { 0 };
 
     buf_init(&text, LIMIT_YAML_DOCUMENT);
     if (file_read(path, &text, err) < 0)
@@ -69,7 +69,7 @@ static int load_files(const char *paths, const struct kube_environment *environm
 static const char *read_namespace(const char *folder, struct arena *arena)
 {
     auto_free char *path = mem_format("%s/namespace", folder);
-    auto_buf struct buf text;
+    auto_buf struct buf text = { 0 };
     struct err ignored;
 
     buf_init(&text, LIMIT_CREDENTIAL);

@@ -21,7 +21,7 @@ int kube_check_token(const char *token, struct err *err)
     for (const char *at = token; *at; at++)
         if (*at <= ' ' || *at > '~')
             return err_set(err, ERR_INVALID, "must be one word of printable ASCII");
-    return *token ? 0 : err_set(err, ERR_INVALID, "must not be empty");
+    return 0;
 }
 
 static char *bearer(const char *token)
@@ -32,7 +32,7 @@ static char *bearer(const char *token)
 static char *basic(const char *username, const char *password)
 {
     auto_free char *plain = mem_format("%s:%s", username, password ? password : "");
-    auto_buf struct buf header;
+    auto_buf struct buf header = { 0 };
 
     buf_init(&header, 2 * LIMIT_CREDENTIAL);
     buf_string(&header, "Basic ");
@@ -80,13 +80,15 @@ static void replace(struct kube_credentials *credentials, char *take_header)
 
 static int read_token(struct kube_credentials *credentials, int64_t now_ms, struct err *err)
 {
-    auto_buf struct buf token;
+    auto_buf struct buf token = { 0 };
 
     buf_init(&token, LIMIT_CREDENTIAL);
     if (file_read(credentials->token_file, &token, err) < 0)
         return err_wrap(err, "the token file");
     while (token.length > 0 && strchr("\r\n \t", token.data[token.length - 1]))
         token.data[--token.length] = '\0';
+    if (token.length == 0)
+        return err_set(err, ERR_INVALID, "the token file %s is empty", credentials->token_file);
     if (kube_check_token(buf_text(&token), err) < 0)
         return err_wrap(err, "the token file %s", credentials->token_file);
     credentials->read_ms = now_ms;

@@ -51,5 +51,5 @@ int kube_credentials_get(struct kube_credentials *credentials, const struct cloc
  * pointless. */
 bool kube_credentials_reject(struct kube_credentials *credentials, unsigned generation);
 
-/* A field_check: one word of printable ASCII, which is all that may stand in a header. */
+/* A field_check: no more than printable ASCII without blanks, as it will stand in a header. */
 int kube_check_token(const char *token, struct err *err) __attribute__((warn_unused_result));

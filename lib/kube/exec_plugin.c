@@ -248,7 +248,7 @@ static int judge(const struct exec_plugin *plugin, int status, struct buf *error
 static int run(const struct exec_plugin *plugin, int64_t timeout_ms, struct buf *output,
                struct err *err)
 {
-    auto_buf struct buf errors;
+    auto_buf struct buf errors = { 0 };
     struct process process;
     bool ended;
     int status = 0;
@@ -274,9 +274,14 @@ static int run(const struct exec_plugin *plugin, int64_t timeout_ms, struct buf 
 
 /* --- its answer ---------------------------------------------------------------- */
 
+static const char *present(const char *text)
+{
+    return text && *text ? text : NULL;
+}
+
 static char *copy_or_null(const char *text)
 {
-    return text && *text ? mem_strdup(text) : NULL;
+    return text ? mem_strdup(text) : NULL;
 }
 
 static int decode(const struct exec_plugin *plugin, struct span text,
@@ -287,9 +292,9 @@ static int decode(const struct exec_plugin *plugin, struct span text,
     const char *kind = jx_string(document, "kind", NULL);
     const char *version = jx_string(document, "apiVersion", NULL);
     const char *expires = jx_string(status, "expirationTimestamp", NULL);
-    const char *token = jx_string(status, "token", NULL);
-    const char *certificate = jx_string(status, "clientCertificateData", NULL);
-    const char *key = jx_string(status, "clientKeyData", NULL);
+    const char *token = present(jx_string(status, "token", NULL));
+    const char *certificate = present(jx_string(status, "clientCertificateData", NULL));
+    const char *key = present(jx_string(status, "clientKeyData", NULL));
     int64_t expires_ms = 0;
 
     if (!document)
@@ -316,7 +321,7 @@ static int decode(const struct exec_plugin *plugin, struct span text,
 int exec_plugin_run(const struct exec_plugin *plugin, int64_t timeout_ms,
                     struct exec_credential *ret_credential, struct err *err)
 {
-    auto_buf struct buf output;
+    auto_buf struct buf output = { 0 };
 
     buf_init(&output, LIMIT_CREDENTIAL);
     if (run(plugin, timeout_ms, &output, err) < 0)

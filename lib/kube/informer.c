@@ -126,7 +126,7 @@ static void remove_key(struct informer *informer, const char *namespace, const c
 static int store(struct informer *informer, const json_t *object, struct cache_object *identity,
                  struct err *err)
 {
-    auto_buf struct buf blob;
+    auto_buf struct buf blob = { 0 };
     const struct cache_entry *entry;
     struct cache_entry *old;
 

@@ -209,6 +209,12 @@ static const void *find_named(struct selection *selection, const struct kubeconf
     return NULL;
 }
 
+/* "" counts as absent, as kubectl writes it. */
+static const char *present(const char *text)
+{
+    return text && *text ? text : NULL;
+}
+
 static const char *copy(const struct selection *selection, const char *text)
 {
     return text ? arena_strdup(&selection->config->arena, text) : NULL;
@@ -231,7 +237,7 @@ static const char *resolve(const struct selection *selection, const char *path)
 static int decode_pem(const struct selection *selection, const char *name, const char *data,
                       const char **ret_pem)
 {
-    auto_buf struct buf pem;
+    auto_buf struct buf pem = { 0 };
 
     if (!data || !*data) {
         *ret_pem = NULL;
@@ -259,7 +265,7 @@ static int take_cluster(const struct selection *selection, const struct cluster 
     struct url url;
     char *server;
 
-    if (cluster->proxy_url && *cluster->proxy_url)
+    if (present(cluster->proxy_url))
         return refuse(selection, "proxy-url");
     if (url_parse(cluster->server, &url, selection->err) < 0)
         return err_wrap(selection->err, "%s: server", selection->file->path);
@@ -267,9 +273,7 @@ static int take_cluster(const struct selection *selection, const struct cluster 
     for (size_t length = strlen(server); server[length - 1] == '/'; length--)
         server[length - 1] = '\0';
     config->server = server;
-    config->tls.server_name = cluster->server_name && *cluster->server_name
-                                  ? copy(selection, cluster->server_name)
-                                  : NULL;
+    config->tls.server_name = copy(selection, present(cluster->server_name));
     config->tls.insecure = cluster->insecure;
     config->tls.ca_file = resolve(selection, cluster->ca_file);
     return decode_pem(selection, "certificate-authority-data", cluster->ca_data,
@@ -283,7 +287,7 @@ static int cluster_info(const struct selection *selection, const struct cluster 
     auto_json json_t *info = json_pack("{s:s}", "server", cluster->server);
     const struct extension *extensions = cluster->extensions.items;
     const struct tls_options *tls = &selection->config->tls;
-    auto_buf struct buf authority, encoded;
+    auto_buf struct buf authority = { 0 }, encoded = { 0 };
 
     buf_init(&encoded, 2 * LIMIT_CREDENTIAL);
     buf_init(&authority, LIMIT_CREDENTIAL);
@@ -330,17 +334,27 @@ static int take_exec(const struct selection *selection, const struct cluster *cl
     return exec->provide_cluster ? cluster_info(selection, cluster, &ret_plugin->cluster_json) : 0;
 }
 
-static int check_user(const struct selection *selection, const struct user *user)
+static int refuse_unsupported(const struct selection *selection, const struct user *user)
 {
-    bool certificate = user->certificate_file || user->certificate_data;
-    bool key = user->key_file || user->key_data;
-
     if (user->auth_provider)
         return refuse(selection, "auth-provider (use an exec plugin)");
     if (user->impersonate || user->impersonate_uid || user->impersonate_groups ||
         user->impersonate_extra)
         return refuse(selection, "impersonation (as, as-uid, as-groups, as-user-extra)");
-    if (certificate != key)
+    return 0;
+}
+
+static int take_certificate(const struct selection *selection, const struct user *user)
+{
+    struct tls_options *tls = &selection->config->tls;
+
+    tls->certificate_file = resolve(selection, user->certificate_file);
+    tls->key_file = resolve(selection, user->key_file);
+    if (decode_pem(selection, "client-certificate-data", user->certificate_data,
+                   &tls->certificate_pem) < 0 ||
+        decode_pem(selection, "client-key-data", user->key_data, &tls->key_pem) < 0)
+        return -1;
+    if (!(tls->certificate_file || tls->certificate_pem) != !(tls->key_file || tls->key_pem))
         return err_set(selection->err, ERR_INVALID,
                        "%s: client-certificate and client-key must come together",
                        selection->file->path);
@@ -350,14 +364,13 @@ static int check_user(const struct selection *selection, const struct user *user
 static int take_user(const struct selection *selection, const struct cluster *cluster,
                      const struct user *user, char *const *variables)
 {
-    struct tls_options *tls = &selection->config->tls;
     struct exec_plugin plugin = { 0 };
-    struct kube_credentials_options options = { .token = user->token,
+    struct kube_credentials_options options = { .token = present(user->token),
                                                 .token_file = resolve(selection, user->token_file),
-                                                .username = user->username,
+                                                .username = present(user->username),
                                                 .password = user->password };
 
-    if (check_user(selection, user) < 0)
+    if (refuse_unsupported(selection, user) < 0 || take_certificate(selection, user) < 0)
         return -1;
     if (user->exec) {
         if (take_exec(selection, cluster, user->exec, &plugin) < 0)
@@ -365,12 +378,6 @@ static int take_user(const struct selection *selection, const struct cluster *cl
         plugin.environment = variables;
         options.exec = &plugin;
     }
-    tls->certificate_file = resolve(selection, user->certificate_file);
-    tls->key_file = resolve(selection, user->key_file);
-    if (decode_pem(selection, "client-certificate-data", user->certificate_data,
-                   &tls->certificate_pem) < 0 ||
-        decode_pem(selection, "client-key-data", user->key_data, &tls->key_pem) < 0)
-        return -1;
     selection->config->credentials = kube_credentials_new(&options);
     return 0;
 }
@@ -399,7 +406,7 @@ static int select_context(struct selection *selection, const struct kubeconfig *
     selection->config->origin =
         arena_format(&selection->config->arena, "%s context %s", path, name);
     selection->config->namespace =
-        copy(selection, context->namespace && *context->namespace ? context->namespace : "default");
+        copy(selection, present(context->namespace) ? context->namespace : "default");
 
     cluster =
         find_named(selection, kubeconfig, offsetof(struct document, clusters), context->cluster);
@@ -408,7 +415,7 @@ static int select_context(struct selection *selection, const struct kubeconfig *
                        name, context->cluster);
     if (take_cluster(selection, cluster) < 0)
         return -1;
-    if (context->user && *context->user) {
+    if (present(context->user)) {
         user = find_named(selection, kubeconfig, offsetof(struct document, users), context->user);
         if (!user)
             return err_set(selection->err, ERR_INVALID, "%s: context \"%s\": no user \"%s\"", path,

@@ -67,7 +67,7 @@ struct kube_call *kube_list_items(struct kube_client *client, const struct kube_
 {
     const struct kube_stream_handler receiver = { on_data, on_done, release };
     auto_free char *what = mem_format("list %s", resource->plural);
-    auto_buf struct buf path;
+    auto_buf struct buf path = { 0 };
     struct list_call *list = mem_zero(1, sizeof(*list));
 
     list->handler = *handler;

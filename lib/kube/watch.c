@@ -23,7 +23,7 @@ struct watch_call {
 static int fail_as_status(const json_t *status, struct err *err)
 {
     int64_t code = jx_int(status, "code", 500);
-    auto_free char *body = jx_canonical(status);
+    auto_free char *body = status ? jx_canonical(status) : mem_strdup("");
     struct http_reply reply = { .status = code >= 400 && code < 600 ? (int)code : 500,
                                 .body = span_of(body) };
 
@@ -131,7 +131,7 @@ struct kube_call *kube_watch(struct kube_client *client, const struct kube_resou
                              const struct kube_watch_handler *handler, void *context)
 {
     const struct kube_stream_handler receiver = { on_data, on_done, release };
-    auto_buf struct buf path;
+    auto_buf struct buf path = { 0 };
     struct watch_call *watch = mem_zero(1, sizeof(*watch));
 
     watch->handler = *handler;
