@@ -291,6 +291,27 @@ static void encoding_gives_the_document_back(void **state)
     }
 }
 
+/* A reader must see that nothing was scored, or that a list is empty on purpose. */
+static void required_and_kept_members_are_always_written(void **state)
+{
+    struct counts {
+        int64_t read, scored, rejected;
+        struct strings warnings;
+    };
+    static const struct field count_fields[] = {
+        FIELD(struct counts, read, "read", FIELD_INT, .flags = FIELD_REQUIRED),
+        FIELD(struct counts, scored, "scored", FIELD_INT, .flags = FIELD_KEEP),
+        FIELD(struct counts, rejected, "rejected", FIELD_INT),
+        FIELD(struct counts, warnings, "warnings", FIELD_STRINGS, .flags = FIELD_KEEP),
+    };
+    static const struct fields count_table = FIELDS(struct counts, count_fields);
+    auto_json json_t *object = fields_encode(&count_table, &(struct counts){ 0 });
+    auto_free char *text = jx_canonical(object);
+
+    (void)state;
+    assert_string_equal(text, "{\"read\":0,\"scored\":0,\"warnings\":[]}");
+}
+
 static void text_that_is_no_utf8_is_mended(void **state)
 {
     struct column column = { .name = "a\xff"
@@ -311,6 +332,7 @@ int main(void)
         cmocka_unit_test(a_document_has_no_path_before_its_members),
         cmocka_unit_test(open_tables_ignore_unknown_members),
         cmocka_unit_test(encoding_gives_the_document_back),
+        cmocka_unit_test(required_and_kept_members_are_always_written),
         cmocka_unit_test(text_that_is_no_utf8_is_mended),
     };
 
