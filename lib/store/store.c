@@ -1,0 +1,228 @@
+/* store.c - what all drivers share. */
+#include "store/store.h"
+
+#include "base/mem.h"
+#include "base/uri.h"
+#include "store/store_driver.h"
+#include "store/store_file.h"
+
+static const char *const schemes[] = { "file", NULL };
+
+struct store *store_open(const char *uri, struct err *err)
+{
+    struct uri parsed;
+
+    if (uri_parse(uri, schemes, &parsed, err))
+        return NULL;
+    return store_file_new(NULL);
+}
+
+void store_close(struct store *store)
+{
+    if (store)
+        store->driver->close(store);
+}
+
+void store_cleanup(struct store **store)
+{
+    store_close(*store);
+}
+
+int store_stat(struct store *store, const char *uri, struct store_info *ret_info, struct err *err)
+{
+    return store->driver->stat(store, uri, ret_info, err);
+}
+
+int store_delete(struct store *store, const char *uri, struct err *err)
+{
+    return store->driver->remove(store, uri, err);
+}
+
+/* --- reading ------------------------------------------------------------ */
+
+struct store_reader *store_get(struct store *store, const char *uri, const char *generation,
+                               const struct store_range *range, struct store_info *ret_info,
+                               struct err *err)
+{
+    return store->driver->get(store, uri, generation, range, ret_info, err);
+}
+
+const struct byte_source *store_reader_source(struct store_reader *reader)
+{
+    return &reader->source;
+}
+
+void store_reader_free(struct store_reader *reader)
+{
+    if (reader)
+        reader->free(reader);
+}
+
+void store_reader_cleanup(struct store_reader **reader)
+{
+    store_reader_free(*reader);
+}
+
+int store_get_text(struct store *store, const char *uri, size_t maximum, char **ret_text,
+                   size_t *ret_length, struct err *err)
+{
+    auto_store_reader struct store_reader *reader = store_get(store, uri, NULL, NULL, NULL, err);
+    auto_buf struct buf text = { 0 };
+    char piece[8192];
+    size_t length = 0;
+
+    if (!reader)
+        return -1;
+    buf_init(&text, maximum);
+    do {
+        if (byte_source_read(&reader->source, piece, sizeof(piece), &length, err))
+            return -1;
+        buf_append(&text, piece, length);
+    } while (length > 0 && !text.overflow);
+    if (buf_check(&text, uri, err))
+        return -1;
+    *ret_length = text.length;
+    *ret_text = buf_take(&text);
+    return 0;
+}
+
+int store_fail_changed(const char *uri, struct err *err)
+{
+    return err_reason(err, ERR_GONE, "InputChanged", "%s is no longer the file that was chosen",
+                      uri);
+}
+
+/* --- writing ------------------------------------------------------------ */
+
+struct store_writer *store_put(struct store *store, const char *uri, enum store_condition condition,
+                               const char *generation, struct err *err)
+{
+    return store->driver->put(store, uri, condition, generation, err);
+}
+
+int store_writer_append(struct store_writer *writer, const void *bytes, size_t length,
+                        struct err *err)
+{
+    return writer->append(writer, bytes, length, err);
+}
+
+int store_writer_commit(struct store_writer *writer, struct store_info *ret_info, struct err *err)
+{
+    return writer->commit(writer, ret_info, err);
+}
+
+void store_writer_free(struct store_writer *writer)
+{
+    if (writer)
+        writer->free(writer);
+}
+
+void store_writer_cleanup(struct store_writer **writer)
+{
+    store_writer_free(*writer);
+}
+
+int store_put_text(struct store *store, const char *uri, struct span text,
+                   enum store_condition condition, const char *generation, struct err *err)
+{
+    auto_store_writer struct store_writer *writer =
+        store_put(store, uri, condition, generation, err);
+
+    if (!writer || store_writer_append(writer, text.data, text.length, err))
+        return -1;
+    return store_writer_commit(writer, NULL, err);
+}
+
+/* --- folders ------------------------------------------------------------ */
+
+void store_listing_release(struct store_listing *listing)
+{
+    for (size_t i = 0; i < listing->count; i++)
+        free(listing->entries[i].name);
+    free(listing->entries);
+    *listing = (struct store_listing){ 0 };
+}
+
+struct store_entry *store_listing_add(struct store_listing *listing, const char *name)
+{
+    size_t count = listing->count;
+    struct store_entry *entry;
+
+    if ((count & (count - 1)) == 0) /* at every power of two the room doubles */
+        listing->entries =
+            mem_resize(listing->entries, count ? 2 * count : 1, sizeof(*listing->entries));
+    entry = &listing->entries[listing->count++];
+    *entry = (struct store_entry){ .name = mem_strdup(name) };
+    return entry;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(((const struct store_entry *)a)->name, ((const struct store_entry *)b)->name);
+}
+
+int store_list(struct store *store, const char *folder_uri, struct store_listing *ret_listing,
+               struct err *err)
+{
+    struct store_listing listing = { 0 };
+
+    if (store->driver->list(store, folder_uri, &listing, err)) {
+        store_listing_release(&listing);
+        return -1;
+    }
+    if (listing.count > 1)
+        qsort(listing.entries, listing.count, sizeof(*listing.entries), compare_names);
+    *ret_listing = listing;
+    return 0;
+}
+
+static bool ends_in(const char *name, const char *suffix)
+{
+    size_t length = strlen(name), suffix_length = strlen(suffix);
+
+    return length > suffix_length && strcmp(name + length - suffix_length, suffix) == 0;
+}
+
+static bool is_data_file(const struct store_entry *entry)
+{
+    return !entry->is_folder && entry->info.bytes > 0 && entry->name[0] != '.' &&
+           entry->name[0] != '_' &&
+           (ends_in(entry->name, ".csv") || ends_in(entry->name, ".csv.gz") ||
+            ends_in(entry->name, ".csv.zst"));
+}
+
+const struct store_entry *store_newest(const struct store_listing *listing)
+{
+    const struct store_entry *newest = NULL;
+
+    /* Entries are in the order of names, so the later of two equal times wins. */
+    for (size_t i = 0; i < listing->count; i++)
+        if (is_data_file(&listing->entries[i]) &&
+            (!newest || listing->entries[i].info.updated_ns >= newest->info.updated_ns))
+            newest = &listing->entries[i];
+    return newest;
+}
+
+char *store_resolve(struct store *store, const char *uri, struct err *err)
+{
+    auto_store_listing struct store_listing listing = { 0 };
+    const struct store_entry *newest;
+
+    if (!ends_in(uri, "/"))
+        return mem_strdup(uri);
+    if (store_list(store, uri, &listing, err))
+        return NULL;
+    newest = store_newest(&listing);
+    if (newest)
+        return mem_format("%s%s", uri, newest->name);
+    err_reason(err, ERR_NOT_FOUND, "InputNotFound",
+               "%s holds no data file (*.csv, *.csv.gz or *.csv.zst, not empty)", uri);
+    return NULL;
+}
+
+const char *store_name(const char *uri)
+{
+    const char *slash = strrchr(uri, '/');
+
+    return slash ? slash + 1 : uri;
+}

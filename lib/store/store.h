@@ -1,0 +1,130 @@
+/* store.h - bytes at a URI: the one way programs read and write files.
+ *
+ * An object appears whole or not at all, and every object has a generation: a
+ * text that changes whenever its content is replaced. Readers may ask for one
+ * generation, writers may demand that the object is absent or still of one
+ * generation. Names are URIs; folders end in '/' and come into being with the
+ * first object in them.
+ *
+ * A store belongs to a URI scheme (and bucket). Drivers implement the small set
+ * of functions in store_driver.h; file:// is there now. All calls block. A store
+ * may be shared by threads, a reader or writer not. Errors name the URI. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/span.h"
+#include "base/stream.h"
+
+#define STORE_GENERATION 96 /* bytes of a generation with its NUL */
+
+/* Objects of one folder that a listing may return; more is ERR_TOO_BIG. */
+#define LIMIT_STORE_LIST 100000
+
+struct store_info {
+    int64_t bytes;
+    int64_t updated_ns; /* since 1970, by the store's clock */
+    char generation[STORE_GENERATION];
+};
+
+/* The store that a URI belongs to. ERR_UNSUPPORTED for a scheme without driver. */
+struct store *store_open(const char *uri, struct err *err) __attribute__((warn_unused_result));
+void store_close(struct store *store);
+void store_cleanup(struct store **store);
+#define auto_store __attribute__((cleanup(store_cleanup)))
+
+/* ERR_NOT_FOUND when there is no such object. */
+int store_stat(struct store *store, const char *uri, struct store_info *ret_info, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* --- reading ------------------------------------------------------------ */
+
+struct store_range {
+    uint64_t offset;
+    uint64_t length; /* 0: to the end */
+};
+
+/* Opens an object as a stream. `generation`: what it must be, or NULL. `range`: a
+ * part of it, or NULL. ERR_GONE with reason InputChanged when the object is of
+ * another generation, also when it becomes so while it is read (read() then
+ * fails, at the latest at the end). ret_info may be NULL. */
+struct store_reader *store_get(struct store *store, const char *uri, const char *generation,
+                               const struct store_range *range, struct store_info *ret_info,
+                               struct err *err) __attribute__((warn_unused_result));
+const struct byte_source *store_reader_source(struct store_reader *reader)
+    __attribute__((returns_nonnull));
+void store_reader_free(struct store_reader *reader);
+void store_reader_cleanup(struct store_reader **reader);
+#define auto_store_reader __attribute__((cleanup(store_reader_cleanup)))
+
+/* A whole object of at most `maximum` bytes; the caller frees *ret_text, which is
+ * NUL-terminated. ERR_TOO_BIG when there is more. */
+int store_get_text(struct store *store, const char *uri, size_t maximum, char **ret_text,
+                   size_t *ret_length, struct err *err) __attribute__((warn_unused_result));
+
+/* --- writing ------------------------------------------------------------ */
+
+/* What must hold when a put is committed. */
+enum store_condition {
+    STORE_ALWAYS,
+    STORE_IF_ABSENT,     /* else ERR_EXISTS   */
+    STORE_IF_GENERATION, /* else ERR_CONFLICT */
+};
+
+/* Begins an object. Nothing is visible before store_writer_commit(); freeing a
+ * writer that was not committed leaves nothing behind. */
+struct store_writer *store_put(struct store *store, const char *uri, enum store_condition condition,
+                               const char *generation, struct err *err)
+    __attribute__((warn_unused_result));
+int store_writer_append(struct store_writer *writer, const void *bytes, size_t length,
+                        struct err *err) __attribute__((warn_unused_result));
+/* Publishes the object durably. ret_info may be NULL. */
+int store_writer_commit(struct store_writer *writer, struct store_info *ret_info, struct err *err)
+    __attribute__((warn_unused_result));
+void store_writer_free(struct store_writer *writer);
+void store_writer_cleanup(struct store_writer **writer);
+#define auto_store_writer __attribute__((cleanup(store_writer_cleanup)))
+
+/* A whole object at once. */
+int store_put_text(struct store *store, const char *uri, struct span text,
+                   enum store_condition condition, const char *generation, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Removes an object. ERR_NOT_FOUND when there is none. */
+int store_delete(struct store *store, const char *uri, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* --- folders ------------------------------------------------------------ */
+
+struct store_entry {
+    char *name; /* without the folder; a folder's without '/' */
+    bool is_folder;
+    struct store_info info; /* of objects */
+};
+
+struct store_listing {
+    struct store_entry *entries; /* sorted by name, bytewise */
+    size_t count;
+};
+void store_listing_release(struct store_listing *listing);
+#define auto_store_listing __attribute__((cleanup(store_listing_release)))
+
+/* What is directly in a folder, unfinished objects left out. ERR_NOT_FOUND when a
+ * file:// folder does not exist. */
+int store_list(struct store *store, const char *folder_uri, struct store_listing *ret_listing,
+               struct err *err) __attribute__((warn_unused_result));
+
+/* The newest data file: greatest (updated, name) among non-empty *.csv, *.csv.gz
+ * and *.csv.zst whose names do not begin with '.' or '_'. NULL: there is none. */
+const struct store_entry *store_newest(const struct store_listing *listing);
+
+/* A URI as given when it names a file, else that of the folder's newest data file
+ * (ERR_NOT_FOUND, reason InputNotFound, when it holds none). The caller frees. */
+char *store_resolve(struct store *store, const char *uri, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* "w7.csv": the last segment of a URI, for messages. Borrowed. */
+const char *store_name(const char *uri) __attribute__((returns_nonnull));

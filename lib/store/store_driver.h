@@ -1,0 +1,43 @@
+/* store_driver.h - what a URI scheme implements; only lib/store includes it.
+ *
+ * The functions have the contracts of store.h. A driver embeds the structs
+ * below as the first member of its own and frees them in its destructors. */
+#pragma once
+
+#include "store/store.h"
+
+struct store_driver {
+    int (*stat)(struct store *store, const char *uri, struct store_info *ret_info, struct err *err);
+    struct store_reader *(*get)(struct store *store, const char *uri, const char *generation,
+                                const struct store_range *range, struct store_info *ret_info,
+                                struct err *err);
+    struct store_writer *(*put)(struct store *store, const char *uri,
+                                enum store_condition condition, const char *generation,
+                                struct err *err);
+    int (*remove)(struct store *store, const char *uri, struct err *err);
+    /* Unsorted; store_list() sorts. */
+    int (*list)(struct store *store, const char *folder_uri, struct store_listing *ret_listing,
+                struct err *err);
+    void (*close)(struct store *store);
+};
+
+struct store {
+    const struct store_driver *driver;
+};
+
+struct store_reader {
+    struct byte_source source;
+    void (*free)(struct store_reader *reader);
+};
+
+struct store_writer {
+    int (*append)(struct store_writer *writer, const void *bytes, size_t length, struct err *err);
+    int (*commit)(struct store_writer *writer, struct store_info *ret_info, struct err *err);
+    void (*free)(struct store_writer *writer);
+};
+
+/* Appends an entry whose name is copied; the info is left to the caller. */
+struct store_entry *store_listing_add(struct store_listing *listing, const char *name);
+
+/* ERR_GONE, reason InputChanged. */
+int store_fail_changed(const char *uri, struct err *err);

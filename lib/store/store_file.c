@@ -1,0 +1,250 @@
+/* store_file.c - reading, listing and removing files. */
+#include "store/store_file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "base/uri.h"
+#include "store/file_parts.h"
+
+int file_path(const char *uri, bool folder, char **ret_path, struct err *err)
+{
+    static const char *const schemes[] = { "file", NULL };
+    struct uri parsed;
+
+    if (uri_parse(uri, schemes, &parsed, err))
+        return -1;
+    if (parsed.is_folder != folder)
+        return err_set(err, ERR_INVALID, "%s: expected the URI of a %s", uri,
+                       folder ? "folder, which ends in '/'" : "file");
+    *ret_path = mem_strndup(parsed.path.data, parsed.path.length);
+    return 0;
+}
+
+void file_info(const struct stat *stat, struct store_info *ret_info)
+{
+    *ret_info = (struct store_info){
+        .bytes = stat->st_size,
+        .updated_ns = (int64_t)stat->st_mtim.tv_sec * 1000000000 + stat->st_mtim.tv_nsec,
+    };
+    snprintf(ret_info->generation, sizeof(ret_info->generation), "%ju-%jd-%jd.%09ld",
+             (uintmax_t)stat->st_ino, (intmax_t)stat->st_size, (intmax_t)stat->st_mtim.tv_sec,
+             stat->st_mtim.tv_nsec);
+}
+
+static int file_stat(struct store *store, const char *uri, struct store_info *ret_info,
+                     struct err *err)
+{
+    auto_free char *path = NULL;
+    struct stat status;
+
+    (void)store;
+    if (file_path(uri, false, &path, err))
+        return -1;
+    if (stat(path, &status) < 0)
+        return err_errno(err, errno, "%s", uri);
+    if (!S_ISREG(status.st_mode))
+        return err_set(err, ERR_INVALID, "%s is not a regular file", uri);
+    file_info(&status, ret_info);
+    return 0;
+}
+
+/* --- reading ------------------------------------------------------------ */
+
+struct file_reader {
+    struct store_reader base;
+    int fd;
+    char *uri;
+    struct store_info info; /* when it was opened */
+    uint64_t rest;          /* of the range */
+};
+
+/* Somebody may have written into the file while we read it. */
+static int check_unchanged(const struct file_reader *self, struct err *err)
+{
+    struct store_info now;
+    struct stat status;
+
+    if (fstat(self->fd, &status) < 0)
+        return err_errno(err, errno, "%s", self->uri);
+    file_info(&status, &now);
+    return strcmp(now.generation, self->info.generation) == 0 ? 0
+                                                              : store_fail_changed(self->uri, err);
+}
+
+static int reader_read(void *context, void *buffer, size_t capacity, size_t *ret_length,
+                       struct err *err)
+{
+    struct file_reader *self = context;
+    ssize_t length;
+
+    if (capacity > self->rest)
+        capacity = (size_t)self->rest;
+    do
+        length = capacity > 0 ? read(self->fd, buffer, capacity) : 0;
+    while (length < 0 && errno == EINTR);
+    if (length < 0)
+        return err_errno(err, errno, "%s", self->uri);
+    if (length == 0 && check_unchanged(self, err))
+        return -1;
+    self->rest -= (uint64_t)length;
+    *ret_length = (size_t)length;
+    return 0;
+}
+
+static void reader_free(struct store_reader *reader)
+{
+    struct file_reader *self = (struct file_reader *)reader;
+
+    if (self->fd >= 0)
+        close(self->fd);
+    free(self->uri);
+    free(self);
+}
+
+static int open_reader(struct file_reader *self, const char *path, struct err *err)
+{
+    struct stat status;
+
+    /* O_NONBLOCK: a FIFO is refused below instead of waited for. */
+    self->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (self->fd < 0)
+        return err_errno(err, errno, "%s", self->uri);
+    if (fstat(self->fd, &status) < 0)
+        return err_errno(err, errno, "%s", self->uri);
+    if (!S_ISREG(status.st_mode))
+        return err_set(err, ERR_INVALID, "%s is not a regular file", self->uri);
+    file_info(&status, &self->info);
+    return 0;
+}
+
+static int seek_reader(struct file_reader *self, const struct store_range *range, struct err *err)
+{
+    uint64_t size = (uint64_t)self->info.bytes;
+    uint64_t offset = range && range->offset < size ? range->offset : range ? size : 0;
+
+    self->rest = size - offset;
+    if (range && range->length > 0 && range->length < self->rest)
+        self->rest = range->length;
+    if (lseek(self->fd, (off_t)offset, SEEK_SET) < 0)
+        return err_errno(err, errno, "%s", self->uri);
+    return 0;
+}
+
+static struct store_reader *file_get(struct store *store, const char *uri, const char *generation,
+                                     const struct store_range *range, struct store_info *ret_info,
+                                     struct err *err)
+{
+    auto_free char *path = NULL;
+    auto_store_reader struct store_reader *reader = NULL;
+    struct file_reader *self;
+
+    (void)store;
+    if (file_path(uri, false, &path, err))
+        return NULL;
+    self = mem_zero(1, sizeof(*self));
+    self->base = (struct store_reader){ { reader_read, self }, reader_free };
+    self->uri = mem_strdup(uri);
+    self->fd = -1;
+    reader = &self->base;
+    if (open_reader(self, path, err) || seek_reader(self, range, err))
+        return NULL;
+    if (generation && strcmp(generation, self->info.generation) != 0) {
+        store_fail_changed(uri, err);
+        return NULL;
+    }
+    if (ret_info)
+        *ret_info = self->info;
+    return TAKE(reader);
+}
+
+/* --- folders ------------------------------------------------------------ */
+
+static int add_entry(int folder, const char *name, struct store_listing *listing,
+                     const char *folder_uri, struct err *err)
+{
+    struct store_entry *entry;
+    struct stat status;
+
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || file_is_part(name))
+        return 0;
+    if (fstatat(folder, name, &status, 0) < 0) /* gone since, or a broken link */
+        return errno == ENOENT ? 0 : err_errno(err, errno, "%s%s", folder_uri, name);
+    if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
+        return 0;
+    if (listing->count == LIMIT_STORE_LIST)
+        return err_set(err, ERR_TOO_BIG, "%s holds more than %d files", folder_uri,
+                       LIMIT_STORE_LIST);
+    entry = store_listing_add(listing, name);
+    entry->is_folder = S_ISDIR(status.st_mode);
+    if (!entry->is_folder)
+        file_info(&status, &entry->info);
+    return 0;
+}
+
+static void close_folder(DIR **folder)
+{
+    if (*folder)
+        closedir(*folder);
+}
+
+static int file_list(struct store *store, const char *folder_uri, struct store_listing *ret_listing,
+                     struct err *err)
+{
+    auto_free char *path = NULL;
+    DIR *folder __attribute__((cleanup(close_folder))) = NULL;
+
+    (void)store;
+    if (file_path(folder_uri, true, &path, err))
+        return -1;
+    folder = opendir(path);
+    if (!folder)
+        return err_errno(err, errno, "%s", folder_uri);
+    for (;;) {
+        struct dirent *entry;
+
+        errno = 0;
+        entry = readdir(folder);
+        if (!entry)
+            return errno ? err_errno(err, errno, "%s", folder_uri) : 0;
+        if (add_entry(dirfd(folder), entry->d_name, ret_listing, folder_uri, err))
+            return -1;
+    }
+}
+
+static int file_remove(struct store *store, const char *uri, struct err *err)
+{
+    auto_free char *path = NULL;
+
+    (void)store;
+    if (file_path(uri, false, &path, err))
+        return -1;
+    return unlink(path) < 0 ? err_errno(err, errno, "%s", uri) : 0;
+}
+
+static void file_close(struct store *store)
+{
+    free(store);
+}
+
+static const struct store_driver driver = {
+    .stat = file_stat,
+    .get = file_get,
+    .put = file_put,
+    .remove = file_remove,
+    .list = file_list,
+    .close = file_close,
+};
+
+struct store *store_file_new(const struct store_file_io *io)
+{
+    static const struct store_file_io system_io = { write, fsync };
+    struct file_store *self = mem_zero(1, sizeof(*self));
+
+    self->base.driver = &driver;
+    self->io = io ? io : &system_io;
+    return &self->base;
+}

@@ -1,0 +1,391 @@
+/* Goal: an object is there whole or not at all, and nobody overwrites what they
+ * did not mean to. Method: real files in a fresh folder; failing and short
+ * writes through the I/O port. */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <sys/stat.h>
+
+#include "store/store_file.h"
+
+struct fixture {
+    char folder[64];
+    struct store *store;
+    char *uri; /* of an object in the folder */
+};
+
+static struct fixture fixture;
+
+static int set_up(void **state)
+{
+    (void)state;
+    snprintf(fixture.folder, sizeof(fixture.folder), "/tmp/churn-store-XXXXXX");
+    if (!mkdtemp(fixture.folder))
+        return -1;
+    fixture.store = store_file_new(NULL);
+    fixture.uri = mem_format("file://%s/a/b.csv", fixture.folder);
+    return 0;
+}
+
+static int remove_file(const char *path, const struct stat *status, int type, struct FTW *place)
+{
+    (void)status, (void)type, (void)place;
+    return remove(path);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    nftw(fixture.folder, remove_file, 8, FTW_DEPTH | FTW_PHYS);
+    store_close(fixture.store);
+    free(fixture.uri);
+    return 0;
+}
+
+static char *uri_of(const char *name)
+{
+    return mem_format("file://%s/%s", fixture.folder, name);
+}
+
+static void put(const char *uri, const char *text)
+{
+    struct err err = { 0 };
+    if (store_put_text(fixture.store, uri, span_of(text), STORE_ALWAYS, NULL, &err))
+        fail_msg("%s", err.message);
+}
+
+static void check_content(const char *uri, const char *expected)
+{
+    auto_free char *text = NULL;
+    size_t length;
+    struct err err = { 0 };
+    if (store_get_text(fixture.store, uri, 1000000, &text, &length, &err))
+        fail_msg("%s", err.message);
+    assert_string_equal(text, expected);
+}
+
+static size_t count_entries(const char *folder_uri)
+{
+    auto_store_listing struct store_listing listing = { 0 };
+    struct err err;
+    assert_int_equal(store_list(fixture.store, folder_uri, &listing, &err), 0);
+    return listing.count;
+}
+
+static size_t count_files(void)
+{
+    auto_free char *folder = uri_of("a/");
+    return count_entries(folder);
+}
+
+static void objects_appear_when_committed(void **state)
+{
+    (void)state;
+    struct err err;
+    struct store_info info, seen;
+    auto_store_writer struct store_writer *writer =
+        store_put(fixture.store, fixture.uri, STORE_ALWAYS, NULL, &err);
+    assert_non_null(writer);
+    for (int i = 0; i < 50000; i++)
+        assert_int_equal(store_writer_append(writer, "0123456789", 10, &err), 0);
+    assert_int_equal(store_stat(fixture.store, fixture.uri, &info, &err), -1);
+    assert_int_equal(err.kind, ERR_NOT_FOUND);
+    assert_int_equal(count_files(), 0);
+    assert_int_equal(store_writer_commit(writer, &info, &err), 0);
+    assert_int_equal(store_stat(fixture.store, fixture.uri, &seen, &err), 0);
+    assert_int_equal(seen.bytes, 500000);
+    assert_string_equal(seen.generation, info.generation);
+}
+
+static void abandoned_writers_leave_nothing(void **state)
+{
+    (void)state;
+    struct err err;
+    struct store_writer *writer = store_put(fixture.store, fixture.uri, STORE_ALWAYS, NULL, &err);
+    assert_int_equal(store_writer_append(writer, "x", 1, &err), 0);
+    store_writer_free(writer);
+    auto_free char *folder = mem_format("%s/a", fixture.folder);
+    assert_int_equal(rmdir(folder), 0); /* it is empty */
+}
+
+static void conditions_protect_what_is_there(void **state)
+{
+    (void)state;
+    struct err err = { 0 };
+    struct store_info info;
+    assert_int_equal(
+        store_put_text(fixture.store, fixture.uri, span_of("1"), STORE_IF_GENERATION, "none", &err),
+        -1);
+    assert_int_equal(err.kind, ERR_CONFLICT);
+    assert_int_equal(
+        store_put_text(fixture.store, fixture.uri, span_of("1"), STORE_IF_ABSENT, NULL, &err), 0);
+    assert_int_equal(
+        store_put_text(fixture.store, fixture.uri, span_of("2"), STORE_IF_ABSENT, NULL, &err), -1);
+    assert_int_equal(err.kind, ERR_EXISTS);
+    check_content(fixture.uri, "1");
+    assert_int_equal(store_stat(fixture.store, fixture.uri, &info, &err), 0);
+    put(fixture.uri, "33");
+    assert_int_equal(store_put_text(fixture.store, fixture.uri, span_of("4"), STORE_IF_GENERATION,
+                                    info.generation, &err),
+                     -1);
+    assert_int_equal(err.kind, ERR_CONFLICT);
+    check_content(fixture.uri, "33");
+    assert_int_equal(store_stat(fixture.store, fixture.uri, &info, &err), 0);
+    assert_int_equal(store_put_text(fixture.store, fixture.uri, span_of("5"), STORE_IF_GENERATION,
+                                    info.generation, &err),
+                     0);
+    check_content(fixture.uri, "5");
+    assert_int_equal(count_files(), 1);
+}
+
+static void reads_stick_to_a_generation(void **state)
+{
+    (void)state;
+    struct err err = { 0 };
+    struct store_info info;
+    char bytes[16];
+    size_t length;
+    put(fixture.uri, "0123456789");
+    assert_int_equal(store_stat(fixture.store, fixture.uri, &info, &err), 0);
+    auto_store_reader struct store_reader *reader =
+        store_get(fixture.store, fixture.uri, info.generation, NULL, NULL, &err);
+    assert_non_null(reader);
+    put(fixture.uri, "other"); /* replaced: the open one is still whole */
+    assert_int_equal(
+        byte_source_read(store_reader_source(reader), bytes, sizeof(bytes), &length, &err), 0);
+    assert_int_equal(length, 10);
+    assert_null(store_get(fixture.store, fixture.uri, info.generation, NULL, NULL, &err));
+    assert_int_equal(err.kind, ERR_GONE);
+    assert_string_equal(err.reason, "InputChanged");
+}
+
+static void writing_into_an_open_file_is_noticed(void **state)
+{
+    (void)state;
+    struct err err = { 0 };
+    char bytes[16];
+    size_t length;
+    put(fixture.uri, "0123456789");
+    auto_store_reader struct store_reader *reader =
+        store_get(fixture.store, fixture.uri, NULL, NULL, NULL, &err);
+    auto_free char *path = mem_format("%s/a/b.csv", fixture.folder);
+    auto_close int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    assert_int_equal(write(fd, "x", 1), 1);
+    int outcome = 0;
+    do
+        outcome = byte_source_read(store_reader_source(reader), bytes, 3, &length, &err);
+    while (outcome == 0 && length > 0);
+    assert_int_equal(outcome, -1);
+    assert_string_equal(err.reason, "InputChanged");
+}
+
+static void ranges(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        struct store_range range;
+        const char *expected;
+    } cases[] = {
+        { "all", { 0, 0 }, "0123456789" },   { "from", { 7, 0 }, "789" },
+        { "part", { 2, 3 }, "234" },         { "beyond the end", { 8, 10 }, "89" },
+        { "behind the end", { 20, 5 }, "" }, { "last", { 9, 1 }, "9" },
+    };
+    put(fixture.uri, "0123456789");
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct err err = { 0 };
+        char bytes[32] = "";
+        size_t length;
+        auto_store_reader struct store_reader *reader =
+            store_get(fixture.store, fixture.uri, NULL, &cases[i].range, NULL, &err);
+        CASE(cases[i].name, reader);
+        CASE(cases[i].name, byte_source_read(store_reader_source(reader), bytes, sizeof(bytes) - 1,
+                                             &length, &err) == 0);
+        CASE(cases[i].name, strcmp(bytes, cases[i].expected) == 0);
+    }
+}
+
+static void set_time(const char *name, time_t seconds)
+{
+    auto_free char *path = mem_format("%s/%s", fixture.folder, name);
+    struct timespec times[2] = { { seconds, 0 }, { seconds, 0 } };
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void the_newest_data_file(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *text;
+        time_t updated;
+    } files[] = {
+        { "w1.csv", "x", 100 },    { "w3.csv", "x", 200 },  { "w2.csv.gz", "x", 200 },
+        { "w9.csv", "", 300 },     { "_w8.csv", "x", 300 }, { ".w7.csv", "x", 300 },
+        { "notes.txt", "x", 300 }, { ".csv", "x", 300 },
+    };
+    auto_free char *folder = uri_of("");
+    struct err err = { 0 };
+    assert_null(store_resolve(fixture.store, folder, &err));
+    assert_string_equal(err.reason, "InputNotFound");
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        auto_free char *uri = uri_of(files[i].name);
+        put(uri, files[i].text);
+        set_time(files[i].name, files[i].updated);
+    }
+    auto_free char *found = store_resolve(fixture.store, folder, &err);
+    assert_non_null(found);
+    assert_string_equal(store_name(found), "w3.csv");
+    auto_free char *itself = store_resolve(fixture.store, found, &err);
+    assert_string_equal(itself, found);
+}
+
+static void listings_are_sorted_and_hide_parts(void **state)
+{
+    (void)state;
+    struct err err;
+    auto_free char *b = uri_of("b.csv"), *a = uri_of("a.csv"), *inner = uri_of("c/d.csv");
+    auto_free char *folder = uri_of("");
+    put(b, "1");
+    put(a, "1");
+    put(inner, "1");
+    auto_store_writer struct store_writer *open =
+        store_put(fixture.store, a, STORE_ALWAYS, NULL, &err);
+    auto_store_listing struct store_listing listing = { 0 };
+    assert_int_equal(store_list(fixture.store, folder, &listing, &err), 0);
+    assert_int_equal(listing.count, 3);
+    assert_string_equal(listing.entries[0].name, "a.csv");
+    assert_string_equal(listing.entries[1].name, "b.csv");
+    assert_string_equal(listing.entries[2].name, "c");
+    assert_true(listing.entries[2].is_folder && !listing.entries[1].is_folder);
+}
+
+static void parts_of_dead_writers_are_removed(void **state)
+{
+    (void)state;
+    struct err err;
+    auto_free char *uri = uri_of("b.csv");
+    auto_free char *old = mem_format("%s/.churn-part.b.csv.1", fixture.folder);
+    auto_free char *young = mem_format("%s/.churn-part.b.csv.2", fixture.folder);
+    auto_close int old_fd = open(old, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    auto_close int young_fd = open(young, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    set_time(".churn-part.b.csv.1", 1000);
+    store_writer_free(store_put(fixture.store, uri, STORE_ALWAYS, NULL, &err));
+    assert_int_equal(access(old, F_OK), -1);
+    assert_int_equal(access(young, F_OK), 0);
+}
+
+/* --- failing disks ------------------------------------------------------ */
+
+static int writes_until_full;
+
+static ssize_t short_write(int fd, const void *bytes, size_t length)
+{
+    static unsigned calls;
+    if (++calls % 3 == 0) {
+        errno = EINTR;
+        return -1;
+    }
+    return write(fd, bytes, length > 7 ? 7 : length);
+}
+
+static ssize_t full_write(int fd, const void *bytes, size_t length)
+{
+    if (writes_until_full-- > 0)
+        return write(fd, bytes, length);
+    errno = ENOSPC;
+    return -1;
+}
+
+static int failing_sync(int fd)
+{
+    (void)fd;
+    errno = EIO;
+    return -1;
+}
+
+static void short_writes_are_continued(void **state)
+{
+    (void)state;
+    static const struct store_file_io io = { short_write, fsync };
+    auto_store struct store *store = store_file_new(&io);
+    struct err err = { 0 };
+    assert_int_equal(store_put_text(store, fixture.uri, span_of("more than seven bytes of text"),
+                                    STORE_ALWAYS, NULL, &err),
+                     0);
+    check_content(fixture.uri, "more than seven bytes of text");
+}
+
+static void failures_leave_the_old_object(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        struct store_file_io io;
+        int writes;
+    } cases[] = {
+        { "full at once", { full_write, fsync }, 0 },
+        { "full later", { full_write, fsync }, 1 },
+        { "sync fails", { write, failing_sync }, 0 },
+    };
+    auto_free char *large = mem_zero(200001, 1);
+    memset(large, 'x', 200000);
+    put(fixture.uri, "old");
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        auto_store struct store *store = store_file_new(&cases[i].io);
+        struct err err = { 0 };
+        struct store_writer *writer = store_put(store, fixture.uri, STORE_ALWAYS, NULL, &err);
+        writes_until_full = cases[i].writes;
+        bool failed = false;
+        for (int j = 0; j < 20 && !failed; j++)
+            failed = store_writer_append(writer, large, 10000, &err) != 0;
+        CASE(cases[i].name, failed || store_writer_commit(writer, NULL, &err) != 0);
+        CASE(cases[i].name, err.kind == ERR_IO && strstr(err.message, "b.csv"));
+        store_writer_free(writer);
+        check_content(fixture.uri, "old");
+        CASE(cases[i].name, count_files() == 1);
+    }
+}
+
+static void bad_uris_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *uri, *part; /* of the message */
+    } cases[] = {
+        { "s3://bucket/key", "file://" },
+        { "file:///a/../b", ".." },
+        { "/a/b", "file://" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct err err = { 0 };
+        CASE(cases[i].uri, !store_open(cases[i].uri, &err));
+        CASE(cases[i].uri, strstr(err.message, cases[i].part));
+    }
+    struct err err = { 0 };
+    struct store_info info;
+    auto_free char *folder = uri_of("");
+    assert_int_equal(store_stat(fixture.store, folder, &info, &err), -1);
+    assert_int_equal(err.kind, ERR_INVALID);
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(objects_appear_when_committed),
+        TEST(abandoned_writers_leave_nothing),
+        TEST(conditions_protect_what_is_there),
+        TEST(reads_stick_to_a_generation),
+        TEST(writing_into_an_open_file_is_noticed),
+        TEST(ranges),
+        TEST(the_newest_data_file),
+        TEST(listings_are_sorted_and_hide_parts),
+        TEST(parts_of_dead_writers_are_removed),
+        TEST(short_writes_are_continued),
+        TEST(failures_leave_the_old_object),
+        TEST(bad_uris_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
