@@ -30,151 +30,152 @@ static bool same(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+static const struct {
+    const char *name, *text;
+    const char *server, *header;
+    struct tls_options tls;
+} good_files[] = {
+    { "token",
+      KUBECONFIG("server: \"https://k:6443/\"", "token: abc"),
+      "https://k:6443",
+      "Bearer abc",
+      { 0 } },
+    { "nobody",
+      KUBECONFIG("server: \"http://127.0.0.1:8080\"", ""),
+      "http://127.0.0.1:8080",
+      NULL,
+      { 0 } },
+    { "basic",
+      KUBECONFIG("server: \"https://k\"", "username: Aladdin, password: open sesame"),
+      "https://k",
+      "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
+      { 0 } },
+    { "a path behind a gateway",
+      KUBECONFIG("server: \"https://r/k8s/clusters/c-1\"", ""),
+      "https://r/k8s/clusters/c-1",
+      NULL,
+      { 0 } },
+    { "relative paths",
+      KUBECONFIG("server: \"https://k\", certificate-authority: ca.crt",
+                 "client-certificate: pki/a.crt, client-key: /etc/a.key"),
+      "https://k",
+      NULL,
+      { .ca_file = "/home/a/.kube/ca.crt",
+        .certificate_file = "/home/a/.kube/pki/a.crt",
+        .key_file = "/etc/a.key" } },
+    { "data",
+      KUBECONFIG("server: \"https://k\", certificate-authority-data: " PEM,
+                 "client-certificate-data: " PEM ", client-key-data: " PEM),
+      "https://k",
+      NULL,
+      { .ca_pem = "-----BEGIN CERTIFICATE-----\n",
+        .certificate_pem = "-----BEGIN CERTIFICATE-----\n",
+        .key_pem = "-----BEGIN CERTIFICATE-----\n" } },
+    { "TLS options",
+      KUBECONFIG("server: \"https://10.0.0.1\", tls-server-name: k, insecure-skip-tls-verify: "
+                 "true",
+                 ""),
+      "https://10.0.0.1",
+      NULL,
+      { .server_name = "k", .insecure = true } },
+    { "what does not matter is ignored",
+      KUBECONFIG("server: \"https://k\", disable-compression: true, extensions: [{name: minikube, "
+                 "extension: {version: 1}}]",
+                 "token: abc, extensions: null"),
+      "https://k",
+      "Bearer abc",
+      { 0 } },
+    { "empty is absent",
+      KUBECONFIG("server: \"https://k\", certificate-authority-data: \"\", proxy-url: \"\"",
+                 "auth-provider: null, client-certificate: \"\""),
+      "https://k",
+      NULL,
+      { 0 } },
+};
+
 static void test_good(void **state)
 {
-    static const struct {
-        const char *name, *text;
-        const char *server, *header;
-        struct tls_options tls;
-    } cases[] = {
-        { "token",
-          KUBECONFIG("server: \"https://k:6443/\"", "token: abc"),
-          "https://k:6443",
-          "Bearer abc",
-          { 0 } },
-        { "nobody",
-          KUBECONFIG("server: \"http://127.0.0.1:8080\"", ""),
-          "http://127.0.0.1:8080",
-          NULL,
-          { 0 } },
-        { "basic",
-          KUBECONFIG("server: \"https://k\"", "username: Aladdin, password: open sesame"),
-          "https://k",
-          "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
-          { 0 } },
-        { "a path behind a gateway",
-          KUBECONFIG("server: \"https://r/k8s/clusters/c-1\"", ""),
-          "https://r/k8s/clusters/c-1",
-          NULL,
-          { 0 } },
-        { "relative paths",
-          KUBECONFIG("server: \"https://k\", certificate-authority: ca.crt",
-                     "client-certificate: pki/a.crt, client-key: /etc/a.key"),
-          "https://k",
-          NULL,
-          { .ca_file = "/home/a/.kube/ca.crt",
-            .certificate_file = "/home/a/.kube/pki/a.crt",
-            .key_file = "/etc/a.key" } },
-        { "data",
-          KUBECONFIG("server: \"https://k\", certificate-authority-data: " PEM,
-                     "client-certificate-data: " PEM ", client-key-data: " PEM),
-          "https://k",
-          NULL,
-          { .ca_pem = "-----BEGIN CERTIFICATE-----\n",
-            .certificate_pem = "-----BEGIN CERTIFICATE-----\n",
-            .key_pem = "-----BEGIN CERTIFICATE-----\n" } },
-        { "TLS options",
-          KUBECONFIG("server: \"https://10.0.0.1\", tls-server-name: k, insecure-skip-tls-verify: "
-                     "true",
-                     ""),
-          "https://10.0.0.1",
-          NULL,
-          { .server_name = "k", .insecure = true } },
-        { "what does not matter is ignored",
-          KUBECONFIG(
-              "server: \"https://k\", disable-compression: true, extensions: [{name: minikube, "
-              "extension: {version: 1}}]",
-              "token: abc, extensions: null"),
-          "https://k",
-          "Bearer abc",
-          { 0 } },
-        { "empty is absent",
-          KUBECONFIG("server: \"https://k\", certificate-authority-data: \"\", proxy-url: \"\"",
-                     "auth-provider: null, client-certificate: \"\""),
-          "https://k",
-          NULL,
-          { 0 } },
-    };
     const struct clock clock = clock_system;
 
     (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(good_files); i++) {
         auto_kube_config struct kube_config config = { 0 };
         struct kube_authorization authorization;
         struct err err = { 0 };
 
-        if (parse(cases[i].text, &config, &err) < 0)
-            fail_msg("%s: %s", cases[i].name, err.message);
-        CASE(cases[i].name, same(config.server, cases[i].server));
-        CASE(cases[i].name, same(config.namespace, "bank"));
-        CASE(cases[i].name, same(config.origin, "/home/a/.kube/config context one"));
-        CASE(cases[i].name, same(config.tls.ca_file, cases[i].tls.ca_file));
-        CASE(cases[i].name, same(config.tls.ca_pem, cases[i].tls.ca_pem));
-        CASE(cases[i].name, same(config.tls.certificate_file, cases[i].tls.certificate_file));
-        CASE(cases[i].name, same(config.tls.certificate_pem, cases[i].tls.certificate_pem));
-        CASE(cases[i].name, same(config.tls.key_file, cases[i].tls.key_file));
-        CASE(cases[i].name, same(config.tls.key_pem, cases[i].tls.key_pem));
-        CASE(cases[i].name, same(config.tls.server_name, cases[i].tls.server_name));
-        CASE(cases[i].name, config.tls.insecure == cases[i].tls.insecure);
-        CASE(cases[i].name,
+        if (parse(good_files[i].text, &config, &err) < 0)
+            fail_msg("%s: %s", good_files[i].name, err.message);
+        CASE(good_files[i].name, same(config.server, good_files[i].server));
+        CASE(good_files[i].name, same(config.namespace, "bank"));
+        CASE(good_files[i].name, same(config.origin, "/home/a/.kube/config context one"));
+        CASE(good_files[i].name, same(config.tls.ca_file, good_files[i].tls.ca_file));
+        CASE(good_files[i].name, same(config.tls.ca_pem, good_files[i].tls.ca_pem));
+        CASE(good_files[i].name,
+             same(config.tls.certificate_file, good_files[i].tls.certificate_file));
+        CASE(good_files[i].name,
+             same(config.tls.certificate_pem, good_files[i].tls.certificate_pem));
+        CASE(good_files[i].name, same(config.tls.key_file, good_files[i].tls.key_file));
+        CASE(good_files[i].name, same(config.tls.key_pem, good_files[i].tls.key_pem));
+        CASE(good_files[i].name, same(config.tls.server_name, good_files[i].tls.server_name));
+        CASE(good_files[i].name, config.tls.insecure == good_files[i].tls.insecure);
+        CASE(good_files[i].name,
              kube_credentials_get(config.credentials, &clock, &authorization, &err) == 0);
-        CASE(cases[i].name, same(authorization.header, cases[i].header));
+        CASE(good_files[i].name, same(authorization.header, good_files[i].header));
     }
 }
 
-static void test_bad(void **state)
-{
 #define CLUSTER(members) KUBECONFIG(members, "")
 #define USER(members)    KUBECONFIG("server: \"https://k\"", members)
-    static const struct {
-        const char *name, *text;
-        enum err_kind kind;
-        const char *said; /* in the message, besides the file */
-    } cases[] = {
-        { "no YAML", "a: [", ERR_INVALID, "line" },
-        { "no mapping", "- a\n", ERR_INVALID, "kubeconfig" },
-        { "server missing", CLUSTER("tls-server-name: k"), ERR_INVALID,
-          "clusters[0].cluster.server" },
-        { "server is no URL", CLUSTER("server: \"k:6443\""), ERR_INVALID, "server" },
-        { "CA is no base64", CLUSTER("server: \"https://k\", certificate-authority-data: \"!\""),
-          ERR_INVALID, "certificate-authority-data" },
-        { "CA is no PEM", CLUSTER("server: \"https://k\", certificate-authority-data: Zm9v"),
-          ERR_INVALID, "certificate-authority-data" },
-        { "proxy", CLUSTER("server: \"https://k\", proxy-url: \"http://p\""), ERR_UNSUPPORTED,
-          "proxy-url" },
-        { "flag is no boolean", CLUSTER("server: \"https://k\", insecure-skip-tls-verify: \"yes\""),
-          ERR_INVALID, "insecure-skip-tls-verify" },
-        { "auth provider", USER("auth-provider: {name: gcp}"), ERR_UNSUPPORTED, "auth-provider" },
-        { "impersonation", USER("token: a, as: root"), ERR_UNSUPPORTED, "impersonation" },
-        { "token with a line break", USER("token: \"a\\nX-Remote-User: root\""), ERR_INVALID,
-          "users[0].user.token" },
-        { "certificate without key", USER("client-certificate: a.crt"), ERR_INVALID, "client-key" },
-        { "exec without version", USER("exec: {command: a}"), ERR_INVALID, "apiVersion" },
-        { "exec of an old version",
-          USER("exec: {command: a, apiVersion: client.authentication.k8s.io/v1alpha1}"),
-          ERR_INVALID, "users[0].user.exec.apiVersion" },
-        { "interactive exec",
-          USER("exec: {command: a, apiVersion: client.authentication.k8s.io/v1, "
-               "interactiveMode: Always}"),
-          ERR_UNSUPPORTED, "interactiveMode" },
-        { "no such cluster", "current-context: x\ncontexts: [{name: x, context: {cluster: c}}]",
-          ERR_INVALID, "no cluster \"c\"" },
-        { "no such user",
-          "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n"
-          "clusters: [{name: c, cluster: {server: \"https://k\"}}]",
-          ERR_INVALID, "no user \"u\"" },
-    };
+static const struct {
+    const char *name, *text;
+    enum err_kind kind;
+    const char *said; /* in the message, besides the file */
+} bad_files[] = {
+    { "no YAML", "a: [", ERR_INVALID, "line" },
+    { "no mapping", "- a\n", ERR_INVALID, "kubeconfig" },
+    { "server missing", CLUSTER("tls-server-name: k"), ERR_INVALID, "clusters[0].cluster.server" },
+    { "server is no URL", CLUSTER("server: \"k:6443\""), ERR_INVALID, "server" },
+    { "CA is no base64", CLUSTER("server: \"https://k\", certificate-authority-data: \"!\""),
+      ERR_INVALID, "certificate-authority-data" },
+    { "CA is no PEM", CLUSTER("server: \"https://k\", certificate-authority-data: Zm9v"),
+      ERR_INVALID, "certificate-authority-data" },
+    { "proxy", CLUSTER("server: \"https://k\", proxy-url: \"http://p\""), ERR_UNSUPPORTED,
+      "proxy-url" },
+    { "flag is no boolean", CLUSTER("server: \"https://k\", insecure-skip-tls-verify: \"yes\""),
+      ERR_INVALID, "insecure-skip-tls-verify" },
+    { "auth provider", USER("auth-provider: {name: gcp}"), ERR_UNSUPPORTED, "auth-provider" },
+    { "impersonation", USER("token: a, as: root"), ERR_UNSUPPORTED, "impersonation" },
+    { "token with a line break", USER("token: \"a\\nX-Remote-User: root\""), ERR_INVALID,
+      "users[0].user.token" },
+    { "certificate without key", USER("client-certificate: a.crt"), ERR_INVALID, "client-key" },
+    { "exec without version", USER("exec: {command: a}"), ERR_INVALID, "apiVersion" },
+    { "exec of an old version",
+      USER("exec: {command: a, apiVersion: client.authentication.k8s.io/v1alpha1}"), ERR_INVALID,
+      "users[0].user.exec.apiVersion" },
+    { "interactive exec",
+      USER("exec: {command: a, apiVersion: client.authentication.k8s.io/v1, "
+           "interactiveMode: Always}"),
+      ERR_UNSUPPORTED, "interactiveMode" },
+    { "no such cluster", "current-context: x\ncontexts: [{name: x, context: {cluster: c}}]",
+      ERR_INVALID, "no cluster \"c\"" },
+    { "no such user",
+      "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n"
+      "clusters: [{name: c, cluster: {server: \"https://k\"}}]",
+      ERR_INVALID, "no user \"u\"" },
+};
 
+static void test_bad(void **state)
+{
     (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(bad_files); i++) {
         auto_kube_config struct kube_config config = { 0 };
         struct err err = { 0 };
 
-        CASE(cases[i].name, parse(cases[i].text, &config, &err) == -1);
-        if (err.kind != cases[i].kind || !strstr(err.message, cases[i].said) ||
+        CASE(bad_files[i].name, parse(bad_files[i].text, &config, &err) == -1);
+        if (err.kind != bad_files[i].kind || !strstr(err.message, bad_files[i].said) ||
             !strstr(err.message, "/home/a/.kube/config"))
-            fail_msg("%s: %s: %s", cases[i].name, err_kind_name(err.kind), err.message);
-        CASE(cases[i].name, !config.server && !config.credentials);
+            fail_msg("%s: %s: %s", bad_files[i].name, err_kind_name(err.kind), err.message);
+        CASE(bad_files[i].name, !config.server && !config.credentials);
     }
 }
 
@@ -243,8 +244,8 @@ static void test_order(void **state)
     auto_free char *a = folder_write(&folder, "a", CLUSTER("server: \"https://a\""), 0600);
     auto_free char *b = folder_write(&folder, "b", CLUSTER("server: \"https://b\""), 0600);
     auto_free char *ca = folder_write(&folder, "ca.crt", "-----BEGIN", 0600);
-    auto_free char *name = folder_write(&folder, "namespace", "churn-system\n", 0600);
-    auto_free char *token = folder_write(&folder, "token", "t-1", 0600);
+    free(folder_write(&folder, "namespace", "churn-system\n", 0600));
+    free(folder_write(&folder, "token", "t-1", 0600));
     auto_free char *list = mem_format(":%s/none:%s:%s", folder.path, b, a);
     auto_free char *nothing = mem_format("%s/none:%s/neither", folder.path, folder.path);
     auto_kube_config struct kube_config config = { 0 };

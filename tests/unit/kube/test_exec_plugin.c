@@ -180,7 +180,7 @@ static void test_protocol(void **state)
 
     (void)state;
     folder_init(&folder);
-    auto_free char *plugin = folder_write(&folder, "plugin", script, 0700);
+    free(folder_write(&folder, "plugin", script, 0700));
     auto_free char *path = mem_format("%s/config", folder.path);
     auto_free char *seen_path = mem_format("%s/seen", folder.path);
 
