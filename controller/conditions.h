@@ -30,6 +30,9 @@ struct conditions {
 void condition_set(const struct conditions *conditions, const char *type, const char *status,
                    const char *reason, const char *message);
 
+/* A copy that may be edited while the original is still compared with. */
+struct list conditions_copy(struct arena *arena, const struct list *conditions);
+
 /* NULL when there is none of this type. Borrowed. */
 const struct condition *condition_find(const struct list *conditions, const char *type);
 bool condition_is_true(const struct list *conditions, const char *type);

@@ -2,21 +2,21 @@
  *
  * The shell executes actions in order and stops at the first that fails; the key
  * then comes again with backoff, and the next reconcile decides anew from what
- * is there. Whatever must not be decided twice is in a WRITE_STATUS that precedes
- * the action that depends on it. A plan for an unchanged view, after its look-ups
- * were started, has no action.
+ * is there. A plan keeps its actions in the order of their kinds: the status first,
+ * because whatever must not be decided twice is in it before a Job depends on it. A plan for an
+ * unchanged view, after its look-ups were started, has no action.
  *
  * WRITE_STATUS  merge patch for /status; the shell adds metadata.uid and
  *               metadata.resourceVersion. Never sent empty: such an action is not
  *               in the plan. 409: drop the plan, reconcile again when the cache
  *               has caught up.
+ * DELETE_JOB    DELETE with the uid as precondition and propagationPolicy
+ *               Foreground (the Job stays in the cache until its pods are gone).
+ *               404 and 409 are success.
  * CREATE_JOB    POST. 409: GET it; the same owner uid and run key is success; being
  *               deleted: stop, its DELETED event wakes the key; a stranger's, and
  *               400, 403, 413, 422: a job_refusal goes into the next view, the key
  *               comes again at once.
- * DELETE_JOB    DELETE with the uid as precondition and propagationPolicy
- *               Foreground (the Job stays in the cache until its pods are gone).
- *               404 and 409 are success.
  * EVENT         best effort, never fails the plan.
  * NEED_FACT     start a look-up and wake the key when it ended. When the answer is
  *               there already (a shared fact that is new enough), put it into the
@@ -32,8 +32,8 @@
 
 enum action_kind {
     ACTION_WRITE_STATUS,
-    ACTION_CREATE_JOB,
     ACTION_DELETE_JOB,
+    ACTION_CREATE_JOB,
     ACTION_EVENT,
     ACTION_NEED_FACT,
     ACTION_WAKE,
@@ -79,6 +79,7 @@ struct plan {
     int64_t requeue_after_ms; /* -1: only events and facts wake the key */
     bool skipped_counted;     /* the view's `asked` is in this plan's status */
     const char *decision;     /* First, Token, ..., Skipped: for metrics; NULL: none */
+    const char *problem;      /* why nothing was decided (an unreadable status): log it */
     const char *outcome;      /* of a run that ended: Trained, Scored, Reused, Failed */
 };
 
@@ -86,7 +87,6 @@ void plan_init(struct plan *plan);
 void plan_release(struct plan *plan);
 #define auto_plan __attribute__((cleanup(plan_release)))
 
-struct action *plan_add(struct plan *plan, enum action_kind kind);
 /* `take_patch` is {"status": ...} or, when nothing changed, {"status": {}}, which
  * is dropped. */
 void plan_write_status(struct plan *plan, json_t *take_patch);

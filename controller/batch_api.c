@@ -1,0 +1,124 @@
+#include "base/uri.h"
+#include "batch_api.h"
+#include "contract/check.h"
+
+const char *const freshness_names[] = { "Latest", "Current", NULL };
+
+/* --- spec ---------------------------------------------------------------- */
+
+static const struct field model_ref_items[] = {
+    FIELD(struct object_reference, name, "name", FIELD_STRING, .flags = FIELD_REQUIRED,
+          .check = check_label),
+};
+static const struct fields model_ref_fields = FIELDS(struct object_reference, model_ref_items);
+
+static const struct field input_spec_items[] = {
+    FIELD(struct input_spec, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED, .maximum = 1024,
+          .check = check_uri),
+};
+static const struct fields input_spec_fields = FIELDS(struct input_spec, input_spec_items);
+
+static const struct field batch_spec_items[] = {
+    FIELD(struct batch_spec, model_ref, "modelRef", FIELD_OBJECT, .flags = FIELD_REQUIRED,
+          .table = &model_ref_fields),
+    FIELD(struct batch_spec, freshness, "freshness", FIELD_ENUM, .fallback = "Latest",
+          .names = freshness_names),
+    FIELD(struct batch_spec, image, "image", FIELD_STRING, .maximum = 512, .check = check_image),
+    FIELD(struct batch_spec, input, "input", FIELD_OBJECT, .flags = FIELD_REQUIRED,
+          .table = &input_spec_fields),
+    FIELD(struct batch_spec, output, "output", FIELD_OBJECT, .flags = FIELD_REQUIRED,
+          .table = &output_spec_fields),
+    SCORING_FIELDS(struct batch_spec, scoring),
+    FIELD(struct batch_spec, retry_token, "retryToken", FIELD_STRING, .fallback = "",
+          .maximum = 256),
+    FIELD(struct batch_spec, pod_template, "podTemplate", FIELD_OBJECT,
+          .table = &pod_template_fields),
+    FIELD(struct batch_spec, active_deadline_seconds, "activeDeadlineSeconds", FIELD_INT,
+          .fallback = DEFAULT_DEADLINE_SECONDS, .minimum = 1, .maximum = DEADLINE_MAXIMUM),
+    FIELD(struct batch_spec, backoff_limit, "backoffLimit", FIELD_INT,
+          .fallback = DEFAULT_BACKOFF_LIMIT, .minimum = 0, .maximum = BACKOFF_LIMIT_MAXIMUM),
+    FIELD(struct batch_spec, suspend, "suspend", FIELD_BOOL, .fallback = "false"),
+};
+const struct fields batch_spec_fields = FIELDS(struct batch_spec, batch_spec_items);
+
+int batch_spec_decode(const json_t *spec, struct arena *arena, struct batch_spec *ret_spec,
+                      struct err *err)
+{
+    struct batch_spec decoded;
+    if (fields_decode(spec, &batch_spec_fields, "spec", arena, &decoded, err) < 0)
+        return -1;
+    if (decoded.pod_template &&
+        pod_template_check(decoded.pod_template, "spec.podTemplate", err) < 0)
+        return -1;
+    *ret_spec = decoded;
+    return 0;
+}
+
+/* --- status -------------------------------------------------------------- */
+
+static const struct field freshness_status_items[] = {
+    FIELD(struct freshness_status, action, "action", FIELD_STRING, .flags = FIELD_REQUIRED,
+          .check = check_word),
+    FIELD(struct freshness_status, reason, "reason", FIELD_STRING, .flags = FIELD_REQUIRED,
+          .check = check_word),
+    FIELD(struct freshness_status, digest, "digest", FIELD_STRING, .check = check_digest),
+};
+static const struct fields freshness_status_fields =
+    FIELDS(struct freshness_status, freshness_status_items, .open = true);
+
+static const struct field batch_model_items[] = {
+    FIELD(struct batch_model_status, version, "version", FIELD_STRING, .flags = FIELD_REQUIRED,
+          .check = check_version),
+    FIELD(struct batch_model_status, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED,
+          .maximum = 2048, .check = check_folder_uri),
+    FIELD(struct batch_model_status, image_digest, "imageDigest", FIELD_STRING,
+          .check = check_digest),
+};
+static const struct fields batch_model_fields =
+    FIELDS(struct batch_model_status, batch_model_items, .open = true);
+
+static const struct field batch_status_items[] = {
+    FIELD(struct batch_status, observed_generation, "observedGeneration", FIELD_INT),
+    FIELD(struct batch_status, conditions, "conditions", FIELD_OBJECTS, .maximum = 16,
+          .table = &condition_fields),
+    FIELD(struct batch_status, required_digest, "requiredDigest", FIELD_STRING,
+          .check = check_digest),
+    FIELD(struct batch_status, training, "training", FIELD_OBJECT,
+          .table = &freshness_status_fields),
+    FIELD(struct batch_status, input, "input", FIELD_OBJECT, .table = &input_result_fields),
+    FIELD(struct batch_status, output, "output", FIELD_OBJECT, .table = &output_result_fields),
+    FIELD(struct batch_status, model, "model", FIELD_OBJECT, .table = &batch_model_fields),
+    FIELD(struct batch_status, rows, "rows", FIELD_OBJECT, .table = &rows_result_fields),
+    FIELD(struct batch_status, scores, "scores", FIELD_OBJECT, .table = &scores_result_fields),
+    FIELD(struct batch_status, attempt, "attempt", FIELD_INT),
+    FIELD(struct batch_status, lost_results, "lostResults", FIELD_INT),
+    FIELD(struct batch_status, job, "job", FIELD_STRING, .check = check_label),
+    FIELD(struct batch_status, start_time_ms, "startTime", FIELD_TIME),
+    FIELD(struct batch_status, completion_time_ms, "completionTime", FIELD_TIME),
+};
+const struct fields batch_status_fields =
+    FIELDS(struct batch_status, batch_status_items, .open = true);
+
+int batch_status_decode(const json_t *status, struct arena *arena, struct batch_status *ret_status,
+                        struct err *err)
+{
+    if (!status) {
+        fields_defaults(&batch_status_fields, arena, ret_status);
+        return 0;
+    }
+    return fields_decode(status, &batch_status_fields, "status", arena, ret_status, err);
+}
+
+const char *batch_output_uri(const char *output_uri, const char *batch_name, struct arena *arena)
+{
+    size_t length = strlen(output_uri);
+    if (length > 0 && output_uri[length - 1] == '/')
+        return arena_format(arena, "%s%s.csv", output_uri, batch_name);
+    return arena_strdup(arena, output_uri);
+}
+
+bool batch_is_finished(const struct batch_status *status)
+{
+    return condition_is_true(&status->conditions, "Complete") ||
+           condition_is_true(&status->conditions, "Failed");
+}

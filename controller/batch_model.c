@@ -1,0 +1,156 @@
+#include "batch_pass.h"
+#include "decision.h"
+
+void batch_find_model(struct batch_pass *pass)
+{
+    const struct model_of_batch *model = pass->view->model;
+    pass->model_known =
+        model && !model->metadata.deleting &&
+        model_spec_decode(model->raw_spec, pass->arena, &pass->model_spec, NULL) == 0 &&
+        model_status_decode(model->raw_status, pass->arena, &pass->model_status, NULL) == 0;
+}
+
+static bool wait_for_model(struct batch_pass *pass, const char *reason, const char *message)
+{
+    pass->model_ready = STATUS_FALSE;
+    pass->model_reason = reason;
+    pass->model_message = message;
+    batch_say(pass, REASON_WaitingForModel, true, false, reason, message);
+    return false;
+}
+
+static bool use_model(struct batch_pass *pass, const char *reason, const char *message)
+{
+    pass->model_ready = STATUS_TRUE;
+    pass->model_reason = reason;
+    pass->model_message = message;
+    return true;
+}
+
+static bool wait_without_model(struct batch_pass *pass)
+{
+    const char *name = pass->spec.model_ref->name;
+    if (!pass->view->model || pass->view->model->metadata.deleting)
+        return wait_for_model(pass, REASON_ModelNotFound,
+                              arena_format(pass->arena, "ChurnModel %s does not exist", name));
+    return wait_for_model(pass, REASON_SpecInvalid,
+                          arena_format(pass->arena, "the spec of ChurnModel %s is invalid", name));
+}
+
+/* The digest that the model must have been trained with. *ret_digest is set when
+ * true is returned; *ret_unreachable when it is only the last one known. */
+static bool required_digest(struct batch_pass *pass, const char **ret_digest,
+                            const char **ret_unreachable)
+{
+    const struct object_view *view = &pass->view->object;
+    const struct model_status *status = &pass->model_status;
+    const char *reference = trainer_image(&pass->model_spec, view->settings->trainer_image);
+    struct image_lookup image;
+    lookup_image(view, pass->plan, reference, &pass->model_spec.image_pull_secrets, view->seen_ms,
+                 &image);
+    if (image.state == LOOKUP_PENDING) {
+        pass->hold = !image.slow;
+        return wait_for_model(pass, REASON_CheckingImage,
+                              arena_format(pass->arena, "%s is being looked up", reference));
+    }
+    if (image.state == LOOKUP_FAILED) {
+        *ret_unreachable = arena_format(pass->arena, "%s: %s", reference, image.message);
+        if (!image.digest && status->image && strcmp(status->image->reference, reference) == 0)
+            image.digest = status->image->digest;
+        if (!image.digest || image.failing_ms < REGISTRY_PATIENCE_MS)
+            return wait_for_model(pass, image.reason, *ret_unreachable);
+    }
+    *ret_digest = image.digest;
+    return true;
+}
+
+static void record_check(struct batch_pass *pass, const char *action, const char *reason,
+                         const char *digest)
+{
+    struct freshness_status *check = arena_zero(pass->arena, 1, sizeof(*check));
+    check->action = action;
+    check->reason = reason;
+    check->digest = digest;
+    pass->status.training = check;
+}
+
+/* The model is not what it should be: a training is due or at work. */
+static bool wait_for_training(struct batch_pass *pass, const char *due, const char *digest)
+{
+    const struct model_status *status = &pass->model_status;
+    const struct condition *stalled = condition_find(&status->conditions, "Stalled");
+    const char *reason = due ? due : status->last_decision ? status->last_decision->reason : NULL;
+    if (reason && digest)
+        record_check(pass, ACTION_STARTED, reason, digest);
+    if (due && !pass->before.training)
+        plan_wake(pass->plan, pass->spec.model_ref->name, false);
+    if (stalled && strcmp(stalled->status, STATUS_TRUE) == 0 && !model_is_training(status))
+        return wait_for_model(
+            pass, REASON_ModelTraining,
+            arena_format(pass->arena, "the model is stalled: %s", stalled->message));
+    return wait_for_model(
+        pass, REASON_ModelTraining,
+        model_is_training(status)
+            ? arena_format(pass->arena, "Job %s trains the model", status->training->job)
+            : "a training of the model is due");
+}
+
+static bool is_settled(const struct batch_pass *pass)
+{
+    return pass->model_status.observed_generation == pass->view->model->metadata.generation &&
+           !model_is_training(&pass->model_status);
+}
+
+static bool wait_for_version(struct batch_pass *pass)
+{
+    const struct last_training *last = pass->model_status.last_training;
+    return wait_for_model(
+        pass, REASON_ModelNotTrained,
+        last && last->message
+            ? arena_format(pass->arena, "the model's last training failed: %s", last->message)
+            : "the model has no version yet");
+}
+
+static bool use_latest(struct batch_pass *pass)
+{
+    const struct model_status *status = &pass->model_status;
+    const struct last_training *last = status->last_training;
+    bool checks = model_retrains_on(&pass->model_spec, "ImageDigest");
+    const char *digest = last ? last->image_digest : NULL, *unreachable = NULL;
+    if (checks && !required_digest(pass, &digest, &unreachable))
+        return false;
+    const char *due = training_due(&pass->model_spec, status, digest);
+    if (due || !is_settled(pass))
+        return wait_for_training(pass, due, checks ? digest : NULL);
+    if (!status->model)
+        return wait_for_version(pass);
+    if (checks) {
+        pass->status.required_digest = digest;
+        pass->asked = !pass->before.training;
+        if (pass->asked)
+            record_check(pass, ACTION_SKIPPED, REASON_ImageDigestUnchanged, digest);
+    }
+    if (strcmp(last->outcome, "Failed") == 0)
+        return use_model(pass, REASON_UsingPrevious,
+                         arena_format(pass->arena, "the last training failed; version %s is used",
+                                      status->model->version));
+    if (unreachable)
+        return use_model(pass, REASON_RegistryUnreachable, unreachable);
+    return use_model(pass, REASON_ModelFresh,
+                     arena_format(pass->arena, "version %s is up to date", status->model->version));
+}
+
+bool batch_model_is_usable(struct batch_pass *pass)
+{
+    if (!pass->model_known)
+        return wait_without_model(pass);
+    if (pass->model_spec.suspend)
+        return wait_for_model(pass, REASON_ModelSuspended, "the model is suspended");
+    if (pass->spec.freshness == FRESHNESS_LATEST)
+        return use_latest(pass);
+    if (!pass->model_status.model)
+        return wait_for_version(pass);
+    return use_model(pass, REASON_UsingCurrent,
+                     arena_format(pass->arena, "version %s is used without a check",
+                                  pass->model_status.model->version));
+}

@@ -1,0 +1,44 @@
+/* job_builder.h - the Job objects that the controller creates.
+ *
+ * A Job is a function of its order: the same order gives the same object.
+ * Pods run under the "restricted" Pod Security Standard, without an API token,
+ * and get the job document through a downwardAPI volume. */
+#pragma once
+
+#include "base/json.h"
+#include "contract/identity.h"
+#include "pod_template.h"
+#include "view.h"
+
+#define LABEL_MODEL         "churnops.io/model"
+#define LABEL_BATCH         "churnops.io/batch"
+#define LABEL_RUN           "churnops.io/run"
+#define ANNOTATION_ATTEMPT  "churnops.io/attempt"
+#define ANNOTATION_TEMPLATE "churnops.io/template"
+
+struct job_order {
+    const char *owner_kind; /* MODEL_KIND or BATCH_KIND */
+    const struct metadata *owner;
+    const char *name, *run_key, *template_hash;
+    int64_t attempt;
+    const char *component;                   /* "trainer" or "scorer"                      */
+    const char *model, *batch;               /* names for labels; batch NULL for trainings */
+    const char *image;                       /* with digest                                */
+    json_t *document;                        /* borrowed: the job document                 */
+    const struct pod_template *pod_template; /* NULL: none                  */
+    const struct list *pull_secrets;         /* of struct object_reference  */
+    int64_t active_deadline_seconds, backoff_limit;
+};
+
+/* New reference. */
+json_t *job_build(const struct job_order *order) __attribute__((warn_unused_result));
+
+/* What replaces an unfinished Job when it changes, as a key of 32 hex digits:
+ * pod template, pull secrets, deadline, backoff limit. `extra` is anything else
+ * that counts, "" for none. */
+void job_template_hash(const struct pod_template *pod_template, const struct list *pull_secrets,
+                       int64_t active_deadline_seconds, int64_t backoff_limit, const char *extra,
+                       char ret_key[IDENTITY_KEY]);
+
+/* "ghcr.io/acme/trainer:stable" and a digest to "ghcr.io/acme/trainer@sha256:..." */
+const char *job_image(const char *reference, const char *digest, struct arena *arena);

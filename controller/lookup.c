@@ -1,0 +1,202 @@
+#include "base/uri.h"
+#include "contract/reasons.h"
+#include "lookup.h"
+
+#define RETRY_MINIMUM_MS 1000
+#define RETRY_MAXIMUM_MS 60000
+/* A listing is good for one decision, not for a later one. */
+#define LISTING_AGE_MS 10000
+/* How often a folder without a data file is listed again. */
+#define EMPTY_FOLDER_MS 30000
+
+/* --- images -------------------------------------------------------------- */
+
+static const struct image_fact *find_image(const struct facts *facts, const char *reference)
+{
+    for (size_t i = 0; i < facts->image_count; i++)
+        if (strcmp(facts->images[i].reference, reference) == 0)
+            return &facts->images[i];
+    return NULL;
+}
+
+static void need_image(struct plan *plan, const char *reference, const struct list *pull_secrets,
+                       int64_t newer_than_ms)
+{
+    const struct object_reference *secrets = pull_secrets ? pull_secrets->items : NULL;
+    struct fact_request request = { .kind = FACT_IMAGE,
+                                    .argument = reference,
+                                    .newer_than_ms = newer_than_ms };
+    request.pull_secrets.count = pull_secrets ? pull_secrets->count : 0;
+    request.pull_secrets.items =
+        arena_zero(&plan->arena, request.pull_secrets.count, sizeof(*request.pull_secrets.items));
+    for (size_t i = 0; i < request.pull_secrets.count; i++)
+        request.pull_secrets.items[i] = secrets[i].name;
+    plan_need(plan, &request);
+}
+
+static const char *image_reason(enum image_error error)
+{
+    switch (error) {
+    case IMAGE_DENIED:
+        return REASON_RegistryDenied;
+    case IMAGE_NOT_FOUND:
+        return REASON_ImageNotFound;
+    case IMAGE_OK:
+    case IMAGE_UNREACHABLE:
+        break;
+    }
+    return REASON_RegistryUnreachable;
+}
+
+static int64_t retry_delay(int64_t failing_ms)
+{
+    if (failing_ms < RETRY_MINIMUM_MS)
+        return RETRY_MINIMUM_MS;
+    return failing_ms > RETRY_MAXIMUM_MS ? RETRY_MAXIMUM_MS : failing_ms;
+}
+
+static void image_failed(const struct object_view *view, struct plan *plan,
+                         const struct image_fact *fact, const struct list *pull_secrets,
+                         struct image_lookup *image)
+{
+    image->state = LOOKUP_FAILED;
+    image->digest = fact->digest;
+    image->reason = image_reason(fact->error);
+    image->message = fact->message ? fact->message : "the look-up failed";
+    image->failing_ms = view->now_ms - fact->failing_since_ms;
+    /* The delay is that of the last attempt, so that it does not grow while we wait. */
+    int64_t due_ms = fact->checked_ms + retry_delay(fact->checked_ms - fact->failing_since_ms);
+    if (image->failing_ms < REGISTRY_PATIENCE_MS)
+        plan_requeue(plan, REGISTRY_PATIENCE_MS - image->failing_ms);
+    if (fact->pending_ms > 0)
+        return;
+    if (view->now_ms >= due_ms)
+        need_image(plan, image->reference, pull_secrets, view->now_ms);
+    else
+        plan_requeue(plan, due_ms - view->now_ms);
+}
+
+/* Waits for a look-up that began at started_ms; 0: it is being asked for now. */
+static bool wait_for(const struct object_view *view, struct plan *plan, int64_t started_ms)
+{
+    int64_t waited_ms = started_ms > 0 ? view->now_ms - started_ms : 0;
+    if (waited_ms >= LOOKUP_PATIENCE_MS)
+        return true;
+    plan_requeue(plan, LOOKUP_PATIENCE_MS - waited_ms);
+    return false;
+}
+
+void lookup_image(const struct object_view *view, struct plan *plan, const char *reference,
+                  const struct list *pull_secrets, int64_t newer_than_ms,
+                  struct image_lookup *ret_image)
+{
+    const char *pinned = strstr(reference, "@sha256:");
+    const struct image_fact *fact = find_image(&view->facts, reference);
+    *ret_image = (struct image_lookup){ .reference = reference };
+    if (pinned) {
+        ret_image->digest = pinned + 1;
+        return;
+    }
+    if (fact && fact->error == IMAGE_OK && fact->digest && fact->checked_ms >= newer_than_ms) {
+        ret_image->digest = fact->digest;
+        return;
+    }
+    if (fact && fact->error != IMAGE_OK) {
+        image_failed(view, plan, fact, pull_secrets, ret_image);
+        return;
+    }
+    int64_t pending_ms = fact ? fact->pending_ms : 0;
+    ret_image->state = LOOKUP_PENDING;
+    ret_image->slow = wait_for(view, plan, pending_ms);
+    if (pending_ms == 0 || pending_ms < newer_than_ms)
+        need_image(plan, reference, pull_secrets, newer_than_ms);
+}
+
+/* --- folders ------------------------------------------------------------- */
+
+static bool is_below(struct span path, const char *folder)
+{
+    size_t length = strlen(folder);
+    while (length > 0 && folder[length - 1] == '/')
+        length--;
+    return path.length > length && memcmp(path.data, folder, length) == 0 &&
+           path.data[length] == '/';
+}
+
+static bool is_visible(const struct settings *settings, const char *folder_uri)
+{
+    static const char *const schemes[] = { "file", NULL };
+    struct uri uri;
+    if (uri_parse(folder_uri, schemes, &uri, NULL) < 0)
+        return false;
+    for (size_t i = 0; i < settings->file_roots.count; i++)
+        if (is_below(uri.path, settings->file_roots.items[i]))
+            return true;
+    return false;
+}
+
+static const struct folder_fact *find_folder(const struct facts *facts, const char *uri)
+{
+    for (size_t i = 0; i < facts->folder_count; i++)
+        if (strcmp(facts->folders[i].uri, uri) == 0)
+            return &facts->folders[i];
+    return NULL;
+}
+
+static void file_failed(struct file_lookup *file, const char *reason, const char *message)
+{
+    file->state = LOOKUP_FAILED;
+    file->reason = reason;
+    file->message = message;
+}
+
+/* Takes what the listing says when it is new enough; false when it is not. */
+static bool use_listing(const struct object_view *view, struct plan *plan,
+                        const struct folder_fact *fact, const char *path, struct file_lookup *file)
+{
+    bool found = !fact->message && fact->newest_uri;
+    int64_t good_until_ms = fact->checked_ms + (found ? LISTING_AGE_MS : EMPTY_FOLDER_MS);
+    if (fact->checked_ms == 0 || view->now_ms >= good_until_ms)
+        return false;
+    if (found) {
+        file->uri = fact->newest_uri;
+        file->generation = fact->generation;
+        return true;
+    }
+    plan_requeue(plan, good_until_ms - view->now_ms);
+    if (fact->message)
+        file_failed(file, REASON_FolderUnreadable,
+                    arena_format(&plan->arena, "%s: %s", path, fact->message));
+    else
+        file_failed(file, REASON_FolderEmpty,
+                    arena_format(&plan->arena, "%s: no data file in %s yet", path, fact->uri));
+    return true;
+}
+
+void lookup_file(const struct object_view *view, struct plan *plan, const char *uri,
+                 const char *path, struct file_lookup *ret_file)
+{
+    size_t length = strlen(uri);
+    *ret_file = (struct file_lookup){ .uri = uri };
+    if (length == 0 || uri[length - 1] != '/')
+        return;
+    if (!is_visible(view->settings, uri)) {
+        file_failed(ret_file, REASON_NotVisibleToController,
+                    arena_format(&plan->arena,
+                                 "%s: must be a folder below a --file-root of the controller, or "
+                                 "a file",
+                                 path));
+        ret_file->stalled = true;
+        return;
+    }
+    const struct folder_fact *fact = find_folder(&view->facts, uri);
+    if (fact && use_listing(view, plan, fact, path, ret_file))
+        return;
+    int64_t pending_ms = fact ? fact->pending_ms : 0;
+    ret_file->state = LOOKUP_PENDING;
+    ret_file->slow = wait_for(view, plan, pending_ms);
+    if (pending_ms == 0)
+        plan_need(plan, &(struct fact_request){ .kind = FACT_FOLDER,
+                                                .argument = uri,
+                                                .newer_than_ms = view->now_ms - LISTING_AGE_MS });
+}

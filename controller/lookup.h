@@ -1,0 +1,43 @@
+/* lookup.h - what a view knows about images and folders, and asking for more.
+ *
+ * A look-up that has just begun is PENDING and not yet worth a status write;
+ * after LOOKUP_PATIENCE_MS it is `slow`, and conditions may mention it. A failing
+ * one is tried again after as long as it has been failing, within bounds. */
+#pragma once
+
+#include "plan.h"
+#include "view.h"
+
+#define LOOKUP_PATIENCE_MS 2000
+/* How long a registry may fail before the last known digest is used instead. */
+#define REGISTRY_PATIENCE_MS 60000
+
+enum lookup_state { LOOKUP_KNOWN, LOOKUP_PENDING, LOOKUP_FAILED };
+
+struct image_lookup {
+    enum lookup_state state;
+    bool slow;
+    const char *reference;
+    const char *digest;           /* KNOWN: current. FAILED: last known, or NULL */
+    const char *reason, *message; /* FAILED */
+    int64_t failing_ms;           /* FAILED: for how long */
+};
+
+/* The digest of `reference` by a look-up that began at or after newer_than_ms.
+ * A reference with a digest needs none. Adds NEED_FACT and requeue to the plan. */
+void lookup_image(const struct object_view *view, struct plan *plan, const char *reference,
+                  const struct list *pull_secrets, int64_t newer_than_ms,
+                  struct image_lookup *ret_image);
+
+struct file_lookup {
+    enum lookup_state state;
+    bool slow;
+    bool stalled;                 /* FAILED, and only the user can change that */
+    const char *uri, *generation; /* KNOWN; generation only from a folder */
+    const char *reason, *message; /* FAILED */
+};
+
+/* A file as it is, or the newest file of a folder. `path` names the field in
+ * messages ("spec.data.uri"). */
+void lookup_file(const struct object_view *view, struct plan *plan, const char *uri,
+                 const char *path, struct file_lookup *ret_file);

@@ -1,0 +1,98 @@
+#include "model_pass.h"
+
+static bool last_failed(const struct model_status *status)
+{
+    return status->last_training && strcmp(status->last_training->outcome, "Failed") == 0;
+}
+
+static const char *text_or(const char *text, const char *fallback)
+{
+    return text ? text : fallback;
+}
+
+static void set_ready(const struct model_pass *pass, const struct conditions *conditions)
+{
+    const struct model_status *status = &pass->status;
+    if (status->model) {
+        bool previous = last_failed(status);
+        condition_set(conditions, "Ready", STATUS_TRUE,
+                      previous ? REASON_UsingPrevious : REASON_Trained,
+                      arena_format(pass->arena, "version %s is in use%s", status->model->version,
+                                   previous ? "; the last training failed" : ""));
+        return;
+    }
+    condition_set(conditions, "Ready", STATUS_FALSE, text_or(pass->reason, REASON_NotTrained),
+                  text_or(pass->message, "no version yet"));
+}
+
+static void set_trained(const struct model_pass *pass, const struct conditions *conditions)
+{
+    const struct last_training *last = pass->status.last_training;
+    if (!last)
+        condition_set(conditions, "Trained", STATUS_UNKNOWN, REASON_NotTrained,
+                      "no training ended yet");
+    else if (last_failed(&pass->status))
+        condition_set(conditions, "Trained", STATUS_FALSE, text_or(last->reason, REASON_Failed),
+                      text_or(last->message, ""));
+    else
+        condition_set(conditions, "Trained", STATUS_TRUE, last->outcome,
+                      arena_format(pass->arena, "version %s", text_or(last->version, "")));
+}
+
+/* A registry that fails for a moment is no news while the digest is known. */
+static void set_image(const struct model_pass *pass, const struct conditions *conditions)
+{
+    const struct image_lookup *image = &pass->image;
+    const struct image_status *known = pass->status.image;
+    bool same = known && image->reference && strcmp(known->reference, image->reference) == 0;
+    if (pass->spec_error) {
+        condition_set(conditions, "ImageResolved", STATUS_UNKNOWN, REASON_SpecInvalid,
+                      "the spec is invalid");
+        return;
+    }
+    if (image->state == LOOKUP_FAILED && (!same || image->failing_ms >= REGISTRY_PATIENCE_MS)) {
+        condition_set(conditions, "ImageResolved", STATUS_FALSE, image->reason,
+                      arena_format(pass->arena, "%s: %s%s", image->reference, image->message,
+                                   same ? "; the last known digest is used" : ""));
+        return;
+    }
+    if (same)
+        condition_set(conditions, "ImageResolved", STATUS_TRUE, REASON_Resolved,
+                      arena_format(pass->arena, "%s is %s", known->reference, known->digest));
+    else
+        condition_set(conditions, "ImageResolved", STATUS_UNKNOWN, REASON_Resolving,
+                      arena_format(pass->arena, "%s is being looked up", image->reference));
+}
+
+/* Nothing is due: either all is well, or the last run failed for good. */
+static void say_at_rest(struct model_pass *pass)
+{
+    const struct last_training *last = pass->status.last_training;
+    if (pass->reason)
+        return;
+    if (last_failed(&pass->status))
+        model_say(pass, false, true, text_or(last->reason, REASON_Failed),
+                  arena_format(pass->arena,
+                               "the last training failed: %s; change what is wrong, or "
+                               "spec.retrain.token to try again",
+                               text_or(last->message, "")));
+}
+
+void model_set_conditions(struct model_pass *pass)
+{
+    struct conditions conditions = { .list = &pass->status.conditions,
+                                     .arena = pass->arena,
+                                     .generation = pass->view->object.metadata.generation,
+                                     .now_ms = pass->view->object.now_ms };
+    say_at_rest(pass);
+    const char *reason = text_or(pass->reason, REASON_Idle);
+    const char *message = text_or(pass->message, "");
+    set_ready(pass, &conditions);
+    set_image(pass, &conditions);
+    set_trained(pass, &conditions);
+    condition_set(&conditions, "Reconciling", pass->reconciling ? STATUS_TRUE : STATUS_FALSE,
+                  pass->stalled ? REASON_Idle : reason, pass->reconciling ? message : "");
+    condition_set(&conditions, "Stalled", pass->stalled ? STATUS_TRUE : STATUS_FALSE,
+                  pass->stalled ? reason : REASON_Healthy, pass->stalled ? message : "");
+    pass->status.observed_generation = conditions.generation;
+}

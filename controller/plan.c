@@ -1,0 +1,105 @@
+#include <stdarg.h>
+
+#include "base/limits.h"
+#include "base/utf8.h"
+#include "plan.h"
+
+void plan_init(struct plan *plan)
+{
+    *plan = (struct plan){ .requeue_after_ms = -1 };
+}
+
+void plan_release(struct plan *plan)
+{
+    free(plan->actions);
+    arena_release(&plan->arena);
+    plan_init(plan);
+}
+
+/* A new action behind all of its kind and of earlier kinds. */
+static struct action *add(struct plan *plan, enum action_kind kind)
+{
+    if (plan->count == plan->capacity) {
+        plan->capacity = plan->capacity ? 2 * plan->capacity : 8;
+        plan->actions = mem_resize(plan->actions, plan->capacity, sizeof(*plan->actions));
+    }
+    size_t at = plan->count++;
+    for (; at > 0 && plan->actions[at - 1].kind > kind; at--)
+        plan->actions[at] = plan->actions[at - 1];
+    plan->actions[at] = (struct action){ .kind = kind };
+    return &plan->actions[at];
+}
+
+static void release_json(void *value)
+{
+    json_decref(value);
+}
+
+void plan_write_status(struct plan *plan, json_t *take_patch)
+{
+    if (json_object_size(json_object_get(take_patch, "status")) == 0) {
+        json_decref(take_patch);
+        return;
+    }
+    arena_defer(&plan->arena, release_json, take_patch);
+    add(plan, ACTION_WRITE_STATUS)->patch = take_patch;
+}
+
+void plan_create_job(struct plan *plan, const char *name, const char *run_key, json_t *take_object)
+{
+    arena_defer(&plan->arena, release_json, take_object);
+    struct action *action = add(plan, ACTION_CREATE_JOB);
+    action->create.name = arena_strdup(&plan->arena, name);
+    action->create.run_key = arena_strdup(&plan->arena, run_key);
+    action->create.object = take_object;
+}
+
+void plan_delete_job(struct plan *plan, const char *name, const char *uid)
+{
+    struct action *action = add(plan, ACTION_DELETE_JOB);
+    action->delete_.name = arena_strdup(&plan->arena, name);
+    action->delete_.uid = arena_strdup(&plan->arena, uid);
+}
+
+void plan_event(struct plan *plan, bool warning, const char *reason, const char *event_action,
+                const char *format, ...)
+{
+    char note[LIMIT_EVENT_NOTE + 1];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(note, sizeof(note), format, arguments);
+    va_end(arguments);
+    note[utf8_valid_prefix(note, strlen(note))] = '\0';
+    struct action *action = add(plan, ACTION_EVENT);
+    action->event.warning = warning;
+    action->event.reason = arena_strdup(&plan->arena, reason);
+    action->event.action = arena_strdup(&plan->arena, event_action);
+    action->event.note = arena_strdup(&plan->arena, note);
+}
+
+void plan_need(struct plan *plan, const struct fact_request *request)
+{
+    struct arena *arena = &plan->arena;
+    struct fact_request copy = *request;
+    copy.argument = arena_strdup(arena, request->argument);
+    copy.pull_secrets.items =
+        arena_zero(arena, request->pull_secrets.count, sizeof(*copy.pull_secrets.items));
+    for (size_t i = 0; i < request->pull_secrets.count; i++)
+        copy.pull_secrets.items[i] = arena_strdup(arena, request->pull_secrets.items[i]);
+    add(plan, ACTION_NEED_FACT)->need = copy;
+}
+
+void plan_wake(struct plan *plan, const char *model, bool asked)
+{
+    struct action *action = add(plan, ACTION_WAKE);
+    action->wake.model = arena_strdup(&plan->arena, model);
+    action->wake.asked = asked;
+}
+
+void plan_requeue(struct plan *plan, int64_t delay_ms)
+{
+    if (delay_ms < 0)
+        delay_ms = 0;
+    if (plan->requeue_after_ms < 0 || delay_ms < plan->requeue_after_ms)
+        plan->requeue_after_ms = delay_ms;
+}

@@ -1,0 +1,271 @@
+#include "base/num.h"
+#include "job_builder.h"
+#include "project.h"
+
+/* --- reducing ------------------------------------------------------------ */
+
+static void copy_member(json_t *to, const json_t *from, const char *name)
+{
+    json_t *value = json_object_get(from, name);
+    if (value && !json_is_null(value))
+        json_object_set(to, name, value);
+}
+
+static json_t *copy_members(const json_t *from, const char *const *names)
+{
+    json_t *copy = json_object();
+    for (; *names; names++)
+        copy_member(copy, from, *names);
+    return copy;
+}
+
+static json_t *reduce_metadata(const json_t *object)
+{
+    static const char *const names[] = { "namespace",         "name",       "uid",
+                                         "resourceVersion",   "generation", "creationTimestamp",
+                                         "deletionTimestamp", NULL };
+    return copy_members(json_object_get(object, "metadata"), names);
+}
+
+json_t *project_model(const json_t *object)
+{
+    json_t *reduced = json_pack("{so}", "metadata", reduce_metadata(object));
+    copy_member(reduced, object, "spec");
+    copy_member(reduced, object, "status");
+    return reduced;
+}
+
+static bool has_true_condition(const json_t *object, const char *type)
+{
+    const json_t *conditions = jx_get(object, "status", "conditions", NULL);
+    for (size_t i = 0; i < json_array_size(conditions); i++) {
+        const json_t *condition = json_array_get(conditions, i);
+        const char *found = jx_string(condition, "type", NULL);
+        const char *status = jx_string(condition, "status", NULL);
+        if (found && status && strcmp(found, type) == 0 && strcmp(status, STATUS_TRUE) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Finished, and its status speaks of the spec that is there. */
+static bool is_ledger_only(const json_t *batch)
+{
+    int64_t generation = jx_int(jx_get(batch, "metadata", NULL), "generation", 0);
+    return (has_true_condition(batch, "Complete") || has_true_condition(batch, "Failed")) &&
+           jx_int(jx_get(batch, "status", NULL), "observedGeneration", -1) == generation;
+}
+
+json_t *project_batch(const json_t *object)
+{
+    json_t *reduced = project_model(object);
+    if (!is_ledger_only(object))
+        return reduced;
+    const char *type = has_true_condition(object, "Complete") ? "Complete" : "Failed";
+    json_object_del(reduced, "spec");
+    json_object_set_new(
+        reduced, "status",
+        json_pack("{sI s[{ss ss}]}", "observedGeneration",
+                  (json_int_t)jx_int(jx_get(object, "status", NULL), "observedGeneration", 0),
+                  "conditions", "type", type, "status", STATUS_TRUE));
+    return reduced;
+}
+
+/* The finishing condition of a Job; NULL while it is unfinished. */
+static const json_t *finishing_condition(const json_t *job)
+{
+    const json_t *conditions = jx_get(job, "status", "conditions", NULL);
+    for (size_t i = 0; i < json_array_size(conditions); i++) {
+        const json_t *condition = json_array_get(conditions, i);
+        const char *type = jx_string(condition, "type", NULL);
+        const char *status = jx_string(condition, "status", NULL);
+        if (type && status && strcmp(status, STATUS_TRUE) == 0 &&
+            (strcmp(type, "Complete") == 0 || strcmp(type, "Failed") == 0))
+            return condition;
+    }
+    return NULL;
+}
+
+static const json_t *controlling_owner(const json_t *object)
+{
+    const json_t *owners = jx_get(object, "metadata", "ownerReferences", NULL);
+    for (size_t i = 0; i < json_array_size(owners); i++) {
+        const json_t *owner = json_array_get(owners, i);
+        const char *version = jx_string(owner, "apiVersion", NULL);
+        if (jx_bool(owner, "controller", false) && version &&
+            strncmp(version, API_GROUP "/", strlen(API_GROUP "/")) == 0)
+            return owner;
+    }
+    return NULL;
+}
+
+static void copy_string(json_t *to, const json_t *from, const char *name)
+{
+    const char *text = jx_string(from, name, NULL);
+    if (text)
+        json_object_set_new(to, name, json_string(text));
+}
+
+json_t *project_job(const json_t *object)
+{
+    static const char *const counts[] = { "active", "ready", "startTime", NULL };
+    json_t *metadata = reduce_metadata(object), *labels = json_object();
+    json_t *annotations = json_object(), *status;
+    copy_string(labels, jx_get(object, "metadata", "labels", NULL), LABEL_RUN);
+    copy_string(annotations, jx_get(object, "metadata", "annotations", NULL), ANNOTATION_ATTEMPT);
+    copy_string(annotations, jx_get(object, "metadata", "annotations", NULL), ANNOTATION_TEMPLATE);
+    json_object_set_new(metadata, "labels", labels);
+    json_object_set_new(metadata, "annotations", annotations);
+    const json_t *owner = controlling_owner(object), *finished = finishing_condition(object);
+    if (owner)
+        json_object_set_new(metadata, "ownerReferences", json_pack("[O]", owner));
+    status = copy_members(json_object_get(object, "status"), counts);
+    if (finished)
+        json_object_set_new(status, "conditions", json_pack("[O]", finished));
+    json_t *reduced = json_pack("{so so}", "metadata", metadata, "status", status);
+    if (jx_bool(jx_get(object, "spec", NULL), "suspend", false))
+        json_object_set_new(reduced, "spec", json_pack("{sb}", "suspend", 1));
+    return reduced;
+}
+
+/* --- decoding ------------------------------------------------------------ */
+
+static const char *copy_text(struct arena *arena, const json_t *object, const char *name)
+{
+    const char *text = jx_string(object, name, NULL);
+    return text ? arena_strdup(arena, text) : NULL;
+}
+
+static int64_t time_member(const json_t *object, const char *name)
+{
+    const char *text = jx_string(object, name, NULL);
+    int64_t unix_ms;
+    return text && num_time_ms(span_of(text), &unix_ms, NULL) == 0 ? unix_ms : 0;
+}
+
+void metadata_decode(const json_t *object, struct arena *arena, struct metadata *ret_metadata)
+{
+    const json_t *metadata = json_object_get(object, "metadata");
+    *ret_metadata = (struct metadata){
+        .namespace_ = copy_text(arena, metadata, "namespace"),
+        .name = copy_text(arena, metadata, "name"),
+        .uid = copy_text(arena, metadata, "uid"),
+        .resource_version = copy_text(arena, metadata, "resourceVersion"),
+        .generation = jx_int(metadata, "generation", 0),
+        .created_ms = time_member(metadata, "creationTimestamp"),
+        .deleting = jx_string(metadata, "deletionTimestamp", NULL) != NULL,
+    };
+}
+
+static int64_t attempt_of(const json_t *job)
+{
+    const char *text = jx_string(job, "metadata", "annotations", ANNOTATION_ATTEMPT, NULL);
+    int64_t attempt;
+    return text && num_int64(span_of(text), 0, INT32_MAX, &attempt, NULL) == 0 ? attempt : 0;
+}
+
+void job_view_decode(const json_t *object, struct arena *arena, struct job_view *ret_job)
+{
+    const json_t *metadata = json_object_get(object, "metadata");
+    const json_t *status = json_object_get(object, "status");
+    const json_t *finished = finishing_condition(object);
+    const char *type = jx_string(finished, "type", NULL);
+    *ret_job = (struct job_view){
+        .name = copy_text(arena, metadata, "name"),
+        .uid = copy_text(arena, metadata, "uid"),
+        .run_key = copy_text(arena, json_object_get(metadata, "labels"), LABEL_RUN),
+        .template_hash =
+            copy_text(arena, json_object_get(metadata, "annotations"), ANNOTATION_TEMPLATE),
+        .attempt = attempt_of(object),
+        .active = jx_int(status, "active", 0),
+        .ready = jx_int(status, "ready", 0),
+        .started_ms = time_member(status, "startTime"),
+        .suspended = jx_bool(json_object_get(object, "spec"), "suspend", false),
+        .deleting = jx_string(metadata, "deletionTimestamp", NULL) != NULL,
+    };
+    if (!type)
+        return;
+    ret_job->state = strcmp(type, "Complete") == 0 ? JOB_COMPLETE : JOB_FAILED;
+    ret_job->reason = copy_text(arena, finished, "reason");
+    ret_job->message = copy_text(arena, finished, "message");
+}
+
+const char *job_owner_uid(const json_t *object)
+{
+    return jx_string(controlling_owner(object), "uid", NULL);
+}
+
+const char *job_owner_name(const json_t *object)
+{
+    return jx_string(controlling_owner(object), "name", NULL);
+}
+
+/* --- pods ---------------------------------------------------------------- */
+
+static const json_t *container_status(const json_t *pod)
+{
+    const json_t *statuses = jx_get(pod, "status", "containerStatuses", NULL);
+    for (size_t i = 0; i < json_array_size(statuses); i++) {
+        const char *name = jx_string(json_array_get(statuses, i), "name", NULL);
+        if (name && strcmp(name, JOB_CONTAINER) == 0)
+            return json_array_get(statuses, i);
+    }
+    return NULL;
+}
+
+/* "ImagePullBackOff: Back-off pulling image ..." */
+static const char *join_trouble(struct arena *arena, const json_t *object)
+{
+    const char *reason = jx_string(object, "reason", NULL);
+    const char *message = jx_string(object, "message", NULL);
+    return arena_format(arena, "%s%s%s", reason ? reason : "Waiting", message ? ": " : "",
+                        message ? message : "");
+}
+
+static const char *pod_trouble(const json_t *pod, struct arena *arena)
+{
+    const json_t *waiting = jx_get(container_status(pod), "state", "waiting", NULL);
+    if (waiting)
+        return join_trouble(arena, waiting);
+    const json_t *conditions = jx_get(pod, "status", "conditions", NULL);
+    for (size_t i = 0; i < json_array_size(conditions); i++) {
+        const json_t *condition = json_array_get(conditions, i);
+        const char *type = jx_string(condition, "type", NULL);
+        const char *status = jx_string(condition, "status", NULL);
+        if (type && status && strcmp(type, "PodScheduled") == 0 &&
+            strcmp(status, STATUS_FALSE) == 0)
+            return join_trouble(arena, condition);
+    }
+    return NULL;
+}
+
+static void take_termination(const json_t *terminated, struct arena *arena, struct pods_fact *fact)
+{
+    const char *reason = jx_string(terminated, "reason", NULL);
+    fact->ended = true;
+    fact->exit_code = jx_int(terminated, "exitCode", -1);
+    fact->out_of_memory = reason && strcmp(reason, "OOMKilled") == 0;
+    fact->result = copy_text(arena, terminated, "message");
+}
+
+void pods_fact_decode(const char *job, const json_t *pod_items, struct arena *arena,
+                      struct pods_fact *ret_fact)
+{
+    int64_t newest_ms = -1;
+    *ret_fact = (struct pods_fact){ .job = job };
+    for (size_t i = 0; i < json_array_size(pod_items); i++) {
+        const json_t *pod = json_array_get(pod_items, i);
+        const json_t *terminated = jx_get(container_status(pod), "state", "terminated", NULL);
+        const char *trouble = pod_trouble(pod, arena);
+        if (trouble)
+            ret_fact->trouble = trouble;
+        int64_t finished_ms = time_member(terminated, "finishedAt");
+        /* success counts whenever it came: a Job is Complete because of it */
+        bool succeeded = terminated && jx_int(terminated, "exitCode", -1) == 0;
+        bool has_success = ret_fact->ended && ret_fact->exit_code == 0;
+        if (terminated && (succeeded || (!has_success && finished_ms >= newest_ms))) {
+            take_termination(terminated, arena, ret_fact);
+            newest_ms = finished_ms;
+        }
+    }
+}

@@ -1,0 +1,471 @@
+#include "batch_pass.h"
+#include "job_builder.h"
+
+/* How old the digest of a scorer image may be. */
+#define SCORER_IMAGE_AGE_MS 300000
+
+/* --- the pass ------------------------------------------------------------ */
+
+static void identify(struct batch_pass *pass)
+{
+    const struct batch_spec *spec = &pass->spec;
+    identity_batch_spec(spec->model_ref->name, spec->input->uri, spec->output, &spec->scoring,
+                        pass->spec_hash);
+    identity_batch_run(pass->spec_hash, spec->retry_token, pass->run_key);
+}
+
+static int begin(struct batch_pass *pass, const struct batch_view *view, struct plan *plan)
+{
+    struct err why;
+    *pass = (struct batch_pass){ .view = view, .plan = plan, .arena = &plan->arena };
+    if (batch_status_decode(view->object.raw_status, pass->arena, &pass->before, &why) < 0) {
+        plan->problem = arena_strdup(pass->arena, why.message);
+        return -1;
+    }
+    pass->status = pass->before;
+    pass->status.conditions = conditions_copy(pass->arena, &pass->before.conditions);
+    if (batch_spec_decode(view->raw_spec, pass->arena, &pass->spec, &why) < 0)
+        pass->spec_error = arena_strdup(pass->arena, why.message);
+    else
+        identify(pass);
+    return 0;
+}
+
+static const char *job_name(const struct batch_pass *pass, const char *run_key, int64_t attempt)
+{
+    const struct metadata *metadata = &pass->view->object.metadata;
+    char name[IDENTITY_NAME];
+    identity_job_name(metadata->name, 's', metadata->uid, run_key, attempt, name);
+    return arena_strdup(pass->arena, name);
+}
+
+/* The spec still asks for the run that status speaks of. */
+static bool is_same_run(const struct batch_pass *pass)
+{
+    return !pass->spec_error && pass->status.job &&
+           strcmp(job_name(pass, pass->run_key, pass->status.attempt), pass->status.job) == 0;
+}
+
+static void template_hash(const struct batch_pass *pass, char ret_key[IDENTITY_KEY])
+{
+    const struct batch_spec *spec = &pass->spec;
+    job_template_hash(spec->pod_template, NULL, spec->active_deadline_seconds, spec->backoff_limit,
+                      arena_format(pass->arena, "%s %s", freshness_names[spec->freshness],
+                                   spec->image ? spec->image : ""),
+                      ret_key);
+}
+
+static bool is_edited(const struct batch_pass *pass, const struct job_view *job)
+{
+    char hash[IDENTITY_KEY];
+    template_hash(pass, hash);
+    return !job->template_hash || strcmp(job->template_hash, hash) != 0;
+}
+
+/* --- the Job ------------------------------------------------------------- */
+
+static json_t *job_document(const struct batch_pass *pass)
+{
+    const struct metadata *metadata = &pass->view->object.metadata;
+    const struct batch_status *status = &pass->status;
+    struct output_spec output = *pass->spec.output;
+    struct model_source model = { status->model->uri, status->model->version };
+    struct input_source input = { status->input->uri, status->input->generation };
+    output.uri = status->output->uri;
+    return score_job_encode(&(struct score_job){
+        .batch = arena_format(pass->arena, "%s/%s", metadata->namespace_, metadata->name),
+        .spec_hash = pass->spec_hash,
+        .model = &model,
+        .input = &input,
+        .output = &output,
+        .scoring = pass->spec.scoring,
+    });
+}
+
+static json_t *build_job(const struct batch_pass *pass, const struct image_lookup *image)
+{
+    const struct batch_spec *spec = &pass->spec;
+    const struct metadata *metadata = &pass->view->object.metadata;
+    char hash[IDENTITY_KEY];
+    template_hash(pass, hash);
+    auto_json json_t *document = job_document(pass);
+    return job_build(&(struct job_order){
+        .owner_kind = BATCH_KIND,
+        .owner = metadata,
+        .name = pass->status.job,
+        .run_key = pass->run_key,
+        .template_hash = hash,
+        .attempt = pass->status.attempt,
+        .component = "scorer",
+        .model = spec->model_ref->name,
+        .batch = metadata->name,
+        .image = job_image(image->reference, image->digest, pass->arena),
+        .document = document,
+        .pod_template = spec->pod_template ? spec->pod_template : pass->model_spec.pod_template,
+        .pull_secrets = &pass->model_spec.image_pull_secrets,
+        .active_deadline_seconds = spec->active_deadline_seconds,
+        .backoff_limit = spec->backoff_limit,
+    });
+}
+
+/* The scorer image by digest; false, and said, while it is not known. */
+static bool find_image(struct batch_pass *pass, struct image_lookup *ret_image)
+{
+    const struct object_view *view = &pass->view->object;
+    const char *reference = pass->spec.image ? pass->spec.image : view->settings->scorer_image;
+    lookup_image(view, pass->plan, reference, &pass->model_spec.image_pull_secrets,
+                 view->now_ms - SCORER_IMAGE_AGE_MS, ret_image);
+    if (ret_image->state == LOOKUP_PENDING) {
+        pass->hold = pass->hold || !ret_image->slow;
+        batch_say(pass, REASON_Pending, true, false, REASON_Resolving,
+                  arena_format(pass->arena, "%s is being looked up", reference));
+        return false;
+    }
+    if (ret_image->digest)
+        return true;
+    batch_say(pass, REASON_Pending, true, false, ret_image->reason,
+              arena_format(pass->arena, "%s: %s", reference, ret_image->message));
+    return false;
+}
+
+static void say_running(struct batch_pass *pass)
+{
+    batch_say(pass, REASON_Running, true, false, REASON_Running,
+              arena_format(pass->arena, "Job %s", pass->status.job));
+}
+
+/* Creates the Job that status names, once every other is gone. */
+static void create_job(struct batch_pass *pass, const struct image_lookup *image)
+{
+    bool retry = true;
+    const char *refusal = run_refusal(&pass->view->object, pass->plan, pass->status.job, &retry);
+    say_running(pass);
+    if (refusal)
+        batch_say(pass, REASON_Pending, false, true, REASON_JobRejected, refusal);
+    for (size_t i = 0; i < pass->view->object.job_count; i++)
+        if (pass->view->object.jobs[i].state == JOB_UNFINISHED)
+            return;
+    if (retry)
+        plan_create_job(pass->plan, pass->status.job, pass->run_key, build_job(pass, image));
+}
+
+/* A Job of a run that was decided is not there: it is made again, from status. */
+static void create_again(struct batch_pass *pass)
+{
+    struct image_lookup image;
+    batch_find_model(pass);
+    if (!pass->model_known) {
+        batch_say(pass, REASON_WaitingForModel, true, false, REASON_ModelNotFound,
+                  "the Job is gone, and its model, whose pod settings it needs, too");
+        return;
+    }
+    if (find_image(pass, &image))
+        create_job(pass, &image);
+}
+
+/* --- a run that was decided ---------------------------------------------- */
+
+static void set_finished(struct batch_pass *pass, const char *type, const char *reason,
+                         const char *message)
+{
+    struct conditions conditions = { .list = &pass->status.conditions,
+                                     .arena = pass->arena,
+                                     .generation = pass->view->object.metadata.generation,
+                                     .now_ms = pass->view->object.now_ms };
+    condition_set(&conditions, type, STATUS_TRUE, reason, message);
+    pass->status.completion_time_ms = pass->view->object.now_ms;
+}
+
+static void run_failed(struct batch_pass *pass, const char *reason, const char *message)
+{
+    set_finished(pass, "Failed", reason, message);
+    batch_say(pass, REASON_Failed, false, true, reason, message);
+    pass->plan->outcome = REASON_Failed;
+    plan_event(pass->plan, true, reason, "Score", "%s", message);
+}
+
+/* Where the bytes went was decided before; the program only says what they are. */
+static void take_files(struct batch_pass *pass, const struct result *result)
+{
+    struct input_result *input = arena_zero(pass->arena, 1, sizeof(*input));
+    struct output_result *output = arena_zero(pass->arena, 1, sizeof(*output));
+    *input = *result->input;
+    input->uri = pass->status.input->uri;
+    if (!input->generation)
+        input->generation = pass->status.input->generation;
+    *output = *result->output;
+    output->uri = pass->status.output->uri;
+    if (!output->manifest_uri)
+        output->manifest_uri = arena_format(pass->arena, "%s.manifest.json", output->uri);
+    pass->status.input = input;
+    pass->status.output = output;
+}
+
+/* A result that was found again may be of an older version than the one asked for. */
+static void take_model(struct batch_pass *pass, const struct model_result *used)
+{
+    const struct batch_model_status *asked = pass->status.model;
+    if (strcmp(used->version, asked->version) == 0)
+        return;
+    struct batch_model_status *model = arena_zero(pass->arena, 1, sizeof(*model));
+    model->version = used->version;
+    model->uri = used->uri ? used->uri : asked->uri;
+    pass->status.model = model;
+}
+
+static void run_succeeded(struct batch_pass *pass, const struct result *result)
+{
+    const char *outcome = outcome_names[result->outcome];
+    take_files(pass, result);
+    take_model(pass, result->model);
+    pass->status.rows = result->rows;
+    pass->status.scores = result->scores;
+    set_finished(pass, "Complete", outcome,
+                 arena_format(pass->arena, "%" PRId64 " rows scored, %" PRId64 " rejected",
+                              result->rows->scored, result->rows->rejected));
+    batch_say(pass, REASON_Complete, false, false, NULL, NULL);
+    pass->plan->outcome = outcome;
+    plan_event(pass->plan, false, outcome, "Score",
+               "%" PRId64 " rows scored with version %s, %" PRId64 " rejected",
+               result->rows->scored, pass->status.model->version, result->rows->rejected);
+}
+
+static void result_lost(struct batch_pass *pass, const char *why)
+{
+    if (pass->status.lost_results > 0) {
+        run_failed(pass, REASON_ResultLost,
+                   arena_format(pass->arena, "the result was lost twice: %s", why));
+        return;
+    }
+    pass->status.lost_results++;
+    pass->status.attempt++;
+    pass->status.job = job_name(pass, pass->run_key, pass->status.attempt);
+    plan_event(pass->plan, true, REASON_Recovered, "Score", "the result was lost (%s); Job %s", why,
+               pass->status.job);
+    create_again(pass);
+}
+
+static void say_immutable(struct batch_pass *pass)
+{
+    pass->stalled = true;
+    pass->reason = REASON_SpecImmutable;
+    pass->message = "spec: only suspend may change after the start; revert the edit, or make "
+                    "another ChurnBatch";
+}
+
+/* `forbidden`: the spec was edited in a way that this run must not notice, so that
+ * nothing can be built from it. */
+static void follow_job(struct batch_pass *pass, bool forbidden)
+{
+    struct run run;
+    run_observe(&pass->view->object, pass->plan, pass->status.job, JOB_SCORE,
+                pass->spec_error ? NULL : pass->spec.pod_template, &run);
+    say_running(pass);
+    switch (run.state) {
+    case RUN_WAITING:
+        pass->hold = !forbidden;
+        break;
+    case RUN_WORKING:
+        break;
+    case RUN_TROUBLED:
+        batch_say(pass, REASON_Running, true, false, run.reason,
+                  arena_format(pass->arena, "Job %s: %s", pass->status.job, run.message));
+        break;
+    case RUN_MISSING:
+        if (!forbidden)
+            create_again(pass);
+        break;
+    case RUN_SUCCEEDED:
+        run_succeeded(pass, &run.result);
+        break;
+    case RUN_FAILED:
+        run_failed(pass, run.reason, run.message);
+        break;
+    case RUN_LOST:
+        if (!forbidden)
+            result_lost(pass, run.message);
+        break;
+    }
+    if (forbidden && !batch_is_finished(&pass->status))
+        say_immutable(pass);
+}
+
+static void suspend_run(struct batch_pass *pass, const struct job_view *job)
+{
+    if (job) {
+        pass->status.attempt++;
+        pass->status.job = job_name(pass, job->run_key, pass->status.attempt);
+    }
+    batch_say(pass, REASON_Suspended, false, false, REASON_Suspended, "spec.suspend is true");
+}
+
+static void follow_run(struct batch_pass *pass)
+{
+    const struct job_view *job = run_find_job(&pass->view->object, pass->status.job);
+    bool unfinished = job && job->state == JOB_UNFINISHED;
+    bool forbidden = !is_same_run(pass) || (unfinished && is_edited(pass, job));
+    if (!pass->spec_error && pass->spec.suspend && !forbidden && (!job || unfinished))
+        suspend_run(pass, job);
+    else
+        follow_job(pass, forbidden);
+}
+
+/* --- a run that is to start ---------------------------------------------- */
+
+static bool is_before(const struct output_rival *rival, const struct metadata *metadata)
+{
+    if (rival->created_ms != metadata->created_ms)
+        return rival->created_ms < metadata->created_ms;
+    int order = strcmp(rival->namespace_, metadata->namespace_);
+    return order != 0 ? order < 0 : strcmp(rival->name, metadata->name) < 0;
+}
+
+/* Another unfinished batch writes to the same output: the older one goes first. */
+static bool waits_for_rival(struct batch_pass *pass)
+{
+    for (size_t i = 0; i < pass->view->rival_count; i++) {
+        const struct output_rival *rival = &pass->view->rivals[i];
+        if (!rival->started && !is_before(rival, &pass->view->object.metadata))
+            continue;
+        batch_say(pass, REASON_Pending, true, false, REASON_OutputInUse,
+                  arena_format(pass->arena, "ChurnBatch %s/%s writes to the same output",
+                               rival->namespace_, rival->name));
+        return true;
+    }
+    return false;
+}
+
+static bool find_input(struct batch_pass *pass, struct file_lookup *ret_file)
+{
+    lookup_file(&pass->view->object, pass->plan, pass->spec.input->uri, "spec.input.uri", ret_file);
+    if (ret_file->state == LOOKUP_KNOWN)
+        return true;
+    if (ret_file->state == LOOKUP_PENDING) {
+        pass->hold = pass->hold || !ret_file->slow;
+        batch_say(pass, REASON_Pending, true, false, REASON_Pending, "listing spec.input.uri");
+    } else {
+        batch_say(pass, REASON_Pending, !ret_file->stalled, ret_file->stalled, ret_file->reason,
+                  ret_file->message);
+    }
+    return false;
+}
+
+static void record_run(struct batch_pass *pass, const struct file_lookup *file)
+{
+    const struct object_view *view = &pass->view->object;
+    const struct model_version_status *version = pass->model_status.model;
+    struct batch_status *status = &pass->status;
+    struct input_result *input = arena_zero(pass->arena, 1, sizeof(*input));
+    struct output_result *output = arena_zero(pass->arena, 1, sizeof(*output));
+    struct batch_model_status *model = arena_zero(pass->arena, 1, sizeof(*model));
+    input->uri = file->uri;
+    input->generation = file->generation;
+    output->uri = batch_output_uri(pass->spec.output->uri, view->metadata.name, pass->arena);
+    *model = (struct batch_model_status){ version->version, version->uri, version->image_digest };
+    status->input = input;
+    status->output = output;
+    status->model = model;
+    status->attempt = run_next_attempt(view, pass->run_key);
+    status->job = job_name(pass, pass->run_key, status->attempt);
+    status->start_time_ms = view->now_ms;
+}
+
+static void start_run(struct batch_pass *pass, const struct file_lookup *file,
+                      const struct image_lookup *image)
+{
+    record_run(pass, file);
+    if (pass->model_reason == REASON_UsingPrevious)
+        plan_event(pass->plan, true, REASON_UsingPrevious, "Score", "%s", pass->model_message);
+    plan_event(pass->plan, false, REASON_Running, "Score", "Job %s with model version %s%s",
+               pass->status.job, pass->status.model->version,
+               pass->asked ? "; training skipped, the image is unchanged" : "");
+    if (pass->asked)
+        plan_wake(pass->plan, pass->spec.model_ref->name, true);
+    create_job(pass, image);
+}
+
+static void try_to_start(struct batch_pass *pass)
+{
+    struct file_lookup file;
+    struct image_lookup image;
+    if (pass->spec_error) {
+        batch_say(pass, REASON_Pending, false, true, REASON_SpecInvalid, pass->spec_error);
+        return;
+    }
+    if (pass->spec.suspend) {
+        batch_say(pass, REASON_Suspended, false, false, REASON_Suspended, "spec.suspend is true");
+        return;
+    }
+    batch_find_model(pass);
+    if (batch_model_is_usable(pass) && !waits_for_rival(pass) && find_input(pass, &file) &&
+        find_image(pass, &image))
+        start_run(pass, &file, &image);
+    if (!pass->status.job && pass->asked) { /* counted when the run starts */
+        pass->status.training = pass->before.training;
+        pass->status.required_digest = pass->before.required_digest;
+    }
+}
+
+/* --- a run that is over -------------------------------------------------- */
+
+/* A Failed batch is tried again after its spec changed. Where its Job is gone,
+ * any new generation counts. */
+static bool is_retried(const struct batch_pass *pass)
+{
+    const struct job_view *job = run_find_job(&pass->view->object, pass->status.job);
+    if (pass->spec_error ||
+        pass->status.observed_generation == pass->view->object.metadata.generation)
+        return false;
+    return !is_same_run(pass) || !job || is_edited(pass, job);
+}
+
+static void forget_run(struct batch_pass *pass)
+{
+    struct batch_status *status = &pass->status;
+    struct conditions conditions = { .list = &status->conditions,
+                                     .arena = pass->arena,
+                                     .generation = pass->view->object.metadata.generation,
+                                     .now_ms = pass->view->object.now_ms };
+    condition_set(&conditions, "Failed", STATUS_FALSE, REASON_NotFailed, "");
+    *status = (struct batch_status){ .conditions = status->conditions };
+    pass->before.training = NULL;
+}
+
+static void follow_finished(struct batch_pass *pass)
+{
+    const struct condition *failed = condition_find(&pass->status.conditions, "Failed");
+    if (condition_is_true(&pass->status.conditions, "Complete")) {
+        batch_say(pass, REASON_Complete, false, false, NULL, NULL);
+        if (!is_same_run(pass))
+            say_immutable(pass);
+    } else if (is_retried(pass)) {
+        forget_run(pass);
+        try_to_start(pass);
+    } else {
+        batch_say(pass, REASON_Failed, false, true, failed->reason, failed->message);
+    }
+}
+
+/* --- all of it ----------------------------------------------------------- */
+
+void reconcile_batch(const struct batch_view *view, struct plan *plan)
+{
+    struct batch_pass pass;
+    if (view->object.metadata.deleting || begin(&pass, view, plan) < 0)
+        return;
+    bool finished = batch_is_finished(&pass.status);
+    if (finished && pass.status.observed_generation == view->object.metadata.generation) {
+        run_clear_others(&view->object, plan, NULL);
+        return;
+    }
+    if (finished)
+        follow_finished(&pass);
+    else if (pass.status.job)
+        follow_run(&pass);
+    else
+        try_to_start(&pass);
+    bool ended = batch_is_finished(&pass.status);
+    run_clear_others(&view->object, plan, ended ? NULL : pass.status.job);
+    batch_set_conditions(&pass);
+    run_write_status(plan, &batch_status_fields, &pass.before, &pass.status, pass.hold);
+}

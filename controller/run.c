@@ -1,0 +1,262 @@
+#include "base/limits.h"
+#include "contract/exit_code.h"
+#include "contract/reasons.h"
+#include "run.h"
+
+/* A pod that is not ready after this long is looked at, and then this often. */
+#define POD_PATIENCE_MS 10000
+#define POD_INTERVAL_MS 30000
+/* A refused Job is posted again after this long: a quota may have grown. */
+#define REFUSAL_RETRY_MS 60000
+
+const struct job_view *run_find_job(const struct object_view *view, const char *name)
+{
+    for (size_t i = 0; i < view->job_count; i++)
+        if (strcmp(view->jobs[i].name, name) == 0)
+            return &view->jobs[i];
+    return NULL;
+}
+
+int64_t run_next_attempt(const struct object_view *view, const char *run_key)
+{
+    int64_t attempt = 0;
+    for (size_t i = 0; i < view->job_count; i++) {
+        const struct job_view *job = &view->jobs[i];
+        if (job->run_key && strcmp(job->run_key, run_key) == 0 && job->attempt > attempt)
+            attempt = job->attempt;
+    }
+    return attempt + 1;
+}
+
+bool run_clear_others(const struct object_view *view, struct plan *plan, const char *name)
+{
+    bool found = false;
+    for (size_t i = 0; i < view->job_count; i++) {
+        const struct job_view *job = &view->jobs[i];
+        if (job->state != JOB_UNFINISHED || (name && strcmp(job->name, name) == 0))
+            continue;
+        found = true;
+        if (!job->deleting)
+            plan_delete_job(plan, job->name, job->uid);
+    }
+    return found;
+}
+
+const char *run_refusal(const struct object_view *view, struct plan *plan, const char *name,
+                        bool *ret_retry)
+{
+    const struct job_refusal *refusal = view->refusal;
+    if (!refusal || strcmp(refusal->job, name) != 0 ||
+        refusal->generation != view->metadata.generation)
+        return NULL;
+    int64_t due_ms = refusal->refused_ms + REFUSAL_RETRY_MS;
+    *ret_retry = view->now_ms >= due_ms;
+    if (!*ret_retry)
+        plan_requeue(plan, due_ms - view->now_ms);
+    return refusal->message;
+}
+
+/* --- ended Jobs ---------------------------------------------------------- */
+
+/* The last line of a log tail, which is where a program says why it ends. */
+static const char *last_line(const char *text, struct arena *arena)
+{
+    size_t end = strlen(text);
+    while (end > 0 && (text[end - 1] == '\n' || text[end - 1] == '\r' || text[end - 1] == ' '))
+        end--;
+    size_t begin = end;
+    while (begin > 0 && text[begin - 1] != '\n')
+        begin--;
+    return arena_strndup(arena, text + begin, end - begin);
+}
+
+static void run_failed(struct run *run, const char *reason, const char *message)
+{
+    run->state = RUN_FAILED;
+    run->reason = reason;
+    run->message = message;
+}
+
+static const char *out_of_memory_advice(const struct pod_template *template, struct arena *arena)
+{
+    const struct resources *resources = template ? template->resources : NULL;
+    for (size_t i = 0; resources && i < resources->limits.count; i++)
+        if (strcmp(resources->limits.items[i].name, "memory") == 0)
+            return arena_format(arena,
+                                "killed at its memory limit: raise "
+                                "spec.podTemplate.resources.limits.memory (%s)",
+                                resources->limits.items[i].value);
+    return "killed for lack of memory: raise spec.podTemplate.resources.requests.memory, or "
+           "limits.memory where a namespace sets one";
+}
+
+/* A program that failed says why: in its result document, else in its log. */
+static void judge_failed_pod(const struct pods_fact *pods, enum job_kind kind,
+                             const struct pod_template *template, struct arena *arena,
+                             struct run *run)
+{
+    int code = (int)pods->exit_code;
+    struct result result;
+    if (pods->out_of_memory || code == EXIT_CODE_KILLED) {
+        run_failed(run, REASON_OutOfMemory, out_of_memory_advice(template, arena));
+        return;
+    }
+    if (pods->result && result_decode(span_of(pods->result), kind, arena, &result, NULL) == 0 &&
+        result.outcome == OUTCOME_FAILED) {
+        run_failed(run, result.reason, result.message);
+        return;
+    }
+    const char *line = pods->result ? last_line(pods->result, arena) : "";
+    run_failed(
+        run, exit_code_reason(code),
+        arena_format(arena, "exit code %d: %s", code, line[0] ? line : exit_code_meaning(code)));
+}
+
+/* What the Job itself says, where no pod tells more. */
+static void judge_failed_job(const struct job_view *job, struct arena *arena, struct run *run)
+{
+    const char *reason = job->reason ? job->reason : REASON_JobFailed;
+    if (strcmp(reason, REASON_BackoffLimitExceeded) != 0)
+        reason = REASON_JobFailed;
+    run_failed(run, reason,
+               arena_format(arena, "Job %s failed: %s", job->name,
+                            job->message ? job->message : "no message"));
+}
+
+static void judge_complete(const struct pods_fact *pods, enum job_kind kind, struct arena *arena,
+                           struct run *run)
+{
+    struct err why = { .message = "its pod is gone" };
+    run->state = RUN_LOST;
+    if (pods->ended && pods->exit_code == 0) {
+        const char *text = pods->result ? pods->result : "";
+        if (result_decode(span_of(text), kind, arena, &run->result, &why) == 0 &&
+            run->result.outcome != OUTCOME_FAILED) {
+            run->state = RUN_SUCCEEDED;
+            return;
+        }
+    }
+    run->message = arena_strdup(arena, why.message);
+}
+
+/* The answer about this Job's pods; NULL, with the question in the plan, before
+ * there is one. */
+static const struct pods_fact *pods_of(const struct object_view *view, struct plan *plan,
+                                       const char *name)
+{
+    const struct pods_fact *pods = view->facts.pods;
+    if (pods && strcmp(pods->job, name) == 0)
+        return pods->pending ? NULL : pods;
+    plan_need(plan, &(struct fact_request){ .kind = FACT_PODS, .argument = name });
+    return NULL;
+}
+
+static void judge_ended(const struct object_view *view, struct plan *plan,
+                        const struct job_view *job, enum job_kind kind,
+                        const struct pod_template *template, struct run *run)
+{
+    struct arena *arena = &plan->arena;
+    if (job->state == JOB_FAILED && job->reason &&
+        strcmp(job->reason, REASON_DeadlineExceeded) == 0) {
+        run_failed(
+            run, REASON_DeadlineExceeded,
+            arena_format(arena, "Job %s ran longer than spec.activeDeadlineSeconds", job->name));
+        return;
+    }
+    const struct pods_fact *pods = pods_of(view, plan, job->name);
+    if (!pods)
+        return;
+    if (job->state == JOB_COMPLETE)
+        judge_complete(pods, kind, arena, run);
+    else if (pods->ended && pods->exit_code != 0)
+        judge_failed_pod(pods, kind, template, arena, run);
+    else
+        judge_failed_job(job, arena, run);
+}
+
+/* --- unfinished Jobs ----------------------------------------------------- */
+
+static void judge_unfinished(const struct object_view *view, struct plan *plan,
+                             const struct job_view *job, struct run *run)
+{
+    run->state = RUN_WORKING;
+    if (job->deleting) {
+        run->state = RUN_WAITING;
+        return;
+    }
+    if (job->suspended || job->ready > 0 || job->started_ms == 0)
+        return;
+    int64_t age_ms = view->now_ms - job->started_ms;
+    if (age_ms < POD_PATIENCE_MS) {
+        plan_requeue(plan, POD_PATIENCE_MS - age_ms);
+        return;
+    }
+    const struct pods_fact *pods = pods_of(view, plan, job->name);
+    if (!pods) {
+        run->state = RUN_WAITING;
+        return;
+    }
+    plan_requeue(plan, POD_INTERVAL_MS);
+    if (pods->trouble) {
+        run->state = RUN_TROUBLED;
+        run->reason = REASON_PodNotReady;
+        run->message = pods->trouble;
+    }
+}
+
+/* The cache does not have the Job: only the API server can say that it is gone. */
+static const struct job_view *ask_for_job(const struct object_view *view, struct plan *plan,
+                                          const char *name, struct run *run)
+{
+    const struct job_fact *fact = view->facts.job;
+    if (!fact || strcmp(fact->name, name) != 0) {
+        plan_need(plan, &(struct fact_request){ .kind = FACT_JOB, .argument = name });
+        return NULL;
+    }
+    if (fact->pending)
+        return NULL;
+    if (fact->exists)
+        return &fact->job;
+    run->state = RUN_MISSING;
+    return NULL;
+}
+
+void run_observe(const struct object_view *view, struct plan *plan, const char *name,
+                 enum job_kind kind, const struct pod_template *pod_template, struct run *ret_run)
+{
+    *ret_run = (struct run){ .state = RUN_WAITING };
+    const struct job_view *job = run_find_job(view, name);
+    if (!job)
+        job = ask_for_job(view, plan, name, ret_run);
+    if (!job)
+        return;
+    if (job->state == JOB_UNFINISHED)
+        judge_unfinished(view, plan, job, ret_run);
+    else
+        judge_ended(view, plan, job, kind, pod_template, ret_run);
+}
+
+/* --- status -------------------------------------------------------------- */
+
+static bool only_conditions(const json_t *difference)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)difference, name, value)
+    {
+        if (strcmp(name, "conditions") != 0 && strcmp(name, "observedGeneration") != 0)
+            return false;
+    }
+    return true;
+}
+
+void run_write_status(struct plan *plan, const struct fields *table, const void *before,
+                      const void *after, bool hold)
+{
+    auto_json json_t *from = fields_encode(table, before);
+    auto_json json_t *to = fields_encode(table, after);
+    auto_json json_t *difference = jx_merge_diff(from, to);
+    if (hold && only_conditions(difference))
+        return;
+    plan_write_status(plan, json_pack("{sO}", "status", difference));
+}

@@ -1,0 +1,52 @@
+/* run.h - the Job of a run: what became of it, creating it, clearing others away.
+ *
+ * Status names the one Job that may work for an owner. Every other unfinished
+ * Job of that owner is deleted, and none is created before the last of them is
+ * gone, so that two never write at once. */
+#pragma once
+
+#include "contract/result.h"
+#include "plan.h"
+#include "view.h"
+
+enum run_state {
+    RUN_WAITING,   /* not known yet: a look-up or an event will tell            */
+    RUN_MISSING,   /* the API server has no such Job                            */
+    RUN_WORKING,   /* unfinished                                                */
+    RUN_TROUBLED,  /* unfinished, and its pod does not start: message           */
+    RUN_SUCCEEDED, /* result                                                    */
+    RUN_FAILED,    /* reason, message                                           */
+    RUN_LOST,      /* complete, but its result cannot be read: message          */
+};
+
+struct run {
+    enum run_state state;
+    const char *reason, *message;
+    struct result result;
+};
+
+/* What the view says about the Job `name` of this kind. Adds look-ups to the plan.
+ * `pod_template` (NULL: unknown) is for the advice in messages. */
+void run_observe(const struct object_view *view, struct plan *plan, const char *name,
+                 enum job_kind kind, const struct pod_template *pod_template, struct run *ret_run);
+
+/* The Job in the cache; NULL when it is not there. */
+const struct job_view *run_find_job(const struct object_view *view, const char *name);
+
+/* One more than the attempts that the cache knows of this run key. */
+int64_t run_next_attempt(const struct object_view *view, const char *run_key);
+
+/* Deletes the unfinished Jobs that are not `name` (NULL: all of them). Returns
+ * whether any is still there, being deleted or not. */
+bool run_clear_others(const struct object_view *view, struct plan *plan, const char *name);
+
+/* The API server's refusal of this Job, or NULL. When it is old enough to try
+ * again, *ret_retry is true; otherwise the key is requeued for then. */
+const char *run_refusal(const struct object_view *view, struct plan *plan, const char *name,
+                        bool *ret_retry);
+
+/* Writes the difference of two status structs as a merge patch; members that the
+ * table does not know are left alone. Conditions alone are no reason to write
+ * while `hold` is true. */
+void run_write_status(struct plan *plan, const struct fields *table, const void *before,
+                      const void *after, bool hold);
