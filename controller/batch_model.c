@@ -82,7 +82,7 @@ static bool wait_for_training(struct batch_pass *pass, const char *due, const ch
     const char *reason = due ? due : status->last_decision ? status->last_decision->reason : NULL;
     if (reason && digest)
         record_check(pass, ACTION_STARTED, reason, digest);
-    if (due && !pass->before.training)
+    if (due && !pass->check)
         plan_wake(pass->plan, pass->spec.model_ref->name, false);
     if (stalled && strcmp(stalled->status, STATUS_TRUE) == 0 && !model_is_training(status))
         return wait_for_model(
@@ -126,7 +126,7 @@ static bool use_latest(struct batch_pass *pass)
         return wait_for_version(pass);
     if (checks) {
         pass->status.required_digest = digest;
-        pass->asked = !pass->before.training;
+        pass->asked = !pass->check;
         if (pass->asked)
             record_check(pass, ACTION_SKIPPED, REASON_ImageDigestUnchanged, digest);
     }

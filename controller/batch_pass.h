@@ -23,6 +23,7 @@ struct batch_pass {
     struct model_status model_status;
     bool model_known;
     const char *model_ready, *model_reason, *model_message; /* NULL: as before */
+    const struct freshness_status *check; /* of an earlier pass of this run, or NULL */
     bool asked; /* this pass starts a run without a training: tell the model */
     /* what the conditions Ready, Reconciling and Stalled say */
     const char *ready_reason;

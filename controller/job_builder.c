@@ -259,7 +259,8 @@ void job_template_hash(const struct pod_template *pod_template, const struct lis
              json_pack("[I, I]", (json_int_t)active_deadline_seconds, (json_int_t)backoff_limit));
     sha256_add_part(&hash, span_of(extra));
     sha256_hex(&hash, hex);
-    snprintf(ret_key, IDENTITY_KEY, "%s", hex);
+    memcpy(ret_key, hex, IDENTITY_KEY - 1);
+    ret_key[IDENTITY_KEY - 1] = '\0';
 }
 
 const char *job_image(const char *reference, const char *digest, struct arena *arena)

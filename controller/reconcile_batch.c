@@ -23,6 +23,7 @@ static int begin(struct batch_pass *pass, const struct batch_view *view, struct 
         return -1;
     }
     pass->status = pass->before;
+    pass->check = pass->before.training;
     pass->status.conditions = conditions_copy(pass->arena, &pass->before.conditions);
     if (batch_spec_decode(view->raw_spec, pass->arena, &pass->spec, &why) < 0)
         pass->spec_error = arena_strdup(pass->arena, why.message);
@@ -401,8 +402,8 @@ static void try_to_start(struct batch_pass *pass)
         find_image(pass, &image))
         start_run(pass, &file, &image);
     if (!pass->status.job && pass->asked) { /* counted when the run starts */
-        pass->status.training = pass->before.training;
-        pass->status.required_digest = pass->before.required_digest;
+        pass->status.training = NULL;
+        pass->status.required_digest = NULL;
     }
 }
 
@@ -428,7 +429,7 @@ static void forget_run(struct batch_pass *pass)
                                      .now_ms = pass->view->object.now_ms };
     condition_set(&conditions, "Failed", STATUS_FALSE, REASON_NotFailed, "");
     *status = (struct batch_status){ .conditions = status->conditions };
-    pass->before.training = NULL;
+    pass->check = NULL;
 }
 
 static void follow_finished(struct batch_pass *pass)
