@@ -1,0 +1,162 @@
+/* Candidates, data and origin of report.html. */
+#include "trainer/report.h"
+
+#include <math.h>
+
+#include "trainer/html.h"
+
+#define CANDIDATES_SHOWN 5 /* of each algorithm */
+
+static void write_candidate(const struct training *training, size_t index, struct buf *out)
+{
+    const struct candidate *candidate = &training->search.candidates[index];
+    char recipe[128];
+    candidate_describe(candidate, recipe, sizeof(recipe));
+    buf_format(out, "<tr%s><td>", index == training->search.chosen ? " class=\"chosen\"" : "");
+    html_text(out, model_algorithm_names[candidate->algorithm]);
+    buf_string(out, "</td><td>");
+    html_text(out, recipe);
+    buf_string(out, "</td><td class=\"number\">");
+    html_number(out, candidate->log_loss, 4);
+    buf_string(out, "</td></tr>");
+}
+
+void report_candidates(const struct training *training, struct buf *out)
+{
+    const struct search_result *search = &training->search;
+    size_t shown[2] = { 0 };
+    buf_string(out, "<h2>Why this model</h2><p>");
+    html_text(out, search->why);
+    buf_format(out,
+               " The best recipes of %zu, by log-loss in %u-fold cross-validation inside the "
+               "training part:</p><div class=\"card scroll\"><table><tr><th>Algorithm</th>"
+               "<th>Recipe</th><th class=\"number\">Log-loss</th></tr>",
+               search->count, training->folds.fold_count);
+    for (size_t i = 0; i < search->count; i++) {
+        if (shown[search->candidates[i].algorithm]++ < CANDIDATES_SHOWN)
+            write_candidate(training, i, out);
+    }
+    buf_string(out, "</table></div>\n");
+}
+
+/* --- data ------------------------------------------------------------------- */
+
+static const char *use_of(const struct column *column)
+{
+    switch (column->role) {
+    case ROLE_FEATURE:
+        return "used";
+    case ROLE_ID:
+        return "identifies the customer";
+    case ROLE_TARGET:
+        return "target";
+    case ROLE_DROPPED:
+        return "dropped by the user";
+    case ROLE_LEFT_OUT:
+        break;
+    }
+    return "left out";
+}
+
+static void write_number_column(const struct column *column, size_t rows, struct buf *out)
+{
+    size_t missing = 0;
+    double low = INFINITY, high = -INFINITY;
+    for (size_t i = 0; i < rows; i++) {
+        missing += isnan(column->numbers[i]);
+        low = fmin(low, column->numbers[i]);
+        high = fmax(high, column->numbers[i]);
+    }
+    html_percent(out, (double)missing / (double)rows, 1);
+    buf_string(out, "</td><td>");
+    if (missing < rows)
+        buf_format(out, "%.6g to %.6g", low, high);
+}
+
+static void write_category_column(const struct column *column, size_t rows, struct buf *out)
+{
+    size_t missing = 0;
+    for (size_t i = 0; i < rows; i++)
+        missing += dictionary_text(&column->levels, column->codes[i]).length == 0;
+    html_percent(out, (double)missing / (double)rows, 1);
+    buf_format(out, "</td><td>%u categories", column->levels.count);
+}
+
+static void write_column(const struct column *column, size_t rows, struct buf *out)
+{
+    buf_string(out, "<tr><td>");
+    html_text(out, column->name);
+    buf_format(out, "</td><td>%s</td><td>", use_of(column));
+    if (column->role == ROLE_FEATURE) {
+        buf_format(out, "%s</td><td class=\"number\">", value_type_names[column->type]);
+        if (column->type == VALUE_CATEGORICAL)
+            write_category_column(column, rows, out);
+        else
+            write_number_column(column, rows, out);
+    } else {
+        buf_string(out, "</td><td></td><td>");
+    }
+    buf_string(out, "</td></tr>");
+}
+
+void report_data(const struct training *training, struct buf *out)
+{
+    const struct table *table = &training->table;
+    buf_string(out, "<h2>The data</h2><p>");
+    html_text(out, table->name);
+    buf_string(out, ": ");
+    html_count(out, table->row_count);
+    buf_string(out, " good rows and ");
+    html_count(out, table->rejected);
+    buf_string(out, " bad ones, ");
+    html_count(out, table->column_count);
+    buf_string(out, " columns.</p><div class=\"card scroll\"><table><tr><th>Column</th><th>Use</th>"
+                    "<th>Type</th><th class=\"number\">Missing</th><th>Values</th></tr>");
+    for (size_t i = 0; i < table->column_count; i++)
+        write_column(&table->columns[i], table->row_count, out);
+    buf_string(out, "</table></div>\n");
+}
+
+/* --- origin ----------------------------------------------------------------- */
+
+static void write_term(struct buf *out, const char *term, const char *text)
+{
+    buf_format(out, "<dt>%s</dt><dd><code>", term);
+    html_text(out, text);
+    buf_string(out, "</code></dd>");
+}
+
+static void write_parameters(const struct training_spec *spec, struct buf *out)
+{
+    buf_string(out, "<dt>Parameters</dt><dd>");
+    if (spec->parameters.count == 0)
+        buf_string(out, "none fixed");
+    for (size_t i = 0; i < spec->parameters.count; i++) {
+        buf_string(out, i == 0 ? "<code>" : ", <code>");
+        html_text(out, spec->parameters.items[i].name);
+        buf_string(out, " = ");
+        html_text(out, spec->parameters.items[i].value);
+        buf_string(out, "</code>");
+    }
+    buf_string(out, "</dd>");
+}
+
+void report_origin(const struct training *training, struct buf *out)
+{
+    const struct training_spec *spec = &training->job.training;
+    buf_string(out, "<h2>To make it again</h2><p>The same data, settings and trainer image give "
+                    "the same model, byte for byte.</p><div class=\"card\"><dl>");
+    write_term(out, "Version", training->final.version);
+    write_term(out, "Data", training->history.uri);
+    write_term(out, "Data SHA-256", training->history.sha256);
+    write_term(out, "Target", spec->data->target);
+    write_term(out, "Positive label", spec->data->positive_label);
+    write_term(out, "Algorithm", algorithm_names[spec->algorithm]);
+    write_parameters(spec, out);
+    buf_format(out,
+               "<dt>Seed</dt><dd>%" PRId64 "</dd><dt>Hold-out</dt><dd>%s of the customers, "
+               "%" PRId64 " folds for the others</dd>",
+               spec->seed, spec->validation->holdout.text, spec->validation->folds);
+    write_term(out, "Trainer", "churn-trainer " CHURN_VERSION);
+    buf_string(out, "</dl></div>\n");
+}

@@ -1,0 +1,26 @@
+/* Calibrate: from margins to probabilities, and where to cut them.
+ *
+ * Both come from out-of-fold predictions of the training part, so that the
+ * held-out customers stay unseen. The final model is the same recipe with more
+ * rows and takes them over. */
+#include "trainer/training.h"
+
+#include "ml/threshold.h"
+
+int stage_calibrate(struct training *training, struct err *err)
+{
+    (void)err;
+    const struct folds *folds = &training->folds;
+    const double *margins = training->search.margins;
+    auto_free uint8_t *labels =
+        training_labels(&training->table, folds->training, folds->training_count);
+    struct calibration calibration = calibration_fit(margins, labels, folds->training_count);
+    auto_free double *probabilities =
+        figures_probabilities(margins, folds->training_count, &calibration);
+    auto_ranking struct ranking ranking;
+    ranking_init(&ranking, probabilities, labels, folds->training_count);
+    double threshold = threshold_best_f1(&ranking);
+    training->evaluation.calibration = training->final.calibration = calibration;
+    training->evaluation.threshold = training->final.threshold = threshold;
+    return 0;
+}

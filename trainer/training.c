@@ -1,0 +1,56 @@
+#include "trainer/training.h"
+
+#include <stdarg.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+
+void training_release(struct training *training)
+{
+    table_release(&training->table);
+    folds_release(&training->folds);
+    search_result_release(&training->search);
+    model_release(&training->evaluation);
+    model_release(&training->final);
+    free(training->holdout_margins);
+    free(training->importance);
+    arena_release(&training->arena);
+    *training = (struct training){ 0 };
+}
+
+void training_warn(struct training *training, const char *format, ...)
+{
+    if (training->warning_count == TRAINING_WARNINGS)
+        return;
+    char text[LIMIT_CONDITION_MESSAGE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    training->warnings[training->warning_count++] = arena_strdup(&training->arena, text);
+}
+
+uint8_t *training_labels(const struct table *table, const uint32_t *rows, size_t count)
+{
+    uint8_t *labels = mem_zero(count, 1);
+    for (size_t i = 0; i < count; i++)
+        labels[i] = table->labels[rows[i]];
+    return labels;
+}
+
+float *training_encode(const struct features *features, const struct table *table,
+                       const uint32_t *rows, size_t count, enum features_use use, struct err *err)
+{
+    auto_free float *matrix = mem_zero(count * features->count, sizeof(*matrix));
+    if (features_encode_rows(features, table, rows, count, use, matrix, err) < 0)
+        return NULL;
+    return TAKE(matrix);
+}
+
+uint32_t *training_all_rows(const struct table *table)
+{
+    uint32_t *rows = mem_zero(table->row_count, sizeof(*rows));
+    for (size_t i = 0; i < table->row_count; i++)
+        rows[i] = (uint32_t)i;
+    return rows;
+}

@@ -1,0 +1,113 @@
+/* training.h - one training: what is known so far, and the stages that add to it.
+ *
+ * Ingest, Split, Fit, Calibrate, Evaluate, Explain, Package: each stage reads what
+ * the stages before it left in struct training and adds its own part. Run one
+ * after the other in memory they are `churn-trainer --job FILE`; with the state
+ * written to files between them (stage_files.h) they are `churn-trainer STAGE`.
+ * Both give the same bytes. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/sha256.h"
+#include "contract/job.h"
+#include "contract/result.h"
+#include "ml/folds.h"
+#include "ml/model.h"
+#include "ml/search.h"
+#include "ml/table.h"
+#include "store/store.h"
+#include "trainer/figures.h"
+
+/* Fewer rows or customers of one kind than this teach nothing. */
+#define TRAINING_ROWS_MINIMUM  50
+#define TRAINING_CLASS_MINIMUM 10
+/* Below these the result is given with a warning. */
+#define TRAINING_ROWS_FEW  200
+#define TRAINING_CLASS_FEW 20
+
+#define TRAINING_WARNINGS 64
+
+/* The file that was read. */
+struct history {
+    const char *uri;         /* what was really read: never a folder */
+    const char *name;        /* its last segment, for messages       */
+    char sha256[SHA256_HEX]; /* of the bytes as stored, compressed or not */
+};
+
+/* One fitted model and the features it was fitted on. */
+struct training {
+    struct arena arena; /* owns every string below */
+    struct train_job job;
+    struct store *store;
+    unsigned threads;
+    void (*progress)(void *context, size_t done, size_t total); /* of Fit; may be NULL */
+    void *progress_context;
+
+    const char *warnings[TRAINING_WARNINGS];
+    size_t warning_count;
+
+    /* Ingest */
+    struct history history;
+    struct table table;
+    /* Split */
+    struct folds folds;
+    /* Fit */
+    struct search_result search;
+    struct model evaluation; /* fitted without the held-out customers    */
+    struct model final;      /* the same recipe, fitted on all rows      */
+    /* Calibrate: calibration and threshold of both models */
+    /* Evaluate */
+    double *holdout_margins; /* of evaluation, one per held-out row      */
+    struct figures figures;
+    /* Explain: mean absolute contribution of each source of `final` */
+    double *importance;
+    /* Package */
+    const char *version_uri;
+    char document_sha256[SHA256_HEX]; /* of model.json */
+};
+
+void training_release(struct training *training); /* safe on a zeroed struct */
+#define auto_training __attribute__((cleanup(training_release)))
+
+/* Keeps one sentence for result and report; the rest is dropped when there are
+ * TRAINING_WARNINGS already. */
+void training_warn(struct training *training, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* --- stages, in order ---------------------------------------------------- */
+
+/* Resolves data.uri, reads, hashes and checks the file. */
+int stage_ingest(struct training *training, struct err *err) __attribute__((warn_unused_result));
+/* Holds out customers and deals the others to folds. */
+int stage_split(struct training *training, struct err *err) __attribute__((warn_unused_result));
+/* Chooses a recipe inside the training part; fits it without the hold-out and on
+ * all rows. */
+int stage_fit(struct training *training, struct err *err) __attribute__((warn_unused_result));
+/* Platt scaling and threshold from out-of-fold predictions. */
+int stage_calibrate(struct training *training, struct err *err) __attribute__((warn_unused_result));
+/* Measures the evaluation model on the held-out customers. */
+int stage_evaluate(struct training *training, struct err *err) __attribute__((warn_unused_result));
+/* Which columns move the scores of the final model. */
+int stage_explain(struct training *training, struct err *err) __attribute__((warn_unused_result));
+/* Publishes the version folder. */
+int stage_package(struct training *training, struct err *err) __attribute__((warn_unused_result));
+
+/* --- shared by stages ---------------------------------------------------- */
+
+/* Labels of the given rows; the caller frees. */
+uint8_t *training_labels(const struct table *table, const uint32_t *rows, size_t count)
+    __attribute__((returns_nonnull, warn_unused_result));
+
+/* Encoded rows; the caller frees. NULL on failure. */
+float *training_encode(const struct features *features, const struct table *table,
+                       const uint32_t *rows, size_t count, enum features_use use, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* 0, 1, 2, ... for all rows; the caller frees. */
+uint32_t *training_all_rows(const struct table *table)
+    __attribute__((returns_nonnull, warn_unused_result));
