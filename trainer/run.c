@@ -1,0 +1,145 @@
+#include "trainer/run.h"
+
+#include "base/num.h"
+#include "trainer/artifacts.h"
+#include "trainer/state.h"
+
+const struct stage stages[] = {
+    { "ingest", "Ingest", stage_ingest },       { "split", "Split", stage_split },
+    { "fit", "Fit", stage_fit },                { "calibrate", "Calibrate", stage_calibrate },
+    { "evaluate", "Evaluate", stage_evaluate }, { "explain", "Explain", stage_explain },
+    { "package", "Package", stage_package },
+};
+const size_t stage_count = ARRAY_SIZE(stages);
+
+const struct stage *stage_find(const char *word)
+{
+    for (size_t i = 0; i < stage_count; i++) {
+        if (strcmp(stages[i].word, word) == 0)
+            return &stages[i];
+    }
+    return NULL;
+}
+
+/* --- result -------------------------------------------------------------- */
+
+static struct decimal decimal_of(struct arena *arena, double value, int decimals)
+{
+    char text[NUM_DOUBLE_TEXT];
+    num_format_fixed(value, decimals, text);
+    return (struct decimal){ arena_strdup(arena, text), value };
+}
+
+static void add_step(struct training *training, struct list *steps, const char *name,
+                     const char *state, int64_t spent_ms)
+{
+    struct step *items = steps->items;
+    if (steps->count == RESULT_STEPS_MAXIMUM)
+        return;
+    items[steps->count++] =
+        (struct step){ name, state, decimal_of(&training->arena, (double)spent_ms / 1000, 2) };
+}
+
+static struct list list_metrics(struct training *training)
+{
+    const struct figures *figures = &training->figures;
+    struct metric *items = arena_zero(&training->arena, FIGURES_MAXIMUM, sizeof(*items));
+    for (size_t i = 0; i < figures->count; i++)
+        items[i] = (struct metric){ figures->items[i].name,
+                                    decimal_of(&training->arena, figures->items[i].value, 4) };
+    return (struct list){ items, figures->count };
+}
+
+static struct strings list_warnings(struct training *training)
+{
+    size_t count = training->warning_count < RESULT_WARNINGS_MAXIMUM ? training->warning_count
+                                                                     : RESULT_WARNINGS_MAXIMUM;
+    return (struct strings){ training->warnings, count };
+}
+
+static struct model_result *describe_model(struct training *training)
+{
+    struct model_result *model = arena_zero(&training->arena, 1, sizeof(*model));
+    *model = (struct model_result){
+        .version = training->final.version,
+        .uri = training->version_uri,
+        .sha256 = training->document_sha256,
+        .data_uri = training->history.uri,
+        .data_sha256 = training->history.sha256,
+        .rows = (int64_t)training->table.row_count,
+        .algorithm = model_algorithm_names[training->final.algorithm],
+    };
+    return model;
+}
+
+static struct result trained_result(struct training *training, enum outcome outcome,
+                                    struct list steps)
+{
+    return (struct result){
+        .outcome = (int)outcome,
+        .model = describe_model(training),
+        .metrics = list_metrics(training),
+        .steps = steps,
+        .warnings = list_warnings(training),
+    };
+}
+
+/* --- running ------------------------------------------------------------- */
+
+static int run_step(struct training *training, const struct stage *stage,
+                    struct progress *progress, struct list *steps, struct err *err)
+{
+    progress_begin(progress, stage->step);
+    training->progress = progress_update;
+    training->progress_context = progress;
+    int outcome = stage->run(training, err);
+    int64_t spent_ms = progress_end(progress, outcome == 0);
+    add_step(training, steps, stage->step, outcome == 0 ? "Succeeded" : "Failed", spent_ms);
+    return outcome;
+}
+
+static struct list new_steps(struct training *training)
+{
+    return (struct list){ arena_zero(&training->arena, RESULT_STEPS_MAXIMUM, sizeof(struct step)),
+                          0 };
+}
+
+int run_training(struct training *training, struct progress *progress, struct result *ret_result,
+                 struct err *err)
+{
+    struct list steps = new_steps(training);
+    bool found = false;
+    if (run_step(training, &stages[0], progress, &steps, err) < 0 ||
+        run_record_find(training, &found, err) < 0)
+        return -1;
+    for (size_t i = 1; i < stage_count; i++) {
+        if (found)
+            add_step(training, &steps, stages[i].step, "Skipped", 0);
+        else if (run_step(training, &stages[i], progress, &steps, err) < 0)
+            return -1;
+    }
+    if (!found && run_record_write(training, err) < 0)
+        return -1;
+    *ret_result = trained_result(training, found ? OUTCOME_REUSED : OUTCOME_TRAINED, steps);
+    return 0;
+}
+
+int run_stage(struct training *training, const struct stage *stage, const char *in,
+              const char *out, struct progress *progress, struct result *ret_result,
+              struct err *err)
+{
+    struct list steps = new_steps(training);
+    size_t done = (size_t)(stage - stages); /* stages whose state is read */
+    if (state_load(training, in, done, err) < 0)
+        return -1;
+    if (done == 0 && state_fetch_history(training, out, err) < 0)
+        return -1;
+    if (run_step(training, stage, progress, &steps, err) < 0)
+        return -1;
+    if (state_save(training, in, out, done + 1, err) < 0)
+        return -1;
+    if (done + 1 == stage_count && run_record_write(training, err) < 0)
+        return -1;
+    *ret_result = trained_result(training, OUTCOME_TRAINED, steps);
+    return 0;
+}
