@@ -5,9 +5,12 @@
 #include "trainer/state.h"
 
 const struct stage stages[] = {
-    { "ingest", "Ingest", stage_ingest },       { "split", "Split", stage_split },
-    { "fit", "Fit", stage_fit },                { "calibrate", "Calibrate", stage_calibrate },
-    { "evaluate", "Evaluate", stage_evaluate }, { "explain", "Explain", stage_explain },
+    { "ingest", "Ingest", stage_ingest },
+    { "split", "Split", stage_split },
+    { "fit", "Fit", stage_fit },
+    { "calibrate", "Calibrate", stage_calibrate },
+    { "evaluate", "Evaluate", stage_evaluate },
+    { "explain", "Explain", stage_explain },
     { "package", "Package", stage_package },
 };
 const size_t stage_count = ARRAY_SIZE(stages);
@@ -86,8 +89,8 @@ static struct result trained_result(struct training *training, enum outcome outc
 
 /* --- running ------------------------------------------------------------- */
 
-static int run_step(struct training *training, const struct stage *stage,
-                    struct progress *progress, struct list *steps, struct err *err)
+static int run_step(struct training *training, const struct stage *stage, struct progress *progress,
+                    struct list *steps, struct err *err)
 {
     progress_begin(progress, stage->step);
     training->progress = progress_update;
@@ -124,9 +127,8 @@ int run_training(struct training *training, struct progress *progress, struct re
     return 0;
 }
 
-int run_stage(struct training *training, const struct stage *stage, const char *in,
-              const char *out, struct progress *progress, struct result *ret_result,
-              struct err *err)
+int run_stage(struct training *training, const struct stage *stage, const char *in, const char *out,
+              struct progress *progress, struct result *ret_result, struct err *err)
 {
     struct list steps = new_steps(training);
     size_t done = (size_t)(stage - stages); /* stages whose state is read */

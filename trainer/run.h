@@ -24,6 +24,6 @@ int run_training(struct training *training, struct progress *progress, struct re
 
 /* One stage, with the state of the stages before it read from `in` and its own
  * written to `out`. `ingest` reads <in>/job.json. */
-int run_stage(struct training *training, const struct stage *stage, const char *in,
-              const char *out, struct progress *progress, struct result *ret_result,
-              struct err *err) __attribute__((warn_unused_result));
+int run_stage(struct training *training, const struct stage *stage, const char *in, const char *out,
+              struct progress *progress, struct result *ret_result, struct err *err)
+    __attribute__((warn_unused_result));

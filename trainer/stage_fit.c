@@ -27,17 +27,6 @@ static struct search_request make_request(const struct training *training)
     };
 }
 
-/* The model's names, and its features learned from the given rows. */
-static int begin_model(const struct training *training, const uint32_t *rows, size_t count,
-                       struct model *model, struct err *err)
-{
-    const struct data_spec *data = training->job.training.data;
-    model->target = mem_strdup(data->target);
-    model->positive_label = mem_strdup(data->positive_label);
-    model->id = data->id == NULL ? NULL : mem_strdup(data->id);
-    return features_fit(&training->table, rows, count, &model->features, err);
-}
-
 static int search(struct training *training, struct matrix matrix, const uint8_t *labels,
                   struct err *err)
 {
@@ -54,7 +43,7 @@ static int fit_evaluation(struct training *training, struct err *err)
 {
     const struct folds *folds = &training->folds;
     struct model *model = &training->evaluation;
-    if (begin_model(training, folds->training, folds->training_count, model, err) < 0)
+    if (training_begin_model(training, folds->training, folds->training_count, model, err) < 0)
         return -1;
     auto_free float *values = training_encode(&model->features, &training->table, folds->training,
                                               folds->training_count, FEATURES_TRAINING, err);
@@ -74,7 +63,7 @@ static int fit_final(struct training *training, struct err *err)
     const struct table *table = &training->table;
     struct model *model = &training->final;
     auto_free uint32_t *rows = training_all_rows(table);
-    if (begin_model(training, rows, table->row_count, model, err) < 0)
+    if (training_begin_model(training, rows, table->row_count, model, err) < 0)
         return -1;
     auto_free float *values =
         training_encode(&model->features, table, rows, table->row_count, FEATURES_TRAINING, err);

@@ -22,5 +22,5 @@ int state_fetch_history(struct training *training, const char *folder, struct er
 
 /* Writes what the first `stages_done` stages made; job and history are taken from
  * folder `in` when `out` does not have them. */
-int state_save(const struct training *training, const char *in, const char *out,
-               size_t stages_done, struct err *err) __attribute__((warn_unused_result));
+int state_save(const struct training *training, const char *in, const char *out, size_t stages_done,
+               struct err *err) __attribute__((warn_unused_result));

@@ -30,6 +30,16 @@ void training_warn(struct training *training, const char *format, ...)
     training->warnings[training->warning_count++] = arena_strdup(&training->arena, text);
 }
 
+int training_begin_model(const struct training *training, const uint32_t *rows, size_t count,
+                         struct model *model, struct err *err)
+{
+    const struct data_spec *data = training->job.training.data;
+    model->target = mem_strdup(data->target);
+    model->positive_label = mem_strdup(data->positive_label);
+    model->id = data->id == NULL ? NULL : mem_strdup(data->id);
+    return features_fit(&training->table, rows, count, &model->features, err);
+}
+
 uint8_t *training_labels(const struct table *table, const uint32_t *rows, size_t count)
 {
     uint8_t *labels = mem_zero(count, 1);

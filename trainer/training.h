@@ -39,7 +39,6 @@ struct history {
     char sha256[SHA256_HEX]; /* of the bytes as stored, compressed or not */
 };
 
-/* One fitted model and the features it was fitted on. */
 struct training {
     struct arena arena; /* owns every string below */
     struct train_job job;
@@ -47,6 +46,10 @@ struct training {
     unsigned threads;
     void (*progress)(void *context, size_t done, size_t total); /* of Fit; may be NULL */
     void *progress_context;
+
+    /* Where to read the history from instead of data.uri: a copy that an earlier
+     * stage made; NULL otherwise. */
+    const char *history_path;
 
     const char *warnings[TRAINING_WARNINGS];
     size_t warning_count;
@@ -98,6 +101,10 @@ int stage_explain(struct training *training, struct err *err) __attribute__((war
 int stage_package(struct training *training, struct err *err) __attribute__((warn_unused_result));
 
 /* --- shared by stages ---------------------------------------------------- */
+
+/* The model's names, and its features learned from the given rows. */
+int training_begin_model(const struct training *training, const uint32_t *rows, size_t count,
+                         struct model *model, struct err *err) __attribute__((warn_unused_result));
 
 /* Labels of the given rows; the caller frees. */
 uint8_t *training_labels(const struct table *table, const uint32_t *rows, size_t count)
