@@ -1,0 +1,116 @@
+/* Goal: membership follows from id and seed alone; folds are stratified; copies
+ * stay together. Method: the same customers in another order and in a larger
+ * file; counts per fold. */
+#include "check.h"
+#include "text_source.h"
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "ml/folds.h"
+
+static const struct table_options options = { .target = "y", .positive_label = "1", .id = "id" };
+
+/* Customers first .. last (or down from last), one in five leaves. */
+static void customers(int first, int last, bool reversed, struct table *ret_table)
+{
+    auto_buf struct buf file;
+    buf_init(&file, 1 * MIB);
+    buf_string(&file, "id,a,y\n");
+    for (int i = first; i <= last; i++) {
+        int customer = reversed ? last + first - i : i;
+        buf_format(&file, "c%d,%d,%d\n", customer, customer, customer % 5 == 0);
+    }
+    struct text_source text = { { file.data, file.length }, 0 };
+    struct byte_source source = text_source(&text);
+    struct err err = { 0 };
+    if (table_read("h.csv", &source, &options, ret_table, &err) < 0)
+        fail_msg("%s", err.message);
+}
+
+/* Whether customer c<number> is held out; -1: not in the table. */
+static int is_held_out(const struct table *table, const struct folds *folds, int number)
+{
+    char id[16];
+    snprintf(id, sizeof(id), "c%d", number);
+    for (size_t row = 0; row < table->row_count; row++) {
+        if (strcmp(table_id(table, row), id) == 0)
+            return folds->fold[row] == FOLD_HOLDOUT;
+    }
+    return -1;
+}
+
+static void same_customers_are_held_out(void **state)
+{
+    (void)state;
+    auto_table struct table table = { 0 }, reversed = { 0 }, larger = { 0 };
+    auto_folds struct folds folds, reversed_folds, larger_folds, reseeded;
+    customers(1, 300, false, &table);
+    customers(1, 300, true, &reversed);
+    customers(100, 900, false, &larger);
+    folds_init(&folds, &table, 42, 0.2, 5);
+    folds_init(&reversed_folds, &reversed, 42, 0.2, 5);
+    folds_init(&larger_folds, &larger, 42, 0.2, 5);
+    folds_init(&reseeded, &table, 43, 0.2, 5);
+    int different = 0;
+    for (int i = 100; i <= 300; i++) {
+        int held_out = is_held_out(&table, &folds, i);
+        assert_int_equal(is_held_out(&reversed, &reversed_folds, i), held_out);
+        assert_int_equal(is_held_out(&larger, &larger_folds, i), held_out);
+        different += is_held_out(&table, &reseeded, i) != held_out;
+    }
+    assert_true(different > 20);
+}
+
+static void shares_are_kept(void **state)
+{
+    (void)state;
+    auto_table struct table table = { 0 };
+    auto_folds struct folds folds;
+    customers(1, 2000, false, &table);
+    folds_init(&folds, &table, 1, 0.25, 4);
+    assert_int_equal(folds.training_count + folds.holdout_count, 2000);
+    assert_in_range(folds.holdout_count, 440, 560);
+    size_t rows[4] = { 0 }, positives[4] = { 0 };
+    for (size_t i = 0; i < folds.training_count; i++) {
+        uint32_t row = folds.training[i];
+        rows[folds.fold[row]]++;
+        positives[folds.fold[row]] += table.labels[row];
+    }
+    for (int fold = 1; fold < 4; fold++) {
+        assert_in_range(rows[fold], rows[0] - 2, rows[0] + 2);
+        assert_in_range(positives[fold], positives[0] - 1, positives[0] + 1);
+    }
+}
+
+static void copies_stay_together(void **state)
+{
+    (void)state;
+    auto_buf struct buf file;
+    buf_init(&file, 1 * MIB);
+    buf_string(&file, "id,a,b,y\n");
+    for (int i = 0; i < 600; i++) /* three copies of each */
+        buf_format(&file, "c%d,%d,%d,%d\n", i, i % 200, i % 7 * 0, i % 200 % 3 == 0);
+    struct text_source text = { { file.data, file.length }, 0 };
+    struct byte_source source = text_source(&text);
+    auto_table struct table table = { 0 };
+    auto_folds struct folds folds;
+    struct err err = { 0 };
+    assert_int_equal(table_read("h.csv", &source, &options, &table, &err), 0);
+    folds_init(&folds, &table, 7, 0.2, 5);
+    assert_int_equal(folds.duplicates, 400);
+    for (size_t row = 0; row < 200; row++) {
+        assert_int_equal(folds.fold[row], folds.fold[row + 200]);
+        assert_int_equal(folds.fold[row], folds.fold[row + 400]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(same_customers_are_held_out),
+        cmocka_unit_test(shares_are_kept),
+        cmocka_unit_test(copies_stay_together),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

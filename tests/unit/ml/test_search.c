@@ -1,0 +1,118 @@
+/* Goal: the search finds what made the labels, keeps to what the user fixed, and
+ * does not depend on the number of threads. Method: seeded data of three shapes. */
+#include "check.h"
+
+#include "base/mem.h"
+#include "base/random.h"
+#include "ml/calibrate.h"
+#include "ml/search.h"
+
+#define ROWS    600
+#define COLUMNS 4
+#define FOLDS   3
+
+static float values[ROWS * COLUMNS];
+static uint8_t labels[ROWS], fold[ROWS];
+static const struct matrix matrix = { values, ROWS, COLUMNS };
+
+enum shape { SHAPE_LINEAR, SHAPE_STEPS };
+
+static void make_data(enum shape shape)
+{
+    struct random random;
+    random_seed(&random, 3);
+    for (size_t row = 0; row < ROWS; row++) {
+        float *line = values + row * COLUMNS;
+        for (size_t i = 0; i < COLUMNS; i++)
+            line[i] = (float)(2 * random_unit(&random) - 1);
+        double a = (double)line[0], b = (double)line[1];
+        double log_odds = shape == SHAPE_LINEAR ? 3 * a + 3 * b : a * b > 0 ? 3 : -3;
+        labels[row] = random_unit(&random) < probability_of(log_odds);
+        fold[row] = (uint8_t)(row % FOLDS);
+    }
+}
+
+static struct search_result searched(const struct search_request *request)
+{
+    struct err err = { 0 };
+    struct search_result result;
+    if (search_run(request, matrix, labels, fold, FOLDS, &result, &err) < 0)
+        fail_msg("%s", err.message);
+    return result;
+}
+
+static void auto_takes_what_fits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        enum shape shape;
+        enum model_algorithm algorithm;
+    } cases[] = {
+        { "a sum", SHAPE_LINEAR, MODEL_LOGISTIC_REGRESSION },
+        { "an interaction", SHAPE_STEPS, MODEL_GRADIENT_BOOSTING },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        make_data(cases[i].shape);
+        struct search_request request = SEARCH_REQUEST_AUTO;
+        auto_search_result struct search_result result = searched(&request);
+        const struct candidate *chosen = &result.candidates[result.chosen];
+        if (chosen->algorithm != cases[i].algorithm)
+            fail_msg("%s: %s", cases[i].name, result.why);
+        if (chosen->algorithm == MODEL_GRADIENT_BOOSTING)
+            assert_true(chosen->boost.max_depth > 1);
+        assert_true(strlen(result.why) > 40);
+    }
+}
+
+static void threads_do_not_matter(void **state)
+{
+    (void)state;
+    make_data(SHAPE_STEPS);
+    struct search_request request = SEARCH_REQUEST_AUTO;
+    auto_search_result struct search_result one = searched(&request);
+    request.threads = 3;
+    auto_search_result struct search_result three = searched(&request);
+    assert_int_equal(one.count, three.count);
+    assert_int_equal(one.chosen, three.chosen);
+    assert_memory_equal(one.margins, three.margins, ROWS * sizeof(double));
+    for (size_t i = 0; i < one.count; i++)
+        check_near(one.candidates[i].log_loss, three.candidates[i].log_loss, 0, "candidate");
+}
+
+static void users_fix_what_they_name(void **state)
+{
+    (void)state;
+    make_data(SHAPE_STEPS);
+    struct search_request request = SEARCH_REQUEST_AUTO;
+    request.try_linear = false;
+    request.max_depth = 5;
+    request.min_child_weight = 2;
+    request.learning_rate = 0.3;
+    request.max_trees = 7;
+    request.lambda = 4;
+    auto_search_result struct search_result result = searched(&request);
+    assert_int_equal(result.count, 1);
+    const struct candidate *chosen = &result.candidates[0];
+    assert_int_equal(chosen->boost.max_depth, 5);
+    check_near(chosen->boost.min_child_weight, 2, 0, "min_child_weight");
+    check_near(chosen->boost.learning_rate, 0.3, 0, "learning_rate");
+    check_near(chosen->boost.lambda, 4, 0, "lambda");
+    assert_in_range(chosen->rounds, 1, 7);
+    struct search_request linear = SEARCH_REQUEST_AUTO;
+    linear.try_boosting = false;
+    linear.l2 = 12;
+    auto_search_result struct search_result lines = searched(&linear);
+    assert_int_equal(lines.count, 2);
+    check_near(lines.candidates[lines.chosen].l2, 12, 0, "l2");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(auto_takes_what_fits),
+        cmocka_unit_test(threads_do_not_matter),
+        cmocka_unit_test(users_fix_what_they_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
