@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "ml/metrics.h"
 #include "trainer/training.h"
 
 #define LIMIT_REPORT (4 * MIB) /* ordinary ones have 60 KiB */

@@ -63,7 +63,7 @@ static void write_number_column(const struct column *column, size_t rows, struct
     size_t missing = 0;
     double low = INFINITY, high = -INFINITY;
     for (size_t i = 0; i < rows; i++) {
-        missing += isnan(column->numbers[i]);
+        missing += isnan(column->numbers[i]) ? 1 : 0;
         low = fmin(low, column->numbers[i]);
         high = fmax(high, column->numbers[i]);
     }

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/limits.h"
-#include "trainer/artifacts.h"
+#include "store/store.h"
 
 #define STATE_FILE "training.json"
 /* A margin takes about 20 bytes; ten million rows fit. */
@@ -43,7 +43,7 @@ static const struct field figure_items[] = {
 static const struct fields figure_fields = FIELDS(struct figure, figure_items);
 
 struct saved_state {
-    const char *uri, *name, *sha256;
+    const char *uri, *sha256;
     struct strings warnings;
     struct doubles fold;
     double duplicates;
@@ -59,7 +59,6 @@ struct saved_state {
 static const struct field state_items[] = {
     FIELD(struct saved_state, uri, "dataURI", FIELD_STRING, .flags = FIELD_REQUIRED,
           .maximum = LIMIT_URI),
-    FIELD(struct saved_state, name, "dataName", FIELD_STRING, .flags = FIELD_REQUIRED),
     FIELD(struct saved_state, sha256, "dataSHA256", FIELD_STRING, .flags = FIELD_REQUIRED,
           .minimum = 64, .maximum = 64),
     FIELD(struct saved_state, warnings, "warnings", FIELD_STRINGS, .maximum = TRAINING_WARNINGS),
@@ -160,7 +159,6 @@ static char *encode_state(const struct training *training)
         fold[i] = folds->fold[i];
     struct saved_state state = {
         .uri = training->history.uri,
-        .name = training->history.name,
         .sha256 = training->history.sha256,
         .warnings = { (const char **)training->warnings, training->warning_count },
         .fold = { fold, rows },
@@ -325,15 +323,22 @@ static int load_results(struct training *training, const struct saved_state *sta
     return 0;
 }
 
+static const char *copy_uri(struct training *training, const char *folder, const char *name)
+{
+    auto_free char *absolute = realpath(folder, NULL);
+    return arena_format(&training->arena, "file://%s/%s", absolute == NULL ? folder : absolute,
+                        name);
+}
+
 static int load_history(struct training *training, const struct saved_state *state,
                         const char *folder, struct err *err)
 {
-    training->history_path = arena_format(&training->arena, "%s/%s", folder, state->name);
+    training->history.uri = state->uri;
+    training->history.copy_uri = copy_uri(training, folder, store_name(state->uri));
     if (stage_ingest(training, err) < 0)
         return -1;
     if (strcmp(training->history.sha256, state->sha256) != 0)
         return damaged("dataSHA256", err);
-    training->history.uri = state->uri;
     /* Reading said its warnings again. */
     training->warning_count = state->warnings.count;
     for (size_t i = 0; i < state->warnings.count; i++)
@@ -362,4 +367,46 @@ int state_load(struct training *training, const char *folder, size_t stages_done
         (load_search(training, &state, err) < 0 || load_models(training, &state, folder, err) < 0))
         return -1;
     return load_results(training, &state, stages_done, err);
+}
+
+/* --- the history --------------------------------------------------------- */
+
+static int copy_object(const char *uri, const char *folder, struct err *err)
+{
+    auto_store struct store *store = store_open(uri, err);
+    if (store == NULL)
+        return -1;
+    auto_store_reader struct store_reader *reader = store_get(store, uri, NULL, NULL, NULL, err);
+    auto_free char *path = mem_format("%s/%s", folder, store_name(uri));
+    if (reader == NULL)
+        return -1;
+    auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return err_errno(err, errno, "%s", path);
+    for (;;) {
+        char block[64 * 1024];
+        size_t length;
+        if (byte_source_read(store_reader_source(reader), block, sizeof(block), &length, err) < 0)
+            return -1;
+        if (length == 0)
+            return 0;
+        if (write(fd, block, length) != (ssize_t)length)
+            return err_errno(err, errno, "%s", path);
+    }
+}
+
+int state_fetch_history(struct training *training, const char *folder, struct err *err)
+{
+    const char *uri = training->job.training.data->uri;
+    auto_store struct store *store = store_open(uri, err);
+    if (store == NULL)
+        return -1;
+    auto_free char *resolved = store_resolve(store, uri, err);
+    if (resolved == NULL)
+        return -1;
+    if (copy_object(resolved, folder, err) < 0)
+        return -1;
+    training->history.uri = arena_strdup(&training->arena, resolved);
+    training->history.copy_uri = copy_uri(training, folder, store_name(resolved));
+    return 0;
 }

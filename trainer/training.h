@@ -20,7 +20,6 @@
 #include "ml/model.h"
 #include "ml/search.h"
 #include "ml/table.h"
-#include "store/store.h"
 #include "trainer/figures.h"
 
 /* Fewer rows or customers of one kind than this teach nothing. */
@@ -34,22 +33,18 @@
 
 /* The file that was read. */
 struct history {
-    const char *uri;         /* what was really read: never a folder */
-    const char *name;        /* its last segment, for messages       */
+    const char *uri;         /* what was meant: never a folder */
+    const char *copy_uri;    /* the copy that an earlier stage made, or NULL */
+    const char *name;        /* last segment of the URI, for messages */
     char sha256[SHA256_HEX]; /* of the bytes as stored, compressed or not */
 };
 
 struct training {
     struct arena arena; /* owns every string below */
     struct train_job job;
-    struct store *store;
     unsigned threads;
     void (*progress)(void *context, size_t done, size_t total); /* of Fit; may be NULL */
     void *progress_context;
-
-    /* Where to read the history from instead of data.uri: a copy that an earlier
-     * stage made; NULL otherwise. */
-    const char *history_path;
 
     const char *warnings[TRAINING_WARNINGS];
     size_t warning_count;
