@@ -1,0 +1,79 @@
+/* front.h - the Kubernetes API, the registry protocol and the admin end points
+ * over exchanges. No sockets: the program connects it to httpd.h, tests to
+ * whatever they like.
+ *
+ *   /api, /apis, /openapi/v3, /version   discovery, as much as kubectl needs
+ *   /api/v1/..., /apis/GROUP/VERSION/... resources
+ *   /v2/...                              registry: manifests by tag or digest
+ *   /kubesim/...                         faults, images, statistics, see admin.c
+ *
+ * Everything but /v2/ and the probes needs the token: as "Authorization: Bearer",
+ * or before the path, as in /token/TOKEN/api/v1/pods. */
+#pragma once
+
+#include "base/buf.h"
+#include "core/cluster.h"
+#include "front/exchange.h"
+#include "front/faults.h"
+#include "front/images.h"
+
+/* Reads a pod's log: appends what is there from `offset` on (the whole is bounded by whoever
+ * keeps it). */
+typedef void (*log_reader)(void *context, const char *uid, uint64_t offset, struct buf *out);
+
+struct front_options {
+    struct cluster *cluster;      /* borrowed */
+    const char *token;            /* NULL: none is asked for */
+    int64_t bookmark_interval_ms; /* 0: one minute */
+    log_reader read_log;
+    void *log_context;
+};
+
+#define FRONT_CURSORS 16
+
+/* A list that is being paged through: the same objects for all pages. */
+struct cursor {
+    uint64_t id, revision;
+    struct snapshot **items;
+    size_t count;
+};
+
+/* How the registry behaves: up, down (connections are cut), missing (404 for all), slow (answers
+ * after `delay`), basic and bearer (asks for username and password). */
+enum registry_kind {
+    REGISTRY_UP,
+    REGISTRY_DOWN,
+    REGISTRY_MISSING,
+    REGISTRY_SLOW,
+    REGISTRY_BASIC,
+    REGISTRY_BEARER,
+};
+
+struct registry_mode {
+    int kind; /* enum registry_kind */
+    const char *username, *password;
+    int64_t delay_ms;
+};
+extern const struct fields registry_fields;
+
+struct front {
+    struct front_options options;
+    char *token;
+    struct faults faults;
+    struct images images;
+    struct registry_mode registry; /* its texts: */
+    char *registry_credentials;    /* "user:password" */
+    struct index statistics;       /* "verb resource user-agent" -> uint64_t */
+    struct cursor cursors[FRONT_CURSORS];
+    uint64_t next_cursor;
+    struct watch *watches;
+    struct follow *follows;
+};
+
+void front_init(struct front *front, const struct front_options *options);
+/* Ends open streams. */
+void front_release(struct front *front);
+
+void front_set_registry(struct front *front, const struct registry_mode *mode);
+
+void front_handle(struct front *front, const struct exchange *exchange);

@@ -1,0 +1,51 @@
+/* request.h - one request inside of the front; not for users of front.h. */
+#pragma once
+
+#include "base/buf.h"
+#include "core/api.h"
+#include "core/selector.h"
+#include "front/front.h"
+
+/* A list of everything there is: bounded by memory only, because it is our own objects. */
+#define ANSWER_MAXIMUM ((size_t)1 << 32)
+
+struct request {
+    struct front *front;
+    struct exchange exchange;
+    struct arena arena;
+    const char *verb; /* "list", "watch", ... */
+    struct resource *resource;
+    const char *namespace, *name, *subresource; /* NULL where the path has none */
+    const struct fault *fault;                  /* what goes wrong with it; NULL */
+};
+
+const char *request_query(const struct request *request, const char *name);
+bool request_flag(const struct request *request, const char *name); /* "true" or "1" */
+bool request_wants_table(const struct request *request);
+
+/* Answers. JSON trees are taken. */
+void request_reply(const struct request *request, int status, json_t *take_body);
+void request_reply_text(const struct request *request, int status, struct span json);
+/* A Kubernetes Status; `call` (or NULL) has the causes. */
+void request_refuse(const struct request *request, const struct err *err,
+                    const struct api_call *call);
+json_t *request_status(const struct request *request, const struct err *err,
+                       const struct api_call *call); /* new */
+
+/* The handlers, one file each. */
+void handle_object(struct request *request);                      /* verbs.c */
+void handle_list(struct request *request);                        /* list.c */
+void handle_watch(struct request *request);                       /* watch.c */
+void handle_log(struct request *request);                         /* logs.c */
+bool handle_discovery(struct request *request, const char *path); /* discovery.c; false: not its */
+void handle_registry(struct request *request, const char *path);  /* registry.c */
+void handle_admin(struct request *request, const char *path);     /* admin.c */
+
+/* watch.c, logs.c */
+void watches_close(struct front *front, const char *resource, bool cut); /* NULL: all */
+void follows_close(struct front *front);
+/* list.c */
+void cursors_release(struct front *front);
+/* "/namespace/" range of keys; true when the object is in the namespace asked for. */
+int request_selector(const struct request *request, struct selector *ret_selector, struct err *err)
+    __attribute__((warn_unused_result));

@@ -1,0 +1,221 @@
+/* verbs.c - get, create, update, patch, delete, deletecollection. */
+#include <string.h>
+
+#include "base/limits.h"
+#include "front/protobuf.h"
+#include "front/request.h"
+#include "front/table.h"
+
+static struct api_call call_of(const struct request *request)
+{
+    const char *validation = request_query(request, "fieldValidation");
+    struct api_call call = {
+        .cluster = request->front->options.cluster,
+        .resource = request->resource,
+        .namespace = request->namespace,
+        .name = request->name,
+        .status = request->subresource != NULL,
+        .dry_run = request_query(request, "dryRun") != NULL,
+        .validation = VALIDATION_WARN,
+    };
+    if (validation && strcmp(validation, "Strict") == 0)
+        call.validation = VALIDATION_STRICT;
+    if (validation && strcmp(validation, "Ignore") == 0)
+        call.validation = VALIDATION_IGNORE;
+    return call;
+}
+
+static void reply_table(const struct request *request, int code, const struct snapshot *snapshot)
+{
+    auto_json json_t *objects = json_pack("[O]", snapshot->json);
+    json_t *table = table_make(request->resource, objects,
+                               cluster_now_ms(request->front->options.cluster), true);
+    json_object_set_new(table, "metadata",
+                        json_pack("{ss}", "resourceVersion",
+                                  jx_string(snapshot->json, "metadata", "resourceVersion", NULL)));
+    request_reply(request, code, table);
+}
+
+static void reply_object(const struct request *request, int code, struct snapshot *snapshot,
+                         const struct api_call *call)
+{
+    const struct exchange *exchange = &request->exchange;
+    struct http_header headers[16];
+    size_t count = 0, i;
+    const json_t *warning;
+    struct arena arena = { 0 };
+    if (request_wants_table(request)) {
+        reply_table(request, code, snapshot);
+        return;
+    }
+    json_array_foreach(call->warnings, i, warning) if (count < ARRAY_SIZE(headers))
+        headers[count++] =
+            (struct http_header){ "Warning", arena_format(&arena, "299 - \"%s\"",
+                                                          json_string_value(warning)) };
+    auto_json json_t *view = api_view(request->resource, snapshot);
+    auto_free char *own_text = view == snapshot->json ? NULL : json_dumps(view, JSON_COMPACT);
+    struct span text = own_text ? span_of(own_text) : snapshot_text(snapshot);
+    exchange->port->reply(exchange->handle, code, "application/json", text, headers, count);
+    arena_release(&arena);
+}
+
+static json_t *body_of(const struct request *request, struct err *err)
+{
+    const char *type = exchange_header(&request->exchange, "Content-Type");
+    struct span bytes = request->exchange.body;
+    bool protobuf = type && strncmp(type, "application/vnd.kubernetes.protobuf", 35) == 0;
+    json_t *body = protobuf ? protobuf_decode(bytes, err)
+                            : jx_parse(bytes, LIMIT_HTTP_REQUEST_BODY, "request body", err);
+    if (!body && err->kind == ERR_UNSUPPORTED)
+        api_refuse(err, 415, "UnsupportedMediaType", "%s", err->message);
+    else if (!body)
+        api_refuse(err, 400, "BadRequest", "%s", err->message);
+    return body;
+}
+
+enum patch_type { PATCH_MERGE, PATCH_STRATEGIC };
+
+static int patch_type(const struct request *request, enum patch_type *ret_type, struct err *err)
+{
+    const char *type = exchange_header(&request->exchange, "Content-Type");
+    *ret_type = PATCH_MERGE;
+    if (type && strncmp(type, "application/merge-patch+json", 28) == 0)
+        return 0;
+    *ret_type = PATCH_STRATEGIC;
+    if (type && strncmp(type, "application/strategic-merge-patch+json", 38) == 0)
+        return 0;
+    return api_refuse(err, 415, "UnsupportedMediaType",
+                      "the body of the request was in an unknown format - accepted media types "
+                      "include: application/merge-patch+json, "
+                      "application/strategic-merge-patch+json");
+}
+
+static int write_object(struct request *request, struct api_call *call,
+                        struct snapshot **ret_snapshot, struct err *err)
+{
+    enum patch_type type = PATCH_MERGE;
+    bool patch = strcmp(request->verb, "patch") == 0;
+    if (patch && patch_type(request, &type, err) != 0)
+        return -1;
+    auto_json json_t *body = body_of(request, err);
+    if (!body)
+        return -1;
+    if (patch)
+        return api_patch(call, body, type == PATCH_STRATEGIC, ret_snapshot, err);
+    return strcmp(request->verb, "create") == 0 ? api_create(call, body, ret_snapshot, err)
+                                                : api_update(call, body, ret_snapshot, err);
+}
+
+static void answer_write(struct request *request)
+{
+    struct api_call call = call_of(request);
+    auto_snapshot struct snapshot *snapshot = NULL;
+    struct err err = { 0 };
+    int result = strcmp(request->verb, "get") == 0 ? api_get(&call, &snapshot, &err)
+                                                   : write_object(request, &call, &snapshot, &err);
+    if (result == 0)
+        reply_object(request, strcmp(request->verb, "create") == 0 ? 201 : 200, snapshot, &call);
+    else
+        request_refuse(request, &err, &call);
+    api_call_release(&call);
+}
+
+/* From the body (DeleteOptions) or the query; texts are borrowed from `body`. */
+static int delete_options(const struct request *request, json_t **ret_body,
+                          struct delete_options *ret_options, struct err *err)
+{
+    json_t *body = NULL;
+    if (request->exchange.body.length > 0 && !(body = body_of(request, err)))
+        return -1;
+    const char *propagation = jx_string(body, "propagationPolicy", NULL);
+    const char *grace = request_query(request, "gracePeriodSeconds");
+    *ret_options = (struct delete_options){
+        .uid = jx_string(body, "preconditions", "uid", NULL),
+        .resource_version = jx_string(body, "preconditions", "resourceVersion", NULL),
+        .propagation = propagation ? propagation : request_query(request, "propagationPolicy"),
+        .grace_seconds = jx_int(body, "gracePeriodSeconds", grace && !strcmp(grace, "0") ? 0 : -1),
+    };
+    if (!ret_options->propagation && jx_bool(body, "orphanDependents", false))
+        ret_options->propagation = "Orphan";
+    *ret_body = body;
+    return 0;
+}
+
+static json_t *deleted_status(const struct request *request, const char *uid)
+{
+    return json_pack("{ss ss s{} ss s{ss ss ss ss}}", "kind", "Status", "apiVersion", "v1",
+                     "metadata", "status", "Success", "details", "name", request->name, "group",
+                     request->resource->group, "kind", request->resource->plural, "uid", uid);
+}
+
+static void answer_delete(struct request *request)
+{
+    struct api_call call = call_of(request);
+    struct delete_options options;
+    auto_snapshot struct snapshot *left = NULL, *before = NULL;
+    auto_json json_t *body = NULL;
+    struct err err = { 0 };
+    if (delete_options(request, &body, &options, &err) != 0 || api_get(&call, &before, &err) != 0 ||
+        api_delete(&call, &options, &left, &err) != 0)
+        request_refuse(request, &err, &call);
+    else if (left)
+        reply_object(request, 200, left, &call);
+    else
+        request_reply(request, 200,
+                      deleted_status(request, jx_string(before->json, "metadata", "uid", NULL)));
+    api_call_release(&call);
+}
+
+static void answer_delete_all(struct request *request)
+{
+    struct delete_options options;
+    struct selector selector;
+    auto_json json_t *body = NULL;
+    auto_index struct index chosen = { 0 };
+    struct err err = { 0 };
+    struct index *objects = &((struct resource *)request->resource->storage)->objects;
+    auto_free char *prefix = mem_format("%s%s", request->namespace ? request->namespace : "",
+                                        request->namespace ? "/" : "");
+    if (delete_options(request, &body, &options, &err) != 0 ||
+        request_selector(request, &selector, &err) != 0) {
+        request_refuse(request, &err, NULL);
+        return;
+    }
+    for (size_t i = index_lower(objects, prefix); index_has_prefix(objects, i, prefix); i++) {
+        struct object *object = objects->entries[i].value;
+        if (selector_matches(&selector, object->snapshot->json))
+            index_put(&chosen, object->key, object);
+    }
+    for (size_t i = 0; i < chosen.count; i++) {
+        const char *key = chosen.entries[i].key, *slash = strchr(key, '/');
+        auto_free char *namespace = mem_strndup(key, (size_t)(slash - key));
+        struct api_call call = call_of(request);
+        auto_snapshot struct snapshot *left = NULL;
+        call.namespace = namespace;
+        call.name = slash + 1;
+        if (api_delete(&call, &options, &left, &err) != 0)
+            continue; /* preconditions of one object are no reason to keep the others */
+        api_call_release(&call);
+    }
+    selector_release(&selector);
+    request_reply(request, 200,
+                  json_pack("{ss ss s{} ss}", "kind", "Status", "apiVersion", "v1", "metadata",
+                            "status", "Success"));
+}
+
+void handle_object(struct request *request)
+{
+    struct err err = { 0 };
+    bool needs_namespace = request->resource->namespaced && !request->namespace;
+    if (strcmp(request->verb, "deletecollection") == 0) {
+        answer_delete_all(request);
+    } else if (needs_namespace || (!request->name && strcmp(request->verb, "create") != 0)) {
+        api_refuse(&err, 405, "MethodNotAllowed",
+                   "the server does not allow this method on the requested resource");
+        request_refuse(request, &err, NULL);
+    } else if (strcmp(request->verb, "delete") == 0) {
+        answer_delete(request);
+    } else {
+        answer_write(request);
+    }
+}
