@@ -49,6 +49,8 @@
 /* Descriptors of one of our servers: far more than a cluster's clients and
  * scrapers need, far less than a flood could take. */
 #define LIMIT_HTTP_CONNECTIONS 4096
+/* A manifest (registries refuse to store more than 4 MiB) or a token. */
+#define LIMIT_REGISTRY_BODY (4 * MIB)
 /* One watch event, or one item of a list: one object of at most 1.5 MiB in
  * etcd, which JSON escaping and managedFields can make larger on the wire. */
 #define LIMIT_KUBE_OBJECT (8 * MIB)
