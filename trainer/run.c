@@ -60,8 +60,11 @@ static struct strings list_warnings(struct training *training)
     return (struct strings){ training->warnings, count };
 }
 
+/* NULL before the stage that gives the model its version. */
 static struct model_result *describe_model(struct training *training)
 {
+    if (training->version_uri == NULL)
+        return NULL;
     struct model_result *model = arena_zero(&training->arena, 1, sizeof(*model));
     *model = (struct model_result){
         .version = training->final.version,

@@ -112,17 +112,49 @@ static int read_file(const char *folder, const char *name, size_t maximum, struc
     return file_read(path, out, err);
 }
 
-/* A file of the stage before, unless both folders are the same place. */
-static int pass_on(const char *in, const char *out, const char *name, size_t maximum,
-                   struct err *err)
+/* A file of a local folder as a URI; the caller frees. */
+static char *local_uri(const char *folder, const char *name)
 {
-    auto_free char *target = mem_format("%s/%s", out, name);
-    if (access(target, F_OK) == 0)
-        return 0;
-    auto_buf struct buf content;
-    if (read_file(in, name, maximum, &content, err) < 0)
+    auto_free char *absolute = realpath(folder, NULL);
+    return mem_format("file://%s/%s", absolute == NULL ? folder : absolute, name);
+}
+
+static void set_copy(struct training *training, const char *folder)
+{
+    auto_free char *uri = local_uri(folder, store_name(training->history.uri));
+    training->history.copy_uri = arena_strdup(&training->arena, uri);
+}
+
+static int copy_object(const char *uri, const char *folder, struct err *err)
+{
+    auto_store struct store *store = store_open(uri, err);
+    if (store == NULL)
         return -1;
-    return write_file(out, name, (struct span){ content.data, content.length }, err);
+    auto_store_reader struct store_reader *reader = store_get(store, uri, NULL, NULL, NULL, err);
+    auto_free char *path = mem_format("%s/%s", folder, store_name(uri));
+    if (reader == NULL)
+        return -1;
+    auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return err_errno(err, errno, "%s", path);
+    for (;;) {
+        char block[64 * 1024];
+        size_t length;
+        if (byte_source_read(store_reader_source(reader), block, sizeof(block), &length, err) < 0)
+            return -1;
+        if (length == 0)
+            return 0;
+        if (write(fd, block, length) != (ssize_t)length)
+            return err_errno(err, errno, "%s", path);
+    }
+}
+
+/* A file of the stage before, unless both folders are the same place. */
+static int pass_on(const char *in, const char *out, const char *name, struct err *err)
+{
+    auto_free char *source = local_uri(in, name);
+    auto_free char *target = mem_format("%s/%s", out, name);
+    return access(target, F_OK) == 0 ? 0 : copy_object(source, out, err);
 }
 
 /* --- saving -------------------------------------------------------------- */
@@ -191,8 +223,8 @@ int state_save(const struct training *training, const char *in, const char *out,
                struct err *err)
 {
     auto_free char *text = encode_state(training);
-    if (pass_on(in, out, "job.json", LIMIT_JOB_DOCUMENT, err) < 0 ||
-        pass_on(in, out, training->history.name, SIZE_MAX, err) < 0 ||
+    if (pass_on(in, out, "job.json", err) < 0 ||
+        pass_on(in, out, training->history.name, err) < 0 ||
         write_file(out, STATE_FILE, span_of(text), err) < 0)
         return -1;
     if (stages_done < 3) /* nothing is fitted yet */
@@ -323,18 +355,11 @@ static int load_results(struct training *training, const struct saved_state *sta
     return 0;
 }
 
-static const char *copy_uri(struct training *training, const char *folder, const char *name)
-{
-    auto_free char *absolute = realpath(folder, NULL);
-    return arena_format(&training->arena, "file://%s/%s", absolute == NULL ? folder : absolute,
-                        name);
-}
-
 static int load_history(struct training *training, const struct saved_state *state,
                         const char *folder, struct err *err)
 {
     training->history.uri = state->uri;
-    training->history.copy_uri = copy_uri(training, folder, store_name(state->uri));
+    set_copy(training, folder);
     if (stage_ingest(training, err) < 0)
         return -1;
     if (strcmp(training->history.sha256, state->sha256) != 0)
@@ -371,30 +396,6 @@ int state_load(struct training *training, const char *folder, size_t stages_done
 
 /* --- the history --------------------------------------------------------- */
 
-static int copy_object(const char *uri, const char *folder, struct err *err)
-{
-    auto_store struct store *store = store_open(uri, err);
-    if (store == NULL)
-        return -1;
-    auto_store_reader struct store_reader *reader = store_get(store, uri, NULL, NULL, NULL, err);
-    auto_free char *path = mem_format("%s/%s", folder, store_name(uri));
-    if (reader == NULL)
-        return -1;
-    auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return err_errno(err, errno, "%s", path);
-    for (;;) {
-        char block[64 * 1024];
-        size_t length;
-        if (byte_source_read(store_reader_source(reader), block, sizeof(block), &length, err) < 0)
-            return -1;
-        if (length == 0)
-            return 0;
-        if (write(fd, block, length) != (ssize_t)length)
-            return err_errno(err, errno, "%s", path);
-    }
-}
-
 int state_fetch_history(struct training *training, const char *folder, struct err *err)
 {
     const char *uri = training->job.training.data->uri;
@@ -407,6 +408,6 @@ int state_fetch_history(struct training *training, const char *folder, struct er
     if (copy_object(resolved, folder, err) < 0)
         return -1;
     training->history.uri = arena_strdup(&training->arena, resolved);
-    training->history.copy_uri = copy_uri(training, folder, store_name(resolved));
+    set_copy(training, folder);
     return 0;
 }

@@ -1,0 +1,373 @@
+"""Goal: churn-trainer keeps the contract of its job document, on good data and bad.
+
+Method: the real program on small generated files (and on the telco file when the
+repository has it); what it publishes is compared byte by byte, what it refuses by
+exit code, message and the absence of output.
+"""
+
+import filecmp
+import gzip
+import json
+import os
+import random
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = Path(os.environ.get("CHURN_BIN", ROOT / "build" / "bin")).resolve() / "churn-trainer"
+TELCO = ROOT / "manifests" / "samples" / "telco" / "history.csv"
+STAGES = ["ingest", "split", "fit", "calibrate", "evaluate", "explain", "package"]
+RUN_KEY = "0123456789abcdef0123456789abcdef"
+
+HEADER = "id,age,city,income,member,left"
+
+
+def customer(number, source):
+    """One row: the old and the members of Oslo leave."""
+    age = source.randint(18, 80)
+    city = source.choice(["Rome", "Oslo", "Bonn"])
+    income = "" if source.random() < 0.1 else str(source.randint(800, 9000))
+    member = source.choice(["yes", "no"])
+    chance = 0.05 + (0.6 if age > 60 else 0) + (0.3 if city == "Oslo" and member == "yes" else 0)
+    return f"c{number},{age},{city},{income},{member},{int(source.random() < chance)}"
+
+
+def history(rows=300, seed=1):
+    source = random.Random(seed)
+    return [HEADER] + [customer(number, source) for number in range(rows)]
+
+
+class TrainerTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="churn-trainer-")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.data = self.folder / "history.csv"
+        self.models = self.folder / "models"
+
+    def write(self, lines, end="\n"):
+        self.data.write_text("\n".join(lines) + end)
+
+    def job(self, data=None, models="models", **changes):
+        document = {
+            "version": 1, "kind": "Train", "model": "bank/retail", "algorithm": "GradientBoosting",
+            "data": {"uri": f"file://{self.data}", "target": "left", "id": "id", **(data or {})},
+            "artifacts": {"uri": f"file://{self.folder}/{models}/"},
+        }
+        document.update(changes)
+        path = self.folder / f"{models}.job.json"
+        path.write_text(json.dumps(document))
+        return path
+
+    def run_program(self, *arguments, expect=0):
+        result = self.folder / "result.json"
+        result.unlink(missing_ok=True)
+        run = subprocess.run([PROGRAM, "--result", result, *map(str, arguments)],
+                             capture_output=True, text=True, timeout=120)
+        self.assertEqual(run.returncode, expect, run.stderr)
+        return json.loads(result.read_text()) if result.exists() else None
+
+    def train(self, **changes):
+        result = self.run_program("--job", self.job(**changes))
+        return result, Path(result["model"]["uri"].removeprefix("file://"))
+
+    def same_files(self, left, right):
+        for name in ["model.json", "booster.ubj", "evaluation/model.json",
+                     "evaluation/booster.ubj", "report.html"]:
+            self.assertTrue(filecmp.cmp(left / name, right / name, shallow=False), name)
+
+
+class Training(TrainerTest):
+    def test_publishes_a_version(self):
+        self.write(history())
+        result, version = self.train()
+        self.assertEqual(result["outcome"], "Trained")
+        self.assertEqual(version.parent, self.models / "bank.retail")
+        self.assertEqual(version.name, result["model"]["version"])
+        self.assertEqual(result["model"]["rows"], 300)
+        self.assertEqual(sorted(path.name for path in version.iterdir()),
+                         ["booster.ubj", "evaluation", "metrics.json", "model.json",
+                          "report.html"])
+        metrics = {entry["name"]: float(entry["value"]) for entry in result["metrics"]}
+        self.assertEqual(result["metrics"][0]["name"], "auc")
+        self.assertGreater(metrics["auc"], 0.7)
+        self.assertEqual([step["name"] for step in result["steps"]],
+                         [stage.capitalize() for stage in STAGES])
+        self.assertLessEqual((self.folder / "result.json").stat().st_size, 2048)
+        model = json.loads((version / "model.json").read_text())
+        self.assertEqual(model["version"], version.name)
+
+    def test_report_escapes_and_stands_alone(self):
+        lines = history()
+        lines[0] = lines[0].replace("city", "<script>alert(1)</script>")
+        self.write(lines)
+        _, version = self.train()
+        page = (version / "report.html").read_text()
+        self.assertIn("&lt;script&gt;", page)
+        for word in ["<script", "http://", "https://", "src=", "@import"]:
+            self.assertNotIn(word, page)
+
+    def test_threads_do_not_change_bytes(self):
+        self.write(history())
+        versions = []
+        for threads in [1, 3]:
+            result = self.run_program("--job", self.job(models=f"m{threads}", algorithm="Auto"),
+                                      "--threads", threads)
+            versions.append(Path(result["model"]["uri"].removeprefix("file://")))
+        self.assertEqual(versions[0].name, versions[1].name)
+        self.same_files(*versions)
+
+    def test_stages_one_by_one_give_the_same(self):
+        self.write(history())
+        for algorithm in ["GradientBoosting", "LogisticRegression"]:
+            models = algorithm.lower()
+            whole, version = self.train(models=models, algorithm=algorithm)
+            before = self.folder / f"{models}.start"
+            before.mkdir()
+            self.job(models=f"{models}.staged", algorithm=algorithm).rename(before / "job.json")
+            for stage in STAGES:
+                after = self.folder / f"{models}.{stage}"
+                after.mkdir()
+                result = self.run_program(stage, "--in", before, "--out", after)
+                before = after
+            staged = Path(result["model"]["uri"].removeprefix("file://"))
+            self.assertEqual(staged.name, version.name)
+            self.assertEqual(result["metrics"], whole["metrics"])
+            for path in version.rglob("*"):
+                if path.is_file() and path.name != "metrics.json":
+                    other = staged / path.relative_to(version)
+                    self.assertEqual(path.read_bytes(), other.read_bytes(), path)
+
+    def test_same_run_is_reused(self):
+        self.write(history())
+        first, version = self.train(runKey=RUN_KEY)
+        times = {path: path.stat().st_mtime_ns for path in version.rglob("*")}
+        again, _ = self.train(runKey=RUN_KEY)
+        self.assertEqual(again["outcome"], "Reused")
+        self.assertEqual(again["model"], first["model"])
+        self.assertEqual(again["metrics"], first["metrics"])
+        self.assertEqual(times, {path: path.stat().st_mtime_ns for path in version.rglob("*")})
+
+    def test_changed_data_are_not_reused(self):
+        self.write(history())
+        first, _ = self.train(runKey=RUN_KEY)
+        self.write(history(seed=2))
+        again, _ = self.train(runKey=RUN_KEY)
+        self.assertEqual(again["outcome"], "Trained")
+        self.assertNotEqual(again["model"]["version"], first["model"]["version"])
+
+    def test_damaged_version_is_not_reused(self):
+        self.write(history())
+        _, version = self.train(runKey=RUN_KEY)
+        trees = bytearray((version / "booster.ubj").read_bytes())
+        trees[len(trees) // 2] ^= 1
+        (version / "booster.ubj").write_bytes(trees)
+        result = self.run_program("--job", self.job(runKey=RUN_KEY), expect=73)
+        self.assertEqual(result["reason"], "OutputExists")
+
+    def test_publishing_over_equal_content_is_success(self):
+        self.write(history())
+        first, _ = self.train(runKey=RUN_KEY)
+        second, _ = self.train(runKey="f" * 32)
+        self.assertEqual(second["outcome"], "Trained")
+        self.assertEqual(second["model"], first["model"])
+
+    def test_compressed_history_gives_the_same_model(self):
+        self.write(history())
+        _, version = self.train()
+        packed = self.folder / "history.csv.gz"
+        packed.write_bytes(gzip.compress(self.data.read_bytes()))
+        _, other = self.train(models="packed", data={"uri": f"file://{packed}"})
+        self.assertEqual(other.name, version.name)
+
+    def test_folder_means_its_newest_file(self):
+        self.write(history())
+        inbox = self.folder / "inbox"
+        inbox.mkdir()
+        for name, seconds in [("old.csv", 100), ("new.csv", 200), ("_newest.csv", 300)]:
+            (inbox / name).write_bytes(self.data.read_bytes())
+            os.utime(inbox / name, (seconds, seconds))
+        result, _ = self.train(data={"uri": f"file://{inbox}/"})
+        self.assertEqual(result["model"]["dataURI"], f"file://{inbox}/new.csv")
+
+    def test_user_parameters_are_kept(self):
+        self.write(history())
+        _, version = self.train(parameters={"max_depth": "2", "min_child_weight": "3",
+                                            "learning_rate": "0.2", "max_trees": "9"})
+        metrics = json.loads((version / "metrics.json").read_text())
+        self.assertEqual(len(metrics["candidates"]), 1)
+        self.assertRegex(metrics["candidates"][0]["recipe"], r"depth 2, leaf weight 3, rate 0.2")
+
+    def test_few_rows_are_warned_about(self):
+        self.write(history(rows=120))
+        result, _ = self.train()
+        self.assertIn("only 120 rows", " ".join(result["warnings"]))
+
+    def test_leak_is_warned_about(self):
+        lines = history()
+        self.write([lines[0] + ",closed"] + [f"{line},{line[-1]}" for line in lines[1:]])
+        result, _ = self.train()
+        self.assertIn("column closed alone has an AUC of 1.000", " ".join(result["warnings"]))
+
+    @unittest.skipUnless(TELCO.exists(), "the sample history is not here")
+    def test_telco_is_learned(self):
+        lines = TELCO.read_text().splitlines()[:3001]
+        self.write(lines)
+        result, _ = self.train(algorithm="Auto", data={"target": "Churn", "positiveLabel": "Yes",
+                                                       "id": "customerID"})
+        self.assertGreater(float(result["metrics"][0]["value"]), 0.78)
+
+
+class Processes(TrainerTest):
+    def test_sigterm_leaves_nothing(self):
+        self.write(history(rows=20000))
+        run = subprocess.Popen([PROGRAM, "--job", self.job(algorithm="Auto"), "--result",
+                                self.folder / "result.json", "--threads", "1"],
+                               stderr=subprocess.PIPE, text=True)
+        with run.stderr:
+            for line in run.stderr:  # Split has ended: Fit runs now and takes its time
+                if '"Split"' in line:
+                    break
+            run.send_signal(signal.SIGTERM)
+            self.assertEqual(run.wait(timeout=10), 143)
+        self.assertEqual(list(self.models.rglob("model.json")), [])
+
+    def test_usage_errors(self):
+        for arguments in [["--colour"], ["refine", "--in", "a", "--out", "b"], ["fit"],
+                          ["--in", "a"], ["fit", "split"]]:
+            run = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=60)
+            self.assertEqual(run.returncode, 64, arguments)
+
+    def test_help_and_version(self):
+        for option, text in [("--help", "--job"), ("--version", "churn-trainer")]:
+            run = subprocess.run([PROGRAM, option], capture_output=True, text=True, timeout=60)
+            self.assertEqual(run.returncode, 0)
+            self.assertIn(text, run.stdout)
+
+    def test_unwritable_artifacts(self):
+        self.write(history())
+        self.models.write_text("a file where a folder should be")
+        result = self.run_program("--job", self.job(), expect=73)
+        self.assertEqual(result["outcome"], "Failed")
+
+
+class BadData(TrainerTest):
+    """Exit code, message with file and place, and nothing published."""
+
+    def refused(self, message, expect=65, reason="DataInvalid", **changes):
+        result = self.run_program("--job", self.job(**changes), expect=expect)
+        self.assertEqual(result["outcome"], "Failed")
+        self.assertEqual(result["exitCode"], expect)
+        self.assertEqual(result["reason"], reason)
+        self.assertRegex(result["message"], message)
+        self.assertFalse(self.models.exists() and any(self.models.rglob("*")))
+
+    def test_empty_file(self):
+        self.data.write_text("")
+        self.refused(r"history\.csv")
+
+    def test_header_only(self):
+        self.write([HEADER])
+        self.refused(r"history\.csv")
+
+    def test_missing_target(self):
+        self.write(history())
+        self.refused(r"history\.csv.*Exited", data={"target": "Exited"})
+
+    def test_missing_id(self):
+        self.write(history())
+        self.refused(r"history\.csv.*CustomerId", data={"id": "CustomerId"})
+
+    def test_one_class_only(self):
+        lines = history()
+        self.write([lines[0]] + [line[:-1] + "0" for line in lines[1:]])
+        self.refused(r"history\.csv.*left")
+
+    def test_label_that_never_occurs(self):
+        self.write(history())
+        self.refused(r"history\.csv.*left", data={"positiveLabel": "yes"})
+
+    def test_too_few_rows(self):
+        self.write(history(rows=40))
+        self.refused(r"history\.csv: 40 rows.* at least 50")
+
+    def test_ragged_rows(self):
+        lines = history()
+        for number in range(5, 25):
+            lines[number] += ",extra"
+        self.write(lines)
+        self.refused(r"history\.csv.*line 6.*7 fields, header has 6")
+
+    def test_unclosed_quote(self):
+        lines = history()
+        lines[10] = 'c9,30,"Rome,1000,yes,0'
+        self.write(lines)
+        self.refused(r"history\.csv line 11.*quote")
+
+    def test_binary_file(self):
+        self.data.write_bytes(bytes(range(256)) * 20)
+        self.refused(r"history\.csv")
+
+    def test_wrong_encoding(self):
+        lines = history()
+        lines[7] = lines[7].replace("Rome", "Köln").replace("Oslo", "Köln").replace("Bonn", "Köln")
+        self.data.write_bytes(("\n".join(lines) + "\n").encode("latin-1"))
+        self.refused(r"history\.csv line 8.*UTF-8")
+
+    def test_utf16(self):
+        self.data.write_bytes(("\n".join(history()) + "\n").encode("utf-16"))
+        self.refused(r"history\.csv")
+
+    def test_duplicate_header(self):
+        lines = history()
+        lines[0] = "id,age,city,age,member,left"
+        self.write(lines)
+        self.refused(r"history\.csv.*age")
+
+    def test_five_percent_bad_rows(self):
+        lines = history(rows=1000)
+        for number in range(1, 1001, 20):
+            lines[number] = lines[number].rsplit(",", 1)[0]
+        self.write(lines)
+        self.refused(r"history\.csv line 2: 5 fields, header has 6 \(50 of 1000 rows")
+
+    def test_a_few_bad_rows_are_left_out(self):
+        lines = history(rows=1000)
+        lines[500] = "c499,44"
+        self.write(lines)
+        result, _ = self.train()
+        self.assertEqual(result["model"]["rows"], 999)
+        self.assertRegex(" ".join(result["warnings"]), r"history\.csv.*501")
+
+    def test_number_column_turns_into_text(self):
+        lines = history(rows=1000)
+        for number in range(940, 1001):
+            cells = lines[number].split(",")
+            cells[1] = "unknown age"
+            lines[number] = ",".join(cells)
+        self.write(lines)
+        self.refused(r"history\.csv.*line 941.*age")
+
+    def test_id_twice(self):
+        lines = history()
+        lines[100] = "c5" + lines[100][lines[100].index(","):]
+        self.write(lines)
+        self.refused(r"history\.csv.*line 101.*c5")
+
+    def test_no_file(self):
+        self.refused(r"history\.csv", expect=66, reason="InputNotFound")
+
+    def test_job_document(self):
+        self.write(history())
+        for changes, message in [({"algorithm": "Magic"}, "algorithm"), ({"colour": "red"}, "colour"),
+                                 ({"parameters": {"max_depth": "99"}}, "parameters.max_depth"),
+                                 ({"version": 2}, "version")]:
+            self.refused(message, expect=64, reason="UsageError", **changes)
+
+
+if __name__ == "__main__":
+    unittest.main()
