@@ -266,6 +266,21 @@ static void test_refused_position(void **state)
     scene_end(&scene);
 }
 
+/* A server that cannot be reached says nothing about the position. */
+static void test_outage(void **state)
+{
+    struct scene scene;
+    struct http_call *watch = synced(&scene);
+
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        fake_cut(watch);
+        fake_advance(&scene.fake, 30000);
+        watch = expect_watch(&scene, "10");
+    }
+    scene_end(&scene);
+}
+
 /* A list that shows the past is not believed, until it has insisted. */
 static void test_stale_list(void **state)
 {
@@ -400,6 +415,7 @@ int main(void)
         cmocka_unit_test(test_backoff),
         cmocka_unit_test(test_not_served),
         cmocka_unit_test(test_refused_position),
+        cmocka_unit_test(test_outage),
         cmocka_unit_test(test_stale_list),
         cmocka_unit_test(test_bad_objects),
         cmocka_unit_test(test_every_cut),
