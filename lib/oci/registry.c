@@ -244,7 +244,6 @@ static void ask_token(struct registry_lookup *lookup, const struct challenge *ch
     struct registry *registry = lookup->registry;
     const struct docker_auth *auth = current_auth(lookup);
     const char *scope = challenge->scope;
-    auto_buf struct buf url;
     bool insecure;
     struct err err;
 
@@ -263,6 +262,7 @@ static void ask_token(struct registry_lookup *lookup, const struct challenge *ch
         use_token(lookup, kept, true);
         return;
     }
+    auto_buf struct buf url;
     buf_init(&url, LIMIT_URL);
     buf_string(&url, challenge->realm);
     append_parameter(&url, "service", challenge->service);
