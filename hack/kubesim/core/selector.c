@@ -60,6 +60,13 @@ static json_t *parse_term(struct span term)
     return requirement(key, negative ? "notin" : "in", values_of(value));
 }
 
+static bool is_key(const char *key)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./";
+    return *key && key[strspn(key, allowed)] == '\0';
+}
+
 /* Commas inside of parentheses belong to the term. */
 static size_t term_length(const char *text)
 {
@@ -77,7 +84,7 @@ static int parse(const char *text, const char *what, json_t **ret_terms, struct 
         size_t length = term_length(text);
         struct span term = span_trim((struct span){ text, length });
         json_t *parsed = term.length ? parse_term(term) : NULL;
-        if (!parsed || !*jx_string(parsed, "key", NULL)) {
+        if (!parsed || !is_key(jx_string(parsed, "key", NULL))) {
             json_decref(parsed);
             return err_set(err, ERR_INVALID, "unable to parse %s: \"%.*s\"", what, (int)length,
                            text);

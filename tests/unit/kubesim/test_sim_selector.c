@@ -50,7 +50,7 @@ static void selectors_choose(void **state)
 
 static void nonsense_is_refused(void **state)
 {
-    static const char *const cases[] = { ",", "a=b,,c=d", "=x", "!=x", " , " };
+    static const char *const cases[] = { ",", "a=b,,c=d", "=x", "!=x", " , ", "in (a)", "a b=c" };
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct selector selector = { 0 };
