@@ -123,8 +123,19 @@ static void remove_key(struct informer *informer, const char *namespace, const c
     cache_entry_free(entry);
 }
 
+/* The cache is complete up to its position: an object from before it that is not there was
+ * deleted, so a list that shows it is older. */
+static bool is_forgotten(struct informer *informer, const struct cache_object *identity)
+{
+    if (informer->state != INFORMER_LISTING || informer->stale_lists >= STALE_LISTS ||
+        resource_version_compare(identity->resource_version, cache_position(informer->cache)) > 0)
+        return false;
+    informer->stale = true;
+    return true;
+}
+
 static int store(struct informer *informer, const json_t *object, struct cache_object *identity,
-                 struct err *err)
+                 bool is_new, struct err *err)
 {
     auto_buf struct buf blob = { 0 };
     const struct cache_entry *entry;
@@ -134,6 +145,8 @@ static int store(struct informer *informer, const json_t *object, struct cache_o
     if (informer->options.project(informer->options.context, object, &blob, err) < 0 ||
         buf_check(&blob, "the projection", err) < 0)
         return -1;
+    if (is_new && is_forgotten(informer, identity))
+        return 0;
     identity->blob = (struct span){ blob.data, blob.length };
     if (cache_put(informer->cache, identity, &entry, &old, err) < 0)
         return -1;
@@ -179,7 +192,7 @@ static void take_object(struct informer *informer, const json_t *object)
         cache_touch(informer->cache, known);
         return;
     }
-    if (store(informer, object, &identity, &failure) < 0) {
+    if (store(informer, object, &identity, !known, &failure) < 0) {
         err_wrap(&failure, "%s %s/%s", informer->options.resource.kind, identity.namespace,
                  identity.name);
         tell_failure(informer, &failure);

@@ -281,9 +281,12 @@ static void test_outage(void **state)
     scene_end(&scene);
 }
 
-/* A list that shows the past is not believed, until it has insisted. */
+/* A list that shows the past is not believed, until it has insisted: a is older in it, b does
+ * not exist yet, and c was deleted since. */
 static void test_stale_list(void **state)
 {
+    static const char past[] =
+        LIST("5", OBJECT("a", "u-a", "2", "old") "," OBJECT("c", "u-c", "1", ""));
     struct scene scene;
 
     (void)state;
@@ -291,14 +294,14 @@ static void test_stale_list(void **state)
     told(&scene, "! ");
     for (int i = 0; i < 5; i++) {
         fake_advance(&scene.fake, 30000);
-        fake_answer(expect_list(&scene, ""), 200, LIST("5", OBJECT("a", "u-a", "2", "old")));
+        fake_answer(expect_list(&scene, ""), 200, past);
         told(&scene, "! ");
     }
     assert_true(
         span_equals(cache_entry_blob(cache_get(informer_cache(scene.informer), "bank", "a")), "1"));
     fake_advance(&scene.fake, 30000);
-    fake_answer(expect_list(&scene, ""), 200, LIST("5", OBJECT("a", "u-a", "2", "old")));
-    told(&scene, "~a -b . ");
+    fake_answer(expect_list(&scene, ""), 200, past);
+    told(&scene, "~a +c -b . ");
     expect_watch(&scene, "5");
     scene_end(&scene);
 }
