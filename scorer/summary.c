@@ -1,0 +1,166 @@
+#include "scorer/summary.h"
+
+#include <math.h>
+
+#include "base/num.h"
+
+#define SCORE_DECIMALS 4
+#define PSI_DECIMALS   4
+
+static struct decimal decimal(struct arena *arena, double value, int decimals)
+{
+    char text[NUM_DOUBLE_TEXT];
+
+    num_format_fixed(value, decimals, text);
+    return (struct decimal){ arena_strdup(arena, text), value };
+}
+
+static struct input_result *input_of(const struct summary *summary, struct arena *arena)
+{
+    struct input_result *input = arena_zero(arena, 1, sizeof(*input));
+
+    *input = (struct input_result){
+        .uri = summary->places->input,
+        .generation = arena_strdup(arena, summary->input_generation),
+        .bytes = (int64_t)summary->input_bytes,
+        .sha256 = arena_strdup(arena, summary->input_sha256),
+    };
+    return input;
+}
+
+static struct output_result *output_of(const struct summary *summary, struct arena *arena)
+{
+    struct output_result *output = arena_zero(arena, 1, sizeof(*output));
+
+    *output = (struct output_result){
+        .uri = summary->places->output,
+        .manifest_uri = summary->places->manifest,
+        .rejects_uri = summary->tally->rejected ? summary->places->rejects : NULL,
+        .bytes = (int64_t)summary->output_bytes,
+        .sha256 = arena_strdup(arena, summary->output_sha256),
+    };
+    return output;
+}
+
+static struct model_result *model_of(const struct summary *summary, struct arena *arena)
+{
+    struct model_result *model = arena_zero(arena, 1, sizeof(*model));
+
+    model->version = arena_strdup(arena, summary->model->version);
+    model->uri = summary->job->model->uri;
+    return model;
+}
+
+static struct rows_result *rows_of(const struct tally *tally, struct arena *arena)
+{
+    struct rows_result *rows = arena_zero(arena, 1, sizeof(*rows));
+
+    *rows = (struct rows_result){ .read = (int64_t)tally->read,
+                                  .scored = (int64_t)tally->scored,
+                                  .rejected = (int64_t)tally->rejected };
+    return rows;
+}
+
+static struct scores_result *scores_of(const struct summary *summary, struct arena *arena)
+{
+    const struct tally *tally = summary->tally;
+    struct scores_result *scores = arena_zero(arena, 1, sizeof(*scores));
+
+    scores->above_threshold = (int64_t)tally->above_threshold;
+    scores->threshold = decimal(arena, summary->threshold, SCORE_DECIMALS);
+    if (tally->scored == 0)
+        return scores;
+    scores->mean = decimal(arena, tally_mean(tally), SCORE_DECIMALS);
+    scores->p50 = decimal(arena, tally_quantile(tally, 0.5), SCORE_DECIMALS);
+    scores->p90 = decimal(arena, tally_quantile(tally, 0.9), SCORE_DECIMALS);
+    scores->p99 = decimal(arena, tally_quantile(tally, 0.99), SCORE_DECIMALS);
+    return scores;
+}
+
+static struct drift_report *drift_of(const struct summary *summary, struct arena *arena)
+{
+    const struct drift *drift = &summary->model->drift;
+    const uint64_t *counts = summary->tally->drift_counts;
+    struct drift_figure figures[SUMMARY_DRIFT_FIGURES];
+    size_t count = drift_largest(drift, counts, SUMMARY_DRIFT_FIGURES, figures);
+    struct drift_report *report = arena_zero(arena, 1, sizeof(*report));
+    struct drift_item *items = arena_zero(arena, SUMMARY_DRIFT_FIGURES, sizeof(*items));
+
+    for (size_t i = 0; i < count; i++)
+        items[i] = (struct drift_item){ arena_strdup(arena, figures[i].name),
+                                        decimal(arena, figures[i].psi, PSI_DECIMALS) };
+    report->features = (struct list){ items, count };
+    report->score =
+        decimal(arena, drift_psi(drift, counts, drift_score_column(drift)), PSI_DECIMALS);
+    if (count > 0) {
+        report->maximum = items[0].psi;
+        report->feature = items[0].name;
+    }
+    return report;
+}
+
+static void add_warning(struct strings *warnings, const char *text)
+{
+    if (warnings->count < RESULT_WARNINGS_MAXIMUM)
+        warnings->items[warnings->count++] = text;
+}
+
+static struct strings warnings_of(const struct summary *summary, const struct drift_report *drift,
+                                  struct arena *arena)
+{
+    const struct drift_item *items = drift->features.items;
+    const char *name = store_name(summary->places->input);
+    struct strings warnings = { arena_zero(arena, RESULT_WARNINGS_MAXIMUM, sizeof(char *)), 0 };
+
+    if (summary->tally->rejected > 0)
+        add_warning(&warnings, arena_format(arena,
+                                            "%s: %" PRIu64 " of %" PRIu64
+                                            " rows are bad and not in the output",
+                                            name, summary->tally->rejected, summary->tally->read));
+    if (summary->tally->unseen > 0)
+        add_warning(&warnings,
+                    arena_format(arena,
+                                 "%s: %" PRIu64
+                                 " cells hold a category that was never seen in training",
+                                 name, summary->tally->unseen));
+    for (size_t i = 0; i < drift->features.count; i++)
+        if (items[i].psi.value > SUMMARY_DRIFT_WARNING)
+            add_warning(&warnings,
+                        arena_format(arena,
+                                     "%s: column %s is distributed otherwise than in training "
+                                     "(PSI %s)",
+                                     name, items[i].name, items[i].psi.text));
+    return warnings;
+}
+
+void summary_manifest(const struct summary *summary, struct arena *arena,
+                      struct manifest *ret_manifest)
+{
+    struct drift_report *drift = drift_of(summary, arena);
+
+    *ret_manifest = (struct manifest){
+        .version = MANIFEST_VERSION,
+        .batch = summary->job->batch,
+        .spec_hash = summary->job->spec_hash,
+        .input = input_of(summary, arena),
+        .model = model_of(summary, arena),
+        .output = output_of(summary, arena),
+        .rows = rows_of(summary->tally, arena),
+        .scores = scores_of(summary, arena),
+        .drift = drift,
+        .warnings = warnings_of(summary, drift, arena),
+    };
+}
+
+struct result summary_result(const struct manifest *manifest, enum outcome outcome)
+{
+    return (struct result){
+        .outcome = (int)outcome,
+        .model = manifest->model,
+        .input = manifest->input,
+        .output = manifest->output,
+        .rows = manifest->rows,
+        .scores = manifest->scores,
+        .warnings = manifest->warnings,
+    };
+}

@@ -1,0 +1,29 @@
+/* summary.h - what was counted, as manifest and result. */
+#pragma once
+
+#include "base/sha256.h"
+#include "ml/model.h"
+#include "scorer/manifest.h"
+#include "scorer/tally.h"
+
+/* A column whose PSI is above this has another distribution than in training. */
+#define SUMMARY_DRIFT_WARNING 0.25
+#define SUMMARY_DRIFT_FIGURES 5
+
+struct summary {
+    const struct score_job *job;
+    const struct places *places;
+    const struct model *model;
+    const struct tally *tally;
+    double threshold;
+    uint64_t input_bytes, output_bytes;
+    const char *input_generation;
+    char input_sha256[SHA256_HEX], output_sha256[SHA256_HEX];
+};
+
+/* Everything that the manifest holds lives in the arena afterwards. */
+void summary_manifest(const struct summary *summary, struct arena *arena,
+                      struct manifest *ret_manifest);
+
+/* The result that reports a manifest; borrows from it. */
+struct result summary_result(const struct manifest *manifest, enum outcome outcome);

@@ -1,0 +1,48 @@
+#include "scorer/tally.h"
+
+#include <math.h>
+
+#include "base/mem.h"
+
+void tally_init(struct tally *tally, const struct drift *drift)
+{
+    *tally = (struct tally){ .drift = drift };
+    tally->drift_counts = mem_zero(drift->bin_total, sizeof(*tally->drift_counts));
+}
+
+void tally_release(struct tally *tally)
+{
+    free(tally->drift_counts);
+    tally->drift_counts = NULL;
+}
+
+void tally_add_scores(struct tally *tally, const double *probabilities, size_t count,
+                      double threshold)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        sum += probabilities[i];
+        tally->above_threshold += probabilities[i] >= threshold;
+        tally->bins[lround(probabilities[i] * TALLY_BINS)]++;
+    }
+    tally->sum += sum;
+    tally->scored += count;
+}
+
+double tally_quantile(const struct tally *tally, double q)
+{
+    uint64_t rank = (uint64_t)ceil(q * (double)tally->scored), seen = 0;
+
+    for (size_t bin = 0; bin <= TALLY_BINS; bin++) {
+        seen += tally->bins[bin];
+        if (seen > 0 && seen >= rank)
+            return (double)bin / TALLY_BINS;
+    }
+    return 0;
+}
+
+double tally_mean(const struct tally *tally)
+{
+    return tally->scored ? tally->sum / (double)tally->scored : 0;
+}
