@@ -290,6 +290,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *ses
         if (connection && connection->server)
             connection_close(connection);
         return 0;
+    case LWS_CALLBACK_OPENSSL_PERFORM_CLIENT_CERT_VERIFICATION:
+        return length ? 0 : 1; /* OpenSSL's verdict; libwebsockets takes ours instead of it */
     default:
         return 0;
     }
