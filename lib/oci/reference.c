@@ -190,10 +190,10 @@ int reference_parse(const char *text, struct arena *arena, struct reference *ret
     }
     if (!*name)
         return invalid(text, "expected [registry/]repository[:tag][@digest]", err);
-    if (strlen(name) > NAME_MAXIMUM)
-        return invalid(text, "registry and repository may have 255 characters together", err);
     if (parse_name(text, name, arena, &reference, err) < 0)
         return -1;
+    if (strlen(reference.domain) + 1 + strlen(reference.repository) > NAME_MAXIMUM)
+        return invalid(text, "registry and repository may have 255 characters together", err);
     if (!reference.tag && !reference.digest)
         reference.tag = "latest";
     *ret_reference = reference;
