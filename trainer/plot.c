@@ -50,7 +50,7 @@ static void tick_label(struct buf *out, double value, bool percent, double step)
 
 static void draw_x_axis(struct buf *out, const struct plot *plot)
 {
-    double step = tick_step(plot->x_maximum - plot->x_minimum);
+    double step = plot->x_step > 0 ? plot->x_step : tick_step(plot->x_maximum - plot->x_minimum);
     for (double x = ceil(plot->x_minimum / step - 1e-9) * step; x <= plot->x_maximum + step * 1e-9;
          x += step) {
         buf_format(out, "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>",
@@ -162,13 +162,6 @@ void plot_mark(struct buf *out, const struct plot *plot, double x, const char *l
     buf_format(out, "<text class=\"note\" text-anchor=\"%s\" x=\"%.1f\" y=\"%.1f\">",
                right_half ? "end" : "start", x_of(plot, x) + (right_half ? -6 : 6), TOP + 12);
     html_text(out, label);
-    buf_string(out, "</text>");
-}
-
-void plot_note(struct buf *out, const struct plot *plot, double x, double y, const char *text)
-{
-    buf_format(out, "<text class=\"note\" x=\"%.1f\" y=\"%.1f\">", x_of(plot, x), y_of(plot, y));
-    html_text(out, text);
     buf_string(out, "</text>");
 }
 

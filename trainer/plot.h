@@ -15,6 +15,7 @@ struct plot {
     const char *title, *x_label, *y_label;
     double x_minimum, x_maximum, y_minimum, y_maximum;
     bool x_percent, y_percent; /* ticks: 0.2 as "20 %" */
+    double x_step;             /* between ticks; 0: a round one that fits */
     const char *description;   /* for those who cannot see it */
 };
 
@@ -36,8 +37,6 @@ void plot_bar(struct buf *out, const struct plot *plot, const char *class, doubl
               double height);
 /* An upright line with a short label at its top. */
 void plot_mark(struct buf *out, const struct plot *plot, double x, const char *label);
-/* Text next to a point. */
-void plot_note(struct buf *out, const struct plot *plot, double x, double y, const char *text);
 /* Legend entries from the left, below the title. */
 struct plot_legend {
     const char *class, *label;

@@ -27,7 +27,7 @@ static void scores_release(struct report_scores *scores)
     ranking_release(&scores->raw_ranking);
 }
 
-static const char *algorithm_words(enum model_algorithm algorithm)
+const char *report_algorithm(enum model_algorithm algorithm)
 {
     return algorithm == MODEL_GRADIENT_BOOSTING ? "Gradient boosted trees" : "Logistic regression";
 }
@@ -38,7 +38,7 @@ static void write_header(const struct training *training, struct buf *out)
     buf_string(out, "<header><p class=\"eyebrow\">Churn model report</p><h1>");
     html_text(out, training->job.model);
     buf_string(out, "</h1><p>");
-    buf_string(out, algorithm_words(training->final.algorithm));
+    buf_string(out, report_algorithm(training->final.algorithm));
     buf_string(out, ", version <code>");
     html_text(out, training->final.version);
     buf_string(out, "</code>, learned from ");
@@ -81,18 +81,18 @@ static void write_cards(const struct training *training, struct buf *out)
         int decimals;
     } cards[] = {
         { "pr_auc", "PR-AUC", "average precision", 3 },
-        { "lift_at_10", "Lift at 10 %", "times a random choice", 1 },
+        { "lift_at_10", "Lift at 10 %", "times chance", 1 },
         { "log_loss", "Log-loss", "lower is better", 3 },
-        { "ece", "Calibration error", "ten bins of equal size", 3 },
-        { "ks", "KS", "distance of the classes", 3 },
+        { "ece", "Calibration error", "0 is perfect", 3 },
+        { "ks", "KS", "0 to 1", 3 },
     };
     buf_string(out, "<div class=\"cards\"><div class=\"card\"><div class=\"value\">");
     html_number(out, figures_value(figures, "auc"), 3);
-    buf_string(out, "</div><div class=\"what\">AUC</div><div class=\"more\">95&nbsp;%: ");
+    buf_string(out, "</div><div class=\"what\">AUC</div><div class=\"more\">");
     html_number(out, figures_value(figures, "auc_low"), 3);
     buf_string(out, " to ");
     html_number(out, figures_value(figures, "auc_high"), 3);
-    buf_string(out, "</div></div>");
+    buf_string(out, " (95&nbsp;%)</div></div>");
     for (size_t i = 0; i < ARRAY_SIZE(cards); i++) {
         buf_string(out, "<div class=\"card\"><div class=\"value\">");
         html_number(out, figures_value(figures, cards[i].figure), cards[i].decimals);
@@ -101,19 +101,18 @@ static void write_cards(const struct training *training, struct buf *out)
     buf_string(out, "</div>\n");
 }
 
-/* The result in one sentence for people who do not read curves. */
+/* The result in one sentence, for people who do not read curves. */
 static void write_summary(const struct training *training, const struct report_scores *scores,
                           struct buf *out)
 {
     double lift = figures_value(&training->figures, "lift_at_10");
     if (isnan(lift))
         return;
-    size_t contacted = (scores->count + 5) / 10;
-    buf_string(out, "<h2>In one sentence</h2><p>Contact the ");
-    html_count(out, contacted);
-    buf_string(out, " customers with the highest scores, one in ten, and you reach ");
+    buf_string(out, "<p class=\"summary\">Contact the ");
+    html_count(out, (scores->count + 5) / 10);
+    buf_string(out, " customers with the highest scores, one in ten, and you reach <strong>");
     html_percent(out, lift / 10, 0);
-    buf_string(out, " of those who are about to leave: ");
+    buf_string(out, "</strong> of those who are about to leave: ");
     html_number(out, lift, 1);
     buf_string(out, " times as many as by chance.</p>\n");
 }
@@ -130,9 +129,9 @@ void report_write(const struct training *training, struct buf *out)
     buf_string(out, report_style);
     buf_string(out, "</style></head>\n<body><main>\n");
     write_header(training, out);
+    write_summary(training, &scores, out);
     write_warnings(training, out);
     write_cards(training, out);
-    write_summary(training, &scores, out);
     report_curves(training, &scores, out);
     report_importance(training, out);
     report_decision(training, &scores, out);

@@ -19,6 +19,9 @@ void report_write(const struct training *training, struct buf *out);
 
 extern const char report_style[]; /* CSS */
 
+/* "Gradient boosted trees": an algorithm in words. */
+const char *report_algorithm(enum model_algorithm algorithm) __attribute__((returns_nonnull));
+
 /* The held-out customers as rankings: with calibration and without. */
 struct report_scores {
     double *probabilities, *raw;

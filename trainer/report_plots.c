@@ -74,7 +74,12 @@ static void draw_gain(const struct report_scores *scores, struct buf *out)
     plot_line(out, &plot, "guide", diagonal, 2);
     plot_line(out, &plot, "guide", perfect, 3);
     plot_line(out, &plot, "model", points, count);
-    plot_end(out, NULL);
+    char caption[128];
+    snprintf(caption, sizeof(caption),
+             "The highest 10 %% hold %.0f %% of the churners, the highest 20 %% hold %.0f %%.",
+             10 * metric_lift_at(&scores->ranking, 0.1),
+             20 * metric_lift_at(&scores->ranking, 0.2));
+    plot_end(out, caption);
 }
 
 static void draw_lift(const struct report_scores *scores, struct buf *out)
@@ -92,6 +97,7 @@ static void draw_lift(const struct report_scores *scores, struct buf *out)
                                .y_label = "churners, times the average",
                                .x_minimum = 0.5,
                                .x_maximum = 10.5,
+                               .x_step = 1,
                                .y_maximum = greatest * 1.08,
                                .description = "Lift of each tenth" };
     const struct curve_point average[] = { { 0.5, 1 }, { 10.5, 1 } };

@@ -13,7 +13,7 @@ static void write_candidate(const struct training *training, size_t index, struc
     char recipe[128];
     candidate_describe(candidate, recipe, sizeof(recipe));
     buf_format(out, "<tr%s><td>", index == training->search.chosen ? " class=\"chosen\"" : "");
-    html_text(out, model_algorithm_names[candidate->algorithm]);
+    buf_string(out, report_algorithm(candidate->algorithm));
     buf_string(out, "</td><td>");
     html_text(out, recipe);
     buf_string(out, "</td><td class=\"number\">");

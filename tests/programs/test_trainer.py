@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("CHURN_BIN", ROOT / "build" / "bin")).resolve() / "churn-trainer"
-TELCO = ROOT / "manifests" / "samples" / "telco" / "history.csv"
+TELCO = ROOT / "manifests" / "samples" / "telco_history.csv"
 STAGES = ["ingest", "split", "fit", "calibrate", "evaluate", "explain", "package"]
 RUN_KEY = "0123456789abcdef0123456789abcdef"
 
