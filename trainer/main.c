@@ -68,8 +68,7 @@ static const struct program program = {
 /* Everything published is put in place at once, so there is nothing to undo. */
 static void terminate(int signal_number)
 {
-    (void)signal_number;
-    _exit(EXIT_CODE_TERMINATED);
+    _exit(128 + signal_number); /* SIGTERM: EXIT_CODE_TERMINATED */
 }
 
 static void catch_signals(void)

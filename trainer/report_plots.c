@@ -76,7 +76,7 @@ static void draw_gain(const struct report_scores *scores, struct buf *out)
     plot_line(out, &plot, "model", points, count);
     char caption[128];
     snprintf(caption, sizeof(caption),
-             "The highest 10 %% hold %.0f %% of the churners, the highest 20 %% hold %.0f %%.",
+             "The highest tenth holds %.0f %% of the churners, the highest fifth %.0f %%.",
              10 * metric_lift_at(&scores->ranking, 0.1),
              20 * metric_lift_at(&scores->ranking, 0.2));
     plot_end(out, caption);

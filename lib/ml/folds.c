@@ -7,8 +7,9 @@
 
 /* A row in the order in which folds are dealt. */
 struct card {
-    uint64_t key;  /* of the row's content: equal for duplicates         */
-    uint64_t draw; /* of the seed and the least id hash among duplicates */
+    uint64_t key;   /* of the row's content: equal for copies           */
+    uint64_t order; /* of the id: the first among copies speaks for all */
+    uint64_t draw;  /* of seed and id: decides                          */
     uint32_t row;
     uint8_t label;
 };
@@ -42,7 +43,7 @@ static int by_content(const void *left, const void *right)
     const struct card *a = left, *b = right;
     if (a->key != b->key)
         return a->key < b->key ? -1 : 1;
-    return (a->draw > b->draw) - (a->draw < b->draw);
+    return (a->order > b->order) - (a->order < b->order);
 }
 
 static int by_draw(const void *left, const void *right)
@@ -55,18 +56,21 @@ static int by_draw(const void *left, const void *right)
     return (a->key > b->key) - (a->key < b->key);
 }
 
-/* Duplicates share the least draw among them. Returns how many there are. */
-static size_t join_duplicates(struct card *cards, size_t count)
+/* Gives copies the draw of the first among them, unless there are too many.
+ * Returns how many follow another row. */
+static size_t join_copies(struct card *cards, size_t count)
 {
-    size_t duplicates = 0;
+    size_t copies = 0;
     qsort(cards, count, sizeof(*cards), by_content);
+    for (size_t i = 1; i < count; i++)
+        copies += cards[i].key == cards[i - 1].key;
+    if ((double)copies > FOLDS_COPIES_SHARE * (double)count)
+        return 0;
     for (size_t i = 1; i < count; i++) {
-        if (cards[i].key == cards[i - 1].key) {
+        if (cards[i].key == cards[i - 1].key)
             cards[i].draw = cards[i - 1].draw;
-            duplicates++;
-        }
     }
-    return duplicates;
+    return copies;
 }
 
 static void deal(struct folds *folds, struct card *cards, size_t count, double share)
@@ -98,6 +102,16 @@ void folds_list(struct folds *folds, size_t row_count)
     }
 }
 
+static struct card make_card(const struct table *table, size_t row, int64_t seed)
+{
+    const char *id = table_id(table, row);
+    return (struct card){ .key = table->row_keys[row],
+                          .order = dictionary_hash(span_of(id), 0),
+                          .draw = draw_of(seed, id),
+                          .row = (uint32_t)row,
+                          .label = table->labels[row] };
+}
+
 void folds_init(struct folds *folds, const struct table *table, int64_t seed, double share,
                 unsigned fold_count)
 {
@@ -105,9 +119,8 @@ void folds_init(struct folds *folds, const struct table *table, int64_t seed, do
                              .fold_count = fold_count };
     auto_free struct card *cards = mem_zero(table->row_count, sizeof(*cards));
     for (size_t row = 0; row < table->row_count; row++)
-        cards[row] = (struct card){ table->row_keys[row], draw_of(seed, table_id(table, row)),
-                                    (uint32_t)row, table->labels[row] };
-    folds->duplicates = join_duplicates(cards, table->row_count);
+        cards[row] = make_card(table, row, seed);
+    folds->duplicates = join_copies(cards, table->row_count);
     deal(folds, cards, table->row_count, share);
     folds_list(folds, table->row_count);
 }

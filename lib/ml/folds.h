@@ -3,7 +3,9 @@
  * Membership follows from customer ids and the seed alone, not from the order of
  * rows or what else is in the file, so another training on newer data holds out
  * the same customers. Rows that are equal but for their id stay together: a model
- * must not be tested on a copy of what it learned. */
+ * must not be tested on a copy of what it learned. Where more than
+ * FOLDS_COPIES_SHARE of the rows are such repeats, the columns simply have few
+ * values, and every row goes its own way. */
 #pragma once
 
 #include <stddef.h>
@@ -11,14 +13,15 @@
 
 #include "ml/table.h"
 
-#define FOLD_HOLDOUT UINT8_MAX /* in folds[]: not in any fold */
+#define FOLD_HOLDOUT       UINT8_MAX /* in fold[]: not in any fold */
+#define FOLDS_COPIES_SHARE 0.2
 
 struct folds {
     uint8_t *fold; /* per row of the table: 0 .. fold_count - 1, or FOLD_HOLDOUT */
     unsigned fold_count;
     uint32_t *training, *holdout; /* row numbers, ascending */
     size_t training_count, holdout_count;
-    size_t duplicates; /* rows that repeat an earlier one but for the id */
+    size_t duplicates; /* rows that repeat another one but for the id; 0 for too many */
 };
 
 /* A customer is held out when SHA-256(seed, id) as a fraction of its range is

@@ -83,26 +83,42 @@ static void shares_are_kept(void **state)
     }
 }
 
+/* 600 customers with `distinct` different contents. */
+static void repeated_customers(int distinct, struct table *ret_table)
+{
+    auto_buf struct buf file;
+    buf_init(&file, 1 * MIB);
+    buf_string(&file, "id,a,y\n");
+    for (int i = 0; i < 600; i++)
+        buf_format(&file, "c%d,%d,%d\n", i, i % distinct, i % distinct % 3 == 0);
+    struct text_source text = { { file.data, file.length }, 0 };
+    struct byte_source source = text_source(&text);
+    struct err err = { 0 };
+    assert_int_equal(table_read("h.csv", &source, &options, ret_table, &err), 0);
+}
+
 static void copies_stay_together(void **state)
 {
     (void)state;
-    auto_buf struct buf file;
-    buf_init(&file, 1 * MIB);
-    buf_string(&file, "id,a,b,y\n");
-    for (int i = 0; i < 600; i++) /* three copies of each */
-        buf_format(&file, "c%d,%d,%d,%d\n", i, i % 200, i % 7 * 0, i % 200 % 3 == 0);
-    struct text_source text = { { file.data, file.length }, 0 };
-    struct byte_source source = text_source(&text);
     auto_table struct table table = { 0 };
     auto_folds struct folds folds;
-    struct err err = { 0 };
-    assert_int_equal(table_read("h.csv", &source, &options, &table, &err), 0);
+    repeated_customers(550, &table);
     folds_init(&folds, &table, 7, 0.2, 5);
-    assert_int_equal(folds.duplicates, 400);
-    for (size_t row = 0; row < 200; row++) {
-        assert_int_equal(folds.fold[row], folds.fold[row + 200]);
-        assert_int_equal(folds.fold[row], folds.fold[row + 400]);
-    }
+    assert_int_equal(folds.duplicates, 50);
+    for (size_t row = 0; row < 50; row++)
+        assert_int_equal(folds.fold[row], folds.fold[row + 550]);
+    assert_in_range(folds.holdout_count, 80, 160);
+}
+
+static void few_values_are_no_copies(void **state)
+{
+    (void)state;
+    auto_table struct table table = { 0 };
+    auto_folds struct folds folds;
+    repeated_customers(12, &table);
+    folds_init(&folds, &table, 7, 0.2, 5);
+    assert_int_equal(folds.duplicates, 0);
+    assert_in_range(folds.holdout_count, 80, 160);
 }
 
 int main(void)
@@ -111,6 +127,7 @@ int main(void)
         cmocka_unit_test(same_customers_are_held_out),
         cmocka_unit_test(shares_are_kept),
         cmocka_unit_test(copies_stay_together),
+        cmocka_unit_test(few_values_are_no_copies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
