@@ -138,16 +138,13 @@ static void say_running(struct batch_pass *pass)
 /* Creates the Job that status names, once every other is gone. */
 static void create_job(struct batch_pass *pass, const struct image_lookup *image)
 {
-    bool retry = true;
-    const char *refusal = run_refusal(&pass->view->object, pass->plan, pass->status.job, &retry);
+    const char *refusal, *job = pass->status.job;
+    bool may_create = run_may_create(&pass->view->object, pass->plan, job, &refusal);
     say_running(pass);
     if (refusal)
         batch_say(pass, REASON_Pending, false, true, REASON_JobRejected, refusal);
-    for (size_t i = 0; i < pass->view->object.job_count; i++)
-        if (pass->view->object.jobs[i].state == JOB_UNFINISHED)
-            return;
-    if (retry)
-        plan_create_job(pass->plan, pass->status.job, pass->run_key, build_job(pass, image));
+    if (may_create)
+        plan_create_job(pass->plan, job, pass->run_key, build_job(pass, image));
 }
 
 /* A Job of a run that was decided is not there: it is made again, from status. */

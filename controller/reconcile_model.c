@@ -161,15 +161,12 @@ static void say_training(struct model_pass *pass)
 static void create_job(struct model_pass *pass)
 {
     const struct training_status *training = pass->status.training;
-    bool retry = true;
-    const char *refusal = run_refusal(&pass->view->object, pass->plan, training->job, &retry);
+    const char *refusal;
+    bool may_create = run_may_create(&pass->view->object, pass->plan, training->job, &refusal);
     say_training(pass);
     if (refusal)
         model_say(pass, false, true, REASON_JobRejected, refusal);
-    for (size_t i = 0; i < pass->view->object.job_count; i++)
-        if (pass->view->object.jobs[i].state == JOB_UNFINISHED)
-            return;
-    if (retry)
+    if (may_create)
         plan_create_job(pass->plan, training->job, training->run_key, build_job(pass));
 }
 
@@ -202,6 +199,7 @@ static struct last_training *end_training(struct model_pass *pass, const char *o
     last->finished_at_ms = pass->view->object.now_ms;
     pass->status.last_training = last;
     pass->plan->outcome = outcome;
+    model_say(pass, false, false, NULL, NULL);
     return last;
 }
 

@@ -42,18 +42,28 @@ bool run_clear_others(const struct object_view *view, struct plan *plan, const c
     return found;
 }
 
-const char *run_refusal(const struct object_view *view, struct plan *plan, const char *name,
-                        bool *ret_retry)
+/* The refusal of this Job since the spec was last changed, or NULL. */
+static const struct job_refusal *find_refusal(const struct object_view *view, const char *name)
 {
     const struct job_refusal *refusal = view->refusal;
-    if (!refusal || strcmp(refusal->job, name) != 0 ||
-        refusal->generation != view->metadata.generation)
-        return NULL;
-    int64_t due_ms = refusal->refused_ms + REFUSAL_RETRY_MS;
-    *ret_retry = view->now_ms >= due_ms;
-    if (!*ret_retry)
-        plan_requeue(plan, due_ms - view->now_ms);
-    return refusal->message;
+    return refusal && strcmp(refusal->job, name) == 0 &&
+                   refusal->generation == view->metadata.generation
+               ? refusal
+               : NULL;
+}
+
+bool run_may_create(const struct object_view *view, struct plan *plan, const char *name,
+                    const char **ret_refusal)
+{
+    const struct job_refusal *refusal = find_refusal(view, name);
+    *ret_refusal = refusal ? refusal->message : NULL;
+    for (size_t i = 0; i < view->job_count; i++)
+        if (view->jobs[i].state == JOB_UNFINISHED && strcmp(view->jobs[i].name, name) != 0)
+            return false;
+    int64_t wait_ms = refusal ? refusal->refused_ms + REFUSAL_RETRY_MS - view->now_ms : 0;
+    if (wait_ms > 0)
+        plan_requeue(plan, wait_ms);
+    return wait_ms <= 0;
 }
 
 /* --- ended Jobs ---------------------------------------------------------- */
@@ -209,6 +219,11 @@ static const struct job_view *ask_for_job(const struct object_view *view, struct
                                           const char *name, struct run *run)
 {
     const struct job_fact *fact = view->facts.job;
+    const char *refusal;
+    if (!run_may_create(view, plan, name, &refusal)) {
+        run->state = RUN_MISSING; /* nothing depends on the answer yet */
+        return NULL;
+    }
     if (!fact || strcmp(fact->name, name) != 0) {
         plan_need(plan, &(struct fact_request){ .kind = FACT_JOB, .argument = name });
         return NULL;

@@ -11,7 +11,7 @@
 
 enum run_state {
     RUN_WAITING,   /* not known yet: a look-up or an event will tell            */
-    RUN_MISSING,   /* the API server has no such Job                            */
+    RUN_MISSING,   /* there is no such Job, as far as one may be created         */
     RUN_WORKING,   /* unfinished                                                */
     RUN_TROUBLED,  /* unfinished, and its pod does not start: message           */
     RUN_SUCCEEDED, /* result                                                    */
@@ -40,10 +40,11 @@ int64_t run_next_attempt(const struct object_view *view, const char *run_key);
  * whether any is still there, being deleted or not. */
 bool run_clear_others(const struct object_view *view, struct plan *plan, const char *name);
 
-/* The API server's refusal of this Job, or NULL. When it is old enough to try
- * again, *ret_retry is true; otherwise the key is requeued for then. */
-const char *run_refusal(const struct object_view *view, struct plan *plan, const char *name,
-                        bool *ret_retry);
+/* Whether the Job that status names may be created now: no other Job of the owner
+ * is unfinished, and the API server did not just refuse this one.
+ * *ret_refusal is what it said, NULL when it did not. Requeues for the next try. */
+bool run_may_create(const struct object_view *view, struct plan *plan, const char *name,
+                    const char **ret_refusal);
 
 /* Writes the difference of two status structs as a merge patch; members that the
  * table does not know are left alone. Conditions alone are no reason to write

@@ -1,0 +1,541 @@
+#include "base/limits.h"
+#include "base/num.h"
+#include "contract/job.h"
+#include "contract/reasons.h"
+#include "job_builder.h"
+#include "world.h"
+
+#define START_MS   1767225600000 /* 2026-01-01 */
+#define ROUNDS     40
+#define VERSION_OF "%.16s" /* a version made from a run key */
+
+static json_t *parse(const char *text)
+{
+    struct err err;
+    json_t *value = jx_parse(span_of(text), LIMIT_JSON_DOCUMENT, "test", &err);
+    if (!value)
+        fail_msg("%s: %s", text, err.message);
+    return value;
+}
+
+void world_init(struct world *world)
+{
+    *world = (struct world){ .objects = json_object(),
+                             .pods = json_object(),
+                             .now_ms = START_MS,
+                             .trainer_digest = DIGEST_A,
+                             .other_digest = DIGEST_S,
+                             .budget = -1 };
+}
+
+void world_release(struct world *world)
+{
+    json_decref(world->objects);
+    json_decref(world->pods);
+    arena_release(&world->arena);
+}
+
+/* --- objects ------------------------------------------------------------- */
+
+static const char *key_of(struct world *world, const char *kind, const char *name)
+{
+    return arena_format(&world->arena, "%s/%s", kind, name);
+}
+
+json_t *world_get(const struct world *world, const char *kind, const char *name)
+{
+    auto_free char *key = mem_format("%s/%s", kind, name);
+    return json_object_get(world->objects, key);
+}
+
+void world_remove(struct world *world, const char *kind, const char *name)
+{
+    json_object_del(world->objects, key_of(world, kind, name));
+}
+
+static void touch(struct world *world, json_t *object)
+{
+    json_object_set_new(json_object_get(object, "metadata"), "resourceVersion",
+                        json_sprintf("%" PRId64, ++world->version));
+}
+
+void world_add(struct world *world, const char *kind, const char *name, const char *spec)
+{
+    char created[NUM_TIME_TEXT];
+    num_format_time(world->now_ms, created);
+    json_t *object = json_pack("{ss s{ss ss so si ss} so}", "kind", kind, "metadata", "namespace",
+                               "bank", "name", name, "uid", json_sprintf("uid-%s-%s", kind, name),
+                               "generation", 1, "creationTimestamp", created, "spec", parse(spec));
+    touch(world, object);
+    json_object_set_new(world->objects, key_of(world, kind, name), object);
+}
+
+void world_add_model(struct world *world)
+{
+    world_add(world, "ChurnModel", "m",
+              "{\"image\": \"" TRAINER "\", \"data\": {\"uri\": \"file:///data/history.csv\", "
+              "\"target\": \"Exited\", \"id\": \"CustomerId\"}, \"artifacts\": {\"uri\": "
+              "\"file:///data/models/\"}}");
+}
+
+void world_add_batch(struct world *world, const char *name)
+{
+    auto_free char *spec = mem_format(
+        "{\"modelRef\": {\"name\": \"m\"}, \"input\": {\"uri\": \"file:///data/%s.csv\"}, "
+        "\"output\": {\"uri\": \"file:///out/\"}}",
+        name);
+    world_add(world, "ChurnBatch", name, spec);
+}
+
+void world_edit(struct world *world, const char *kind, const char *name, const char *patch)
+{
+    json_t *object = world_get(world, kind, name), *metadata = json_object_get(object, "metadata");
+    auto_json json_t *change = parse(patch);
+    json_object_set_new(object, "spec", jx_merge_apply(json_object_get(object, "spec"), change));
+    json_object_set_new(metadata, "generation",
+                        json_integer(jx_int(metadata, "generation", 0) + 1));
+    touch(world, object);
+}
+
+/* --- views --------------------------------------------------------------- */
+
+static bool has_kind(const char *key, const char *kind)
+{
+    return strncmp(key, kind, strlen(kind)) == 0 && key[strlen(kind)] == '/';
+}
+
+static void view_jobs(const struct world *world, const char *uid, struct arena *arena,
+                      struct object_view *view)
+{
+    struct job_view *jobs = arena_zero(arena, json_object_size(world->objects), sizeof(*jobs));
+    const char *key;
+    json_t *object;
+    json_object_foreach(world->objects, key, object)
+    {
+        if (!has_kind(key, "Job") || strcmp(job_owner_uid(object), uid) != 0)
+            continue;
+        json_t *reduced = project_job(object);
+        job_view_decode(reduced, arena, &jobs[view->job_count++]);
+        json_decref(reduced);
+    }
+    view->jobs = jobs;
+}
+
+static void view_object(struct world *world, const json_t *object, struct arena *arena,
+                        struct object_view *view)
+{
+    static const char *roots[] = { "/data/weekly" };
+    static const struct settings settings = { TRAINER, SCORER, { roots, 1 } };
+    metadata_decode(object, arena, &view->metadata);
+    view->raw_status = json_object_get(object, "status");
+    view_jobs(world, view->metadata.uid, arena, view);
+    view->facts = (struct facts){ world->images,  world->image_count,
+                                  world->folders, world->folder_count,
+                                  NULL,           NULL };
+    if (world->job_fact.name)
+        view->facts.job = &world->job_fact;
+    if (world->pods_fact.job)
+        view->facts.pods = &world->pods_fact;
+    if (world->refusal.job)
+        view->refusal = &world->refusal;
+    view->settings = &settings;
+    view->now_ms = world->now_ms;
+    view->seen_ms = view->metadata.created_ms;
+}
+
+static void view_rivals(struct world *world, const json_t *self, struct arena *arena,
+                        struct batch_view *view)
+{
+    struct output_rival *rivals =
+        arena_zero(arena, json_object_size(world->objects), sizeof(*rivals));
+    const char *key, *mine = jx_string(self, "spec", "output", "uri", NULL);
+    json_t *object;
+    json_object_foreach(world->objects, key, object)
+    {
+        struct metadata metadata;
+        struct batch_status status;
+        if (!has_kind(key, "ChurnBatch") || object == self)
+            continue;
+        metadata_decode(object, arena, &metadata);
+        assert_int_equal(
+            0, batch_status_decode(json_object_get(object, "status"), arena, &status, NULL));
+        const char *theirs = jx_string(object, "spec", "output", "uri", NULL);
+        if (batch_is_finished(&status) ||
+            strcmp(batch_output_uri(mine, view->object.metadata.name, arena),
+                   batch_output_uri(theirs, metadata.name, arena)) != 0)
+            continue;
+        rivals[view->rival_count++] =
+            (struct output_rival){ metadata.namespace_, metadata.name, metadata.created_ms,
+                                   status.job != NULL };
+    }
+    view->rivals = rivals;
+}
+
+static void reconcile(struct world *world, const char *kind, json_t *object, struct plan *plan)
+{
+    auto_arena struct arena arena = { 0 };
+    if (strcmp(kind, "ChurnModel") == 0) {
+        struct model_view view = { .raw_spec = json_object_get(object, "spec"),
+                                   .asked = world->asked };
+        view_object(world, object, &arena, &view.object);
+        reconcile_model(&view, plan);
+        return;
+    }
+    struct batch_view view = { 0 };
+    struct model_of_batch model = { 0 };
+    auto_json json_t *reduced = project_batch(object);
+    view.raw_spec = json_object_get(reduced, "spec");
+    view_object(world, reduced, &arena, &view.object);
+    view_rivals(world, object, &arena, &view);
+    const char *name = jx_string(object, "spec", "modelRef", "name", NULL);
+    const json_t *found = name ? world_get(world, "ChurnModel", name) : NULL;
+    if (found) {
+        metadata_decode(found, &arena, &model.metadata);
+        model.raw_spec = json_object_get(found, "spec");
+        model.raw_status = json_object_get(found, "status");
+        view.model = &model;
+    }
+    reconcile_batch(&view, plan);
+}
+
+/* --- applying plans ------------------------------------------------------ */
+
+static void answer_image(struct world *world, const char *reference)
+{
+    size_t i = 0;
+    while (i < world->image_count && strcmp(world->images[i].reference, reference) != 0)
+        i++;
+    assert_true(i < ARRAY_SIZE(world->images));
+    struct image_fact *fact = &world->images[i];
+    if (i == world->image_count) {
+        world->image_count++;
+        fact->reference = arena_strdup(&world->arena, reference);
+    }
+    fact->checked_ms = world->now_ms;
+    fact->error = world->registry;
+    fact->message = world->registry == IMAGE_OK ? NULL : "connection refused";
+    if (world->registry != IMAGE_OK) {
+        if (fact->failing_since_ms == 0)
+            fact->failing_since_ms = world->now_ms;
+        return;
+    }
+    fact->failing_since_ms = 0;
+    fact->digest = strcmp(reference, TRAINER) == 0 ? world->trainer_digest : world->other_digest;
+}
+
+static void answer_folder(struct world *world, const char *uri)
+{
+    size_t i = 0;
+    while (i < world->folder_count && strcmp(world->folders[i].uri, uri) != 0)
+        i++;
+    assert_true(i < ARRAY_SIZE(world->folders));
+    world->folder_count += i == world->folder_count;
+    world->folders[i] = (struct folder_fact){
+        .uri = arena_strdup(&world->arena, uri),
+        .newest_uri = world->newest,
+        .generation = world->generation,
+        .checked_ms = world->now_ms,
+        .message = world->listing_fails ? "permission denied" : NULL,
+    };
+}
+
+static void answer(struct world *world, const struct fact_request *need)
+{
+    const json_t *job;
+    const char *argument = arena_strdup(&world->arena, need->argument);
+    switch (need->kind) {
+    case FACT_IMAGE:
+        answer_image(world, argument);
+        break;
+    case FACT_FOLDER:
+        answer_folder(world, argument);
+        break;
+    case FACT_JOB:
+        job = world_get(world, "Job", argument);
+        world->job_fact = (struct job_fact){ .name = argument, .exists = job != NULL };
+        if (job)
+            job_view_decode(job, &world->arena, &world->job_fact.job);
+        break;
+    case FACT_PODS:
+        pods_fact_decode(argument, json_object_get(world->pods, argument), &world->arena,
+                         &world->pods_fact);
+        break;
+    }
+}
+
+static void write_status(struct world *world, json_t *object, const struct plan *plan,
+                         const json_t *patch)
+{
+    json_t *status = json_object_get(object, "status");
+    auto_json json_t *empty = json_object();
+    json_object_set_new(object, "status",
+                        jx_merge_apply(status ? status : empty, json_object_get(patch, "status")));
+    touch(world, object);
+    world->status_writes++;
+    if (plan->skipped_counted)
+        world->asked = 0;
+}
+
+static void create_job(struct world *world, const json_t *owner, const struct action *action)
+{
+    char started[NUM_TIME_TEXT];
+    if (world->refuses_jobs) {
+        world->refusal = (struct job_refusal){
+            .job = arena_strdup(&world->arena, action->create.name),
+            .message = "spec.template: Invalid value",
+            .refused_ms = world->now_ms,
+            .generation = jx_int(json_object_get(owner, "metadata"), "generation", 0),
+        };
+        return;
+    }
+    if (world_get(world, "Job", action->create.name))
+        fail_msg("Job %s exists", action->create.name);
+    json_t *job = json_deep_copy(action->create.object);
+    num_format_time(world->now_ms, started);
+    json_object_set_new(json_object_get(job, "metadata"), "uid",
+                        json_sprintf("uid-job-%" PRId64, ++world->sequence));
+    json_object_set_new(job, "status",
+                        json_pack("{ss si si}", "startTime", started, "active", 1, "ready", 1));
+    json_object_set_new(world->objects, key_of(world, "Job", action->create.name), job);
+    world->created++;
+    world->refusal = (struct job_refusal){ 0 };
+}
+
+static void delete_job(struct world *world, const struct action *action)
+{
+    json_t *job = world_get(world, "Job", action->delete_.name);
+    world->deleted++;
+    if (!job || strcmp(jx_string(job, "metadata", "uid", NULL), action->delete_.uid) != 0)
+        return;
+    if (world->slow_deletion)
+        json_object_set_new(json_object_get(job, "metadata"), "deletionTimestamp",
+                            json_string("2026-01-01T00:00:00Z"));
+    else
+        world_remove(world, "Job", action->delete_.name);
+}
+
+static void apply(struct world *world, json_t *object, const struct plan *plan,
+                  const struct action *action)
+{
+    switch (action->kind) {
+    case ACTION_WRITE_STATUS:
+        write_status(world, object, plan, action->patch);
+        break;
+    case ACTION_DELETE_JOB:
+        delete_job(world, action);
+        break;
+    case ACTION_CREATE_JOB:
+        create_job(world, object, action);
+        break;
+    case ACTION_EVENT:
+        world->events++;
+        world->warnings += action->event.warning;
+        world->last_event = arena_strdup(&world->arena, action->event.reason);
+        break;
+    case ACTION_NEED_FACT:
+        answer(world, &action->need);
+        break;
+    case ACTION_WAKE:
+        world->asked += action->wake.asked;
+        break;
+    }
+}
+
+static bool is_write(const struct action *action)
+{
+    return action->kind == ACTION_WRITE_STATUS || action->kind == ACTION_CREATE_JOB ||
+           action->kind == ACTION_DELETE_JOB;
+}
+
+bool world_step(struct world *world, const char *kind, const char *name)
+{
+    auto_plan struct plan plan;
+    json_t *object = world_get(world, kind, name);
+    plan_init(&plan);
+    if (!object)
+        return false;
+    reconcile(world, kind, object, &plan);
+    assert_null(plan.problem);
+    world->job_fact = (struct job_fact){ 0 };
+    world->pods_fact = (struct pods_fact){ 0 };
+    for (size_t i = 0; i < plan.count && !world->killed; i++) {
+        if (is_write(&plan.actions[i]) && world->budget == 0)
+            world->killed = true;
+        else
+            apply(world, object, &plan, &plan.actions[i]);
+        world->budget -= is_write(&plan.actions[i]) && world->budget > 0;
+    }
+    return plan.count > 0;
+}
+
+/* Facts about a single Job are for the object that asked: it is stepped until
+ * its plan is empty before another is. */
+static bool settle_object(struct world *world, const char *key)
+{
+    const char *slash = strchr(key, '/');
+    const char *kind = arena_strndup(&world->arena, key, (size_t)(slash - key));
+    const char *name = arena_strdup(&world->arena, slash + 1);
+    for (int round = 0; round < ROUNDS; round++)
+        if (world->killed || !world_step(world, kind, name))
+            return round > 0;
+    fail_msg("%s does not come to rest: %s", key, world->last_event);
+    return false;
+}
+
+void world_settle(struct world *world)
+{
+    bool changed = true;
+    for (int round = 0; changed && !world->killed; round++) {
+        auto_json json_t *keys = json_array();
+        const char *key;
+        json_t *object;
+        json_object_foreach(world->objects, key, object)
+        {
+            if (!has_kind(key, "Job"))
+                json_array_append_new(keys, json_string(key));
+        }
+        changed = false;
+        for (size_t i = 0; i < json_array_size(keys); i++)
+            changed |= settle_object(world, json_string_value(json_array_get(keys, i)));
+        if (round == ROUNDS)
+            fail_msg("the world does not come to rest");
+    }
+}
+
+void world_restart(struct world *world)
+{
+    world->image_count = world->folder_count = 0;
+    memset(world->images, 0, sizeof(world->images));
+    world->refusal = (struct job_refusal){ 0 };
+    world->asked = 0;
+    world->killed = false;
+    world->budget = -1;
+}
+
+/* --- Jobs ---------------------------------------------------------------- */
+
+static bool is_unfinished(const json_t *job)
+{
+    return !jx_get(job, "status", "conditions", NULL);
+}
+
+const char *world_running(const struct world *world)
+{
+    const char *key;
+    json_t *object;
+    json_object_foreach(world->objects, key, object)
+    {
+        if (has_kind(key, "Job") && is_unfinished(object))
+            return jx_string(object, "metadata", "name", NULL);
+    }
+    return NULL;
+}
+
+int world_jobs(const struct world *world)
+{
+    int count = 0;
+    const char *key;
+    json_t *object;
+    json_object_foreach(world->objects, key, object)
+    {
+        count += has_kind(key, "Job");
+    }
+    return count;
+}
+
+void world_end(struct world *world, const char *type, const char *reason, const char *message)
+{
+    const char *name = world_running(world);
+    assert_non_null(name);
+    json_t *job = world_get(world, "Job", name);
+    json_object_set_new(job, "status",
+                        json_pack("{s[{ss ss ss ss}]}", "conditions", "type", type, "status",
+                                  "True", "reason", reason, "message", message));
+    touch(world, job);
+}
+
+static void add_pod(struct world *world, const char *job, int exit_code, const char *reason,
+                    const char *message)
+{
+    json_t *pods = json_pack("[{s{s[{ss s{s{si ss ss}}}]}}]", "status", "containerStatuses", "name",
+                             JOB_CONTAINER, "state", "terminated", "exitCode", exit_code, "reason",
+                             reason, "message", message ? message : "");
+    json_object_set_new(world->pods, job, pods);
+}
+
+/* What the program of this Job reports. */
+static char *result_of(const json_t *job)
+{
+    const char *text =
+        jx_string(job, "spec", "template", "metadata", "annotations", JOB_ANNOTATION, NULL);
+    auto_json json_t *document = parse(text);
+    if (strcmp(jx_string(document, "kind", NULL), "Train") == 0)
+        return mem_format("{\"outcome\": \"Trained\", \"model\": {\"version\": \"" VERSION_OF
+                          "\", \"uri\": \"file:///data/models/bank.m/" VERSION_OF "/\"}, "
+                          "\"metrics\": [{\"name\": \"auc\", \"value\": \"0.87\"}]}",
+                          jx_string(document, "runKey", NULL), jx_string(document, "runKey", NULL));
+    return mem_format("{\"outcome\": \"Scored\", \"model\": {\"version\": \"%s\"}, \"input\": "
+                      "{\"bytes\": 10}, \"output\": {\"uri\": \"%s\", \"bytes\": 20}, \"rows\": "
+                      "{\"read\": 5, \"scored\": 4, \"rejected\": 1}, \"scores\": "
+                      "{\"aboveThreshold\": 2, \"mean\": \"0.2\"}}",
+                      jx_string(document, "model", "version", NULL),
+                      jx_string(document, "output", "uri", NULL));
+}
+
+void world_succeed(struct world *world)
+{
+    const char *name = world_running(world);
+    assert_non_null(name);
+    auto_free char *result = result_of(world_get(world, "Job", name));
+    add_pod(world, name, 0, "Completed", result);
+    world_end(world, "Complete", "CompletionsReached", "");
+}
+
+void world_fail(struct world *world, int exit_code, const char *message)
+{
+    const char *name = world_running(world);
+    assert_non_null(name);
+    add_pod(world, name, exit_code, exit_code == 137 ? "OOMKilled" : "Error", message);
+    world_end(world, "Failed", "PodFailurePolicy", "Container churn failed");
+}
+
+/* --- status -------------------------------------------------------------- */
+
+const char *world_status(const struct world *world, const char *kind, const char *name, ...)
+{
+    const json_t *value = json_object_get(world_get(world, kind, name), "status");
+    va_list path;
+    va_start(path, name);
+    for (const char *member; (member = va_arg(path, const char *)) != NULL;)
+        value = json_object_get(value, member);
+    va_end(path);
+    const char *text = json_string_value(value);
+    return text ? text : "";
+}
+
+static const json_t *find_condition(const struct world *world, const char *kind, const char *name,
+                                    const char *type)
+{
+    const json_t *list = jx_get(world_get(world, kind, name), "status", "conditions", NULL);
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (strcmp(jx_string(json_array_get(list, i), "type", NULL), type) == 0)
+            return json_array_get(list, i);
+    return NULL;
+}
+
+const char *world_condition(struct world *world, const char *kind, const char *name,
+                            const char *type)
+{
+    const json_t *condition = find_condition(world, kind, name, type);
+    if (!condition)
+        return "";
+    return arena_format(&world->arena, "%s %s", jx_string(condition, "status", NULL),
+                        jx_string(condition, "reason", NULL));
+}
+
+const char *world_message(const struct world *world, const char *kind, const char *name,
+                          const char *type)
+{
+    const char *message = jx_string(find_condition(world, kind, name, type), "message", NULL);
+    return message ? message : "";
+}
