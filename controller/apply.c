@@ -1,0 +1,384 @@
+#include "apply.h"
+
+#include "job_builder.h"
+#include "project.h"
+
+struct round {
+    const struct applier *applier;
+    void *owner;
+    enum object_kind kind;
+    struct metadata metadata; /* texts live in the plan's arena */
+    int64_t asked;
+    struct plan plan;
+    size_t next;
+    struct kube_call *call; /* the request that is out; the round's next step is its callback */
+    bool again;             /* an answer is there already: another round at once */
+};
+
+void *round_owner(const struct round *round)
+{
+    return round->owner;
+}
+
+const struct plan *round_plan(const struct round *round)
+{
+    return &round->plan;
+}
+
+static bool step(struct round *round);
+
+static void end(struct round *round, enum round_outcome outcome, const struct err *failure)
+{
+    round->applier->ended(round->applier->context, round, outcome, failure);
+    plan_release(&round->plan);
+    free(round);
+}
+
+static void next_action(struct round *round)
+{
+    round->next++;
+    (void)step(round);
+}
+
+static const struct action *current(const struct round *round)
+{
+    return &round->plan.actions[round->next];
+}
+
+/* NULL when the object was deleted meanwhile. */
+static struct memo *memo_of_round(const struct round *round)
+{
+    return memo_find(round->applier->memos, round->metadata.uid);
+}
+
+static void count_api(const struct round *round, enum api_verb verb, int success_code,
+                      const struct err *failure)
+{
+    metrics_count_api(round->applier->metrics, verb, success_code, failure);
+}
+
+/* --- WRITE_STATUS ------------------------------------------------------------ */
+
+static void remember_version(const struct round *round, const json_t *object)
+{
+    const char *version = jx_string(object, "metadata", "resourceVersion", NULL);
+    struct memo *memo = memo_of_round(round);
+
+    if (memo && version)
+        memo_wrote_status(memo, version);
+}
+
+/* The object after a conflict: the cache has to show this one at least. */
+static void object_read_again(void *context, json_t *object, const struct err *failure)
+{
+    struct round *round = context;
+
+    count_api(round, API_GET, 200, failure);
+    if (failure && failure->kind != ERR_NOT_FOUND) {
+        end(round, ROUND_FAILED, failure);
+        return;
+    }
+    if (object)
+        remember_version(round, object);
+    end(round, ROUND_AGAIN, NULL);
+}
+
+static void count_decisions(const struct round *round)
+{
+    struct metrics *metrics = round->applier->metrics;
+    struct memo *memo = memo_of_round(round);
+
+    metrics_count_word(&metrics->decisions, round->plan.decision);
+    metrics_count_word(&metrics->outcomes[round->kind], round->plan.outcome);
+    if (memo && round->plan.skipped_counted)
+        memo->asked -= round->asked; /* more may have asked meanwhile */
+}
+
+static void status_written(void *context, json_t *object, const struct err *failure)
+{
+    struct round *round = context;
+    const struct metadata *metadata = &round->metadata;
+
+    count_api(round, API_PATCH, 200, failure);
+    if (!failure) {
+        remember_version(round, object);
+        count_decisions(round);
+        next_action(round);
+    } else if (failure->kind == ERR_CONFLICT) {
+        round->call = kube_get(round->applier->client, &object_resources[round->kind],
+                               metadata->namespace_, metadata->name, object_read_again, round);
+    } else if (failure->kind == ERR_NOT_FOUND) {
+        end(round, ROUND_DONE, NULL); /* deleted: its event is on the way */
+    } else {
+        end(round, ROUND_FAILED, failure);
+    }
+}
+
+static void write_status(struct round *round)
+{
+    const struct metadata *metadata = &round->metadata;
+    json_t *patch auto_json = json_copy(current(round)->patch);
+
+    json_object_set_new(patch, "metadata",
+                        json_pack("{s:s, s:s}", "uid", metadata->uid, "resourceVersion",
+                                  metadata->resource_version));
+    round->call =
+        kube_patch(round->applier->client, &object_resources[round->kind], metadata->namespace_,
+                   metadata->name, "status", patch, status_written, round);
+}
+
+/* --- DELETE_JOB -------------------------------------------------------------- */
+
+static void expect_job(const struct round *round, const json_t *job)
+{
+    const char *uid = jx_string(job, "metadata", "uid", NULL);
+    const char *name = jx_string(job, "metadata", "name", NULL);
+    const char *version = jx_string(job, "metadata", "resourceVersion", NULL);
+    struct memo *memo = memo_of_round(round);
+
+    if (memo && uid && name && version)
+        memo_wrote_job(memo, name, uid, version);
+}
+
+static void job_deleted(void *context, json_t *object, const struct err *failure)
+{
+    struct round *round = context;
+    const struct action *action = current(round);
+    struct memo *memo = memo_of_round(round);
+    const char *kind = jx_string(object, "kind", NULL);
+
+    count_api(round, API_DELETE, 200, failure);
+    if (failure && failure->kind != ERR_NOT_FOUND && failure->kind != ERR_CONFLICT) {
+        end(round, ROUND_FAILED, failure);
+        return;
+    }
+    if (!failure && kind && strcmp(kind, "Job") == 0)
+        expect_job(round, object);
+    else if (memo)
+        memo_wrote_job(memo, action->delete_.name, action->delete_.uid, NULL);
+    round->applier->metrics->jobs_deleted[round->kind]++;
+    next_action(round);
+}
+
+static void delete_job(struct round *round)
+{
+    const struct action *action = current(round);
+
+    round->call = kube_delete(
+        round->applier->client, &object_resources[OBJECT_JOB], round->metadata.namespace_,
+        action->delete_.name,
+        &(struct kube_delete_options){ .uid = action->delete_.uid, .propagation = "Foreground" },
+        job_deleted, round);
+}
+
+/* --- CREATE_JOB -------------------------------------------------------------- */
+
+static void job_is_there(struct round *round, const json_t *job)
+{
+    struct memo *memo = memo_of_round(round);
+
+    expect_job(round, job);
+    if (memo)
+        memo_clear_refusal(memo);
+    next_action(round);
+}
+
+static void refuse(struct round *round, const char *message)
+{
+    struct memo *memo = memo_of_round(round);
+
+    if (memo)
+        memo_set_refusal(memo, current(round)->create.name, message,
+                         clock_wall_ms(round->applier->clock), round->metadata.generation);
+    end(round, ROUND_AGAIN, NULL);
+}
+
+/* Another attempt of the same Job cannot succeed until something changes. */
+static bool is_refusal(const struct err *failure)
+{
+    return failure->kind == ERR_INVALID || failure->kind == ERR_TOO_BIG ||
+           failure->kind == ERR_UNSUPPORTED ||
+           (failure->kind == ERR_DENIED && failure->http_status == 403);
+}
+
+static bool is_same_run(const struct round *round, const json_t *job)
+{
+    const char *owner = job_owner_uid(job);
+    const char *run_key = jx_string(job, "metadata", "labels", LABEL_RUN, NULL);
+
+    return owner && run_key && strcmp(owner, round->metadata.uid) == 0 &&
+           strcmp(run_key, current(round)->create.run_key) == 0;
+}
+
+/* The Job that has the name already. */
+static void existing_job_read(void *context, json_t *object, const struct err *failure)
+{
+    struct round *round = context;
+    char *message auto_free = NULL;
+
+    count_api(round, API_GET, 200, failure);
+    if (failure) { /* deleted since: the next round creates it */
+        end(round, failure->kind == ERR_NOT_FOUND ? ROUND_AGAIN : ROUND_FAILED, failure);
+        return;
+    }
+    if (!is_same_run(round, object)) {
+        message = mem_format("a Job named %s exists and belongs to something else",
+                             current(round)->create.name);
+        refuse(round, message);
+    } else if (jx_string(object, "metadata", "deletionTimestamp", NULL)) {
+        end(round, ROUND_DONE, NULL); /* the event of its end wakes the key */
+    } else {
+        job_is_there(round, object);
+    }
+}
+
+static void job_created(void *context, json_t *object, const struct err *failure)
+{
+    struct round *round = context;
+
+    count_api(round, API_CREATE, 201, failure);
+    if (!failure) {
+        round->applier->metrics->jobs_created[round->kind]++;
+        job_is_there(round, object);
+    } else if (failure->kind == ERR_EXISTS) {
+        round->call = kube_get(round->applier->client, &object_resources[OBJECT_JOB],
+                               round->metadata.namespace_, current(round)->create.name,
+                               existing_job_read, round);
+    } else if (is_refusal(failure)) {
+        refuse(round, failure->message);
+    } else {
+        end(round, ROUND_FAILED, failure);
+    }
+}
+
+static void create_job(struct round *round)
+{
+    round->call =
+        kube_create(round->applier->client, &object_resources[OBJECT_JOB],
+                    round->metadata.namespace_, current(round)->create.object, job_created, round);
+}
+
+/* --- actions without a request ------------------------------------------------ */
+
+static void record_event(const struct round *round)
+{
+    const struct action *action = current(round);
+    const struct metadata *metadata = &round->metadata;
+
+    recorder_event(
+        round->applier->recorder,
+        &(struct event){ .subject = { API_VERSION, object_resources[round->kind].kind,
+                                      metadata->namespace_, metadata->name, metadata->uid },
+                         .warning = action->event.warning,
+                         .reason = action->event.reason,
+                         .action = action->event.action,
+                         .note = action->event.note });
+}
+
+/* The uid of a Job in the cache, NULL when it is not there. */
+static const char *job_uid(const struct round *round, const char *name)
+{
+    const struct cache_entry *job = cache_get(objects_cache(round->applier->objects, OBJECT_JOB),
+                                              round->metadata.namespace_, name);
+
+    return job ? cache_entry_uid(job) : NULL;
+}
+
+static void need_fact(struct round *round)
+{
+    const struct applier *applier = round->applier;
+    const struct fact_request *request = &current(round)->need;
+    struct memo *memo = memo_of_round(round);
+
+    if (!memo)
+        return;
+    if (request->kind == FACT_IMAGE || request->kind == FACT_FOLDER)
+        round->again |= fact_need(applier->facts, &memo->facts, memo->kind, memo->key, request);
+    else
+        answers_ask(&memo->answers, applier->asker, memo->kind, memo->key, request,
+                    job_uid(round, request->argument));
+}
+
+static void wake_model(const struct round *round)
+{
+    const struct action *action = current(round);
+    char key[OBJECT_KEY];
+
+    (void)snprintf(key, sizeof(key), "%s/%s", round->metadata.namespace_, action->wake.model);
+    round->applier->wake_model(round->applier->context, key, action->wake.asked);
+}
+
+/* --- order ---------------------------------------------------------------------- */
+
+static bool send_write(struct round *round)
+{
+    switch (current(round)->kind) {
+    case ACTION_WRITE_STATUS:
+        write_status(round);
+        return true;
+    case ACTION_DELETE_JOB:
+        delete_job(round);
+        return true;
+    case ACTION_CREATE_JOB:
+        create_job(round);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_write(const struct action *action)
+{
+    return action->kind == ACTION_WRITE_STATUS || action->kind == ACTION_DELETE_JOB ||
+           action->kind == ACTION_CREATE_JOB;
+}
+
+/* Runs actions up to the next request, or to the end; false: the round is over. */
+static bool step(struct round *round)
+{
+    for (; round->next < round->plan.count; round->next++) {
+        const struct action *action = current(round);
+
+        if (is_write(action) && !round->applier->may_write(round->applier->context)) {
+            end(round, ROUND_STOPPED, NULL);
+            return false;
+        }
+        if (send_write(round))
+            return true; /* its callback goes on */
+        if (action->kind == ACTION_EVENT)
+            record_event(round);
+        else if (action->kind == ACTION_NEED_FACT)
+            need_fact(round);
+        else if (action->kind == ACTION_WAKE)
+            wake_model(round);
+    }
+    end(round, round->again ? ROUND_AGAIN : ROUND_DONE, NULL);
+    return false;
+}
+
+void apply_cancel(struct round *round)
+{
+    kube_cancel(round->call);
+    plan_release(&round->plan);
+    free(round);
+}
+
+struct round *apply_start(const struct applier *applier, const struct round_subject *subject,
+                          struct plan *take_plan, void *owner)
+{
+    struct round *round = mem_zero(1, sizeof(*round));
+    struct arena *arena = &take_plan->arena;
+
+    round->applier = applier;
+    round->owner = owner;
+    round->kind = subject->kind;
+    round->asked = subject->asked;
+    round->metadata = *subject->metadata;
+    round->metadata.namespace_ = arena_strdup(arena, subject->metadata->namespace_);
+    round->metadata.name = arena_strdup(arena, subject->metadata->name);
+    round->metadata.uid = arena_strdup(arena, subject->metadata->uid);
+    round->metadata.resource_version = arena_strdup(arena, subject->metadata->resource_version);
+    round->plan = *take_plan;
+    plan_init(take_plan);
+    return step(round) ? round : NULL;
+}

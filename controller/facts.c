@@ -1,0 +1,496 @@
+#include "facts.h"
+
+#include <search.h>
+
+#include "base/limits.h"
+#include "net/backoff.h"
+#include "oci/registry.h"
+
+#include "folder_lister.h"
+#include "pull_secrets.h"
+
+#define LOOKUPS_MAXIMUM 8           /* at a time */
+#define FUTURE_MS       (10 * 1000) /* longest wait for a time that our clock has not reached */
+
+static const struct backoff RETRY_BACKOFF = { .base_ms = 1000, .cap_ms = 60 * 1000 };
+
+struct fact {
+    const char *id; /* first: the tree compares it; owned */
+    struct fact_store *store;
+    enum fact_kind kind;
+    char *argument;
+    struct pull_secrets *secrets; /* NULL: none are named */
+    struct fact_use *users;
+
+    /* the answer, in the words of struct image_fact and struct folder_fact */
+    char *value; /* digest, or URI of the newest file */
+    char *generation, *message;
+    enum image_error error;
+    int64_t checked_ms, pending_ms, failing_since_ms;
+
+    /* the look-up */
+    bool waiting; /* in the line for a free place */
+    struct fact *line_next;
+    struct registry_lookup *lookup;
+    unsigned failures;
+    struct timer retry;
+};
+
+struct fact_use {
+    struct fact *fact;
+    struct fact_user *user;
+    struct fact_use *next_of_fact, *next_of_user;
+    int64_t wanted_ms; /* waits for a look-up that began then or later; 0: does not wait */
+};
+
+struct fact_store {
+    struct facts_options options;
+    struct registry *registry;
+    struct folder_lister *lister;
+    struct random random;
+    void *facts; /* tsearch(3) tree by id */
+    struct fact *first, *last;
+    size_t lookups;
+};
+
+static int64_t wall_ms(const struct fact_store *store)
+{
+    return clock_wall_ms(store->options.timers->clock);
+}
+
+/* --- facts ---------------------------------------------------------------------- */
+
+static int compare_facts(const void *left, const void *right)
+{
+    return strcmp(((const struct fact *)left)->id, ((const struct fact *)right)->id);
+}
+
+static void free_fact(struct fact *fact)
+{
+    timer_stop(fact->store->options.timers, &fact->retry);
+    registry_cancel(fact->lookup);
+    pull_secrets_free(fact->secrets);
+    free(fact->value);
+    free(fact->generation);
+    free(fact->message);
+    free(fact->argument);
+    free((char *)fact->id);
+    free(fact);
+}
+
+/* A fact that nobody uses and nothing works on. */
+static void drop_if_unused(struct fact *fact)
+{
+    if (fact->users || fact->pending_ms || fact->waiting)
+        return;
+    (void)tdelete(fact, &fact->store->facts, compare_facts);
+    free_fact(fact);
+}
+
+/* What a fact is known by: kind, argument, and for an image with pull secrets the namespace
+ * and the secrets. */
+static char *fact_id(const struct fact_request *request, const char *namespace)
+{
+    struct buf id;
+
+    buf_init(&id, LIMIT_KUBE_OBJECT); /* all of it came out of one object */
+    buf_format(&id, "%d %s", (int)request->kind, request->argument);
+    if (request->pull_secrets.count > 0)
+        buf_format(&id, "\n%s", namespace);
+    for (size_t i = 0; i < request->pull_secrets.count; i++)
+        buf_format(&id, "\n%s", request->pull_secrets.items[i]);
+    return buf_take(&id);
+}
+
+static void look_up_again(void *context);
+
+static struct fact *find_or_create(struct fact_store *store, const char *namespace,
+                                   const struct fact_request *request)
+{
+    char *id auto_free = fact_id(request, namespace);
+    struct fact wanted = { .id = id };
+    void *const *node = tfind(&wanted, &store->facts, compare_facts);
+    struct fact *fact;
+
+    if (node)
+        return *node;
+    fact = mem_zero(1, sizeof(*fact));
+    fact->id = TAKE(id);
+    fact->store = store;
+    fact->kind = request->kind;
+    fact->argument = mem_strdup(request->argument);
+    if (request->pull_secrets.count > 0)
+        fact->secrets = pull_secrets_new(store->options.client, namespace, &request->pull_secrets);
+    fact->retry = (struct timer){ .fire = look_up_again, .context = fact };
+    if (!tsearch(fact, &store->facts, compare_facts))
+        abort(); /* out of memory, which ends the process everywhere else too */
+    return fact;
+}
+
+/* --- the end of a look-up ---------------------------------------------------------- */
+
+static void start_waiting(struct fact_store *store);
+static void want_lookup(struct fact *fact);
+
+static void wake_users(const struct fact *fact, bool changed)
+{
+    for (struct fact_use *use = fact->users; use; use = use->next_of_fact) {
+        bool answered = use->wanted_ms > 0 && use->wanted_ms <= fact->checked_ms;
+
+        if (answered)
+            use->wanted_ms = 0;
+        if (answered || changed)
+            fact->store->options.wake(fact->store->options.context, use->user->kind,
+                                      use->user->key);
+    }
+}
+
+/* The latest time that somebody still waits for; 0: nobody does. */
+static int64_t wanted_ms(const struct fact *fact)
+{
+    int64_t latest_ms = 0;
+
+    for (const struct fact_use *use = fact->users; use; use = use->next_of_fact)
+        if (use->wanted_ms > latest_ms)
+            latest_ms = use->wanted_ms;
+    return latest_ms;
+}
+
+static bool is_other_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) != 0 : a != b;
+}
+
+static void set_text(char **text, const char *value)
+{
+    free(*text);
+    *text = value ? mem_strdup(value) : NULL;
+}
+
+/* Whoever still waits gets another look-up: after a failure not at once, and not before the
+ * clock reaches what they wait for. */
+static void plan_next(struct fact *fact, const struct err *failure)
+{
+    struct fact_store *store = fact->store;
+    int64_t ahead_ms = wanted_ms(fact) - wall_ms(store);
+
+    if (failure)
+        timer_set(store->options.timers, &fact->retry,
+                  backoff_delay_ms(&RETRY_BACKOFF, fact->failures++, failure->retry_after_ms,
+                                   &store->random));
+    else if (ahead_ms > 0)
+        timer_set(store->options.timers, &fact->retry, ahead_ms < FUTURE_MS ? ahead_ms : FUTURE_MS);
+    else if (wanted_ms(fact) > 0)
+        want_lookup(fact);
+}
+
+static void end_lookup(struct fact *fact, bool changed, const struct err *failure)
+{
+    struct fact_store *store = fact->store;
+
+    fact->checked_ms = fact->pending_ms;
+    fact->pending_ms = 0;
+    if (!failure)
+        fact->failing_since_ms = fact->failures = 0;
+    else if (fact->failing_since_ms == 0)
+        fact->failing_since_ms = fact->checked_ms;
+    store->lookups--;
+    store->options.ended(store->options.context, fact->kind, fact->argument, failure);
+    wake_users(fact, changed);
+    plan_next(fact, failure);
+    drop_if_unused(fact);
+    start_waiting(store);
+}
+
+/* --- images -------------------------------------------------------------------------- */
+
+static enum image_error image_error_of(const struct err *failure)
+{
+    if (!failure)
+        return IMAGE_OK;
+    if (failure->kind == ERR_DENIED)
+        return IMAGE_DENIED;
+    if (failure->kind == ERR_NOT_FOUND || failure->kind == ERR_INVALID)
+        return IMAGE_NOT_FOUND;
+    return IMAGE_UNREACHABLE;
+}
+
+static void image_ended(struct fact *fact, const char *digest, const struct err *failure)
+{
+    const char *message = failure ? failure->message : NULL;
+    bool changed = fact->error != image_error_of(failure) ||
+                   is_other_text(fact->message, message) ||
+                   (digest && is_other_text(fact->value, digest));
+
+    fact->error = image_error_of(failure);
+    if (digest)
+        set_text(&fact->value, digest); /* the last one known stays after a failure */
+    set_text(&fact->message, message);
+    end_lookup(fact, changed, failure);
+}
+
+static void image_resolved(void *context, const char *digest, const struct err *failure)
+{
+    struct fact *fact = context;
+    const char *note = fact->secrets ? pull_secrets_note(fact->secrets) : NULL;
+    struct err explained;
+
+    fact->lookup = NULL;
+    if (fact->secrets)
+        pull_secrets_wipe(fact->secrets);
+    if (failure && failure->kind == ERR_DENIED && note) {
+        explained = *failure;
+        (void)err_wrap(&explained, "%s", note);
+        failure = &explained;
+    }
+    image_ended(fact, digest, failure);
+}
+
+static void resolve_image(struct fact *fact)
+{
+    const struct span *texts = NULL;
+    size_t count = 0;
+    struct registry_lookup *lookup;
+
+    if (fact->secrets)
+        texts = pull_secrets_texts(fact->secrets, &count);
+    lookup =
+        registry_resolve(fact->store->registry, fact->argument, texts, count, image_resolved, fact);
+    if (lookup) /* else it is answered, and the fact may be gone */
+        fact->lookup = lookup;
+}
+
+static void secrets_are_read(void *context, const struct err *failure)
+{
+    struct fact *fact = context;
+
+    if (failure)
+        image_ended(fact, NULL, failure);
+    else
+        resolve_image(fact);
+}
+
+/* --- folders --------------------------------------------------------------------------- */
+
+static void folder_listed(struct fact *fact, const struct folder_answer *answer)
+{
+    const struct err *failure = answer->failure.kind == ERR_NONE ? NULL : &answer->failure;
+    const char *message = failure ? failure->message : NULL;
+    bool changed = is_other_text(fact->value, answer->newest_uri) ||
+                   is_other_text(fact->generation, answer->generation) ||
+                   is_other_text(fact->message, message);
+
+    set_text(&fact->value, answer->newest_uri);
+    set_text(&fact->generation, answer->generation);
+    set_text(&fact->message, message);
+    end_lookup(fact, changed, failure);
+}
+
+void fact_store_poll(struct fact_store *store)
+{
+    struct folder_answer answer;
+
+    while (folder_lister_take(store->lister, &answer)) {
+        folder_listed(answer.context, &answer);
+        folder_answer_release(&answer);
+    }
+}
+
+/* --- the begin of a look-up -------------------------------------------------------------- */
+
+static void start_lookup(struct fact *fact)
+{
+    struct fact_store *store = fact->store;
+
+    fact->pending_ms = wall_ms(store);
+    store->lookups++;
+    if (fact->kind == FACT_FOLDER)
+        folder_lister_ask(store->lister, fact->argument, fact);
+    else if (fact->secrets)
+        pull_secrets_read(fact->secrets, secrets_are_read, fact);
+    else
+        resolve_image(fact);
+}
+
+static void start_waiting(struct fact_store *store)
+{
+    struct fact *fact;
+
+    while (store->lookups < LOOKUPS_MAXIMUM && (fact = store->first)) {
+        store->first = fact->line_next;
+        fact->waiting = false;
+        if (fact->users)
+            start_lookup(fact);
+        else
+            drop_if_unused(fact);
+    }
+}
+
+/* Puts a fact in the line, unless a look-up is under way or has to wait. */
+static void want_lookup(struct fact *fact)
+{
+    struct fact_store *store = fact->store;
+
+    if (fact->waiting || fact->pending_ms || fact->retry.position > 0)
+        return;
+    fact->waiting = true;
+    fact->line_next = NULL;
+    *(store->first ? &store->last->line_next : &store->first) = fact;
+    store->last = fact;
+}
+
+static void look_up_again(void *context)
+{
+    struct fact *fact = context;
+
+    if (wanted_ms(fact) == 0)
+        return;
+    want_lookup(fact);
+    start_waiting(fact->store);
+}
+
+/* --- users -------------------------------------------------------------------------------- */
+
+static struct fact_use *find_use(const struct fact_user *user, const struct fact *fact)
+{
+    for (struct fact_use *use = user->uses; use; use = use->next_of_user)
+        if (use->fact == fact)
+            return use;
+    return NULL;
+}
+
+static struct fact_use *add_use(struct fact_user *user, struct fact *fact)
+{
+    struct fact_use *use = mem_zero(1, sizeof(*use));
+
+    *use = (struct fact_use){
+        .fact = fact, .user = user, .next_of_fact = fact->users, .next_of_user = user->uses
+    };
+    fact->users = use;
+    user->uses = use;
+    return use;
+}
+
+static void remove_use(struct fact_use *take_use)
+{
+    struct fact *fact = take_use->fact;
+    struct fact_use **place = &fact->users;
+
+    while (*place != take_use)
+        place = &(*place)->next_of_fact;
+    *place = take_use->next_of_fact;
+    free(take_use);
+    drop_if_unused(fact);
+}
+
+void fact_user_release(struct fact_user *user)
+{
+    while (user->uses) {
+        struct fact_use *use = user->uses;
+
+        user->uses = use->next_of_user;
+        remove_use(use);
+    }
+}
+
+bool fact_need(struct fact_store *store, struct fact_user *user, unsigned kind, const char *key,
+               const struct fact_request *request)
+{
+    char *namespace auto_free = mem_strndup(key, (size_t)(strchr(key, '/') - key));
+    struct fact *fact = find_or_create(store, namespace, request);
+    struct fact_use *use = find_use(user, fact);
+    bool is_new = use == NULL;
+
+    user->kind = kind;
+    user->key = key;
+    if (is_new)
+        use = add_use(user, fact);
+    if (fact->checked_ms > 0 && fact->checked_ms >= request->newer_than_ms)
+        return is_new; /* its view did not have it; a view that had it wants nothing more */
+    use->wanted_ms = request->newer_than_ms > 0 ? request->newer_than_ms : 1;
+    want_lookup(fact);
+    start_waiting(store);
+    return false;
+}
+
+static size_t count_uses(const struct fact_user *user, enum fact_kind kind)
+{
+    size_t count = 0;
+
+    for (const struct fact_use *use = user->uses; use; use = use->next_of_user)
+        count += use->fact->kind == kind;
+    return count;
+}
+
+static struct image_fact image_view(const struct fact *fact)
+{
+    return (struct image_fact){ .reference = fact->argument,
+                                .digest = fact->value,
+                                .checked_ms = fact->checked_ms,
+                                .pending_ms = fact->pending_ms,
+                                .error = fact->error,
+                                .message = fact->message,
+                                .failing_since_ms = fact->failing_since_ms };
+}
+
+static struct folder_fact folder_view(const struct fact *fact)
+{
+    return (struct folder_fact){ .uri = fact->argument,
+                                 .newest_uri = fact->value,
+                                 .generation = fact->generation,
+                                 .checked_ms = fact->checked_ms,
+                                 .pending_ms = fact->pending_ms,
+                                 .message = fact->message };
+}
+
+void fact_user_view(const struct fact_user *user, struct arena *arena, struct facts *facts)
+{
+    struct image_fact *images = arena_zero(arena, count_uses(user, FACT_IMAGE), sizeof(*images));
+    struct folder_fact *folders =
+        arena_zero(arena, count_uses(user, FACT_FOLDER), sizeof(*folders));
+
+    facts->image_count = facts->folder_count = 0;
+    for (const struct fact_use *use = user->uses; use; use = use->next_of_user) {
+        if (use->fact->kind == FACT_IMAGE)
+            images[facts->image_count++] = image_view(use->fact);
+        else
+            folders[facts->folder_count++] = folder_view(use->fact);
+    }
+    facts->images = images;
+    facts->folders = folders;
+}
+
+/* --- life ---------------------------------------------------------------------------------- */
+
+struct fact_store *fact_store_new(const struct facts_options *options, struct err *err)
+{
+    struct folder_lister *lister = folder_lister_new(options->transport, err);
+    struct fact_store *store;
+
+    if (!lister)
+        return NULL;
+    store = mem_zero(1, sizeof(*store));
+    store->options = *options;
+    store->lister = lister;
+    store->registry =
+        registry_new(&(struct registry_options){ .transport = options->transport,
+                                                 .clock = options->timers->clock,
+                                                 .insecure = options->insecure_registries });
+    random_seed(&store->random, options->seed);
+    return store;
+}
+
+static void free_node(void *object)
+{
+    free_fact(object);
+}
+
+void fact_store_free(struct fact_store *store)
+{
+    if (!store)
+        return;
+    tdestroy(store->facts, free_node);
+    registry_free(store->registry);
+    folder_lister_free(store->lister);
+    free(store);
+}

@@ -1,0 +1,62 @@
+/* facts.h - slow look-ups that several objects share: which digest an image tag
+ * points to, which data file in a folder is the newest.
+ *
+ * A fact is known by what it is about (and, for an image with pull secrets, by
+ * namespace and secrets). Whoever asks for one sees it in its views from then on,
+ * with its age, until it lets go. One look-up at a time per fact answers all who
+ * asked before it began; those who want a newer one get another afterwards. A
+ * changed answer wakes everyone who uses the fact, an unchanged one those who
+ * wait for it. After a failure the next look-up of the same fact waits, longer
+ * and longer.
+ *
+ * Belongs to the thread of its client; folders are listed by a thread of their
+ * own, because a hanging volume must not stop the rest. */
+#pragma once
+
+#include "kube/client.h"
+
+#include "plan.h"
+#include "view.h"
+
+struct facts_options {
+    struct kube_client *client;  /* reads pull secrets */
+    struct transport *transport; /* to registries */
+    struct timers *timers;
+    struct strings insecure_registries; /* HOST:PORT that may be plain HTTP and loopback */
+    struct strings file_roots;          /* folders may be listed below these only */
+    uint64_t seed;
+    /* Somebody has to look at what changed. */
+    void (*wake)(void *context, unsigned kind, const char *key);
+    /* A look-up ended, for metrics and the log; failure NULL: fine. */
+    void (*ended)(void *context, enum fact_kind fact, const char *argument,
+                  const struct err *failure);
+    void *context;
+};
+
+struct fact_store;
+
+/* Options are copied, the texts in them borrowed. NULL: no thread could be started. */
+struct fact_store *fact_store_new(const struct facts_options *options, struct err *err)
+    __attribute__((warn_unused_result));
+/* Every user must have been released. NULL: no effect. */
+void fact_store_free(struct fact_store *store);
+
+/* Takes over what the folder thread has found: call after every transport_run(). */
+void fact_store_poll(struct fact_store *store);
+
+/* One object's part in facts. Zeroed: uses none. */
+struct fact_user {
+    unsigned kind; /* of the key to wake */
+    const char *key;
+    struct fact_use *uses;
+};
+void fact_user_release(struct fact_user *user); /* lets go of everything */
+
+/* Asks for a fact (FACT_IMAGE, FACT_FOLDER). True when an answer that is new enough is
+ * there already: the caller makes a new view. Otherwise the key is woken when
+ * there is. `key` ("namespace/name") is borrowed for the life of the user. */
+bool fact_need(struct fact_store *store, struct fact_user *user, unsigned kind, const char *key,
+               const struct fact_request *request) __attribute__((warn_unused_result));
+
+/* The facts in use, for a view; arrays in the arena, texts borrowed. */
+void fact_user_view(const struct fact_user *user, struct arena *arena, struct facts *facts);

@@ -1,0 +1,172 @@
+#include "folder_lister.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "base/mem.h"
+#include "store/store.h"
+
+struct request {
+    struct request *next;
+    char *uri;
+    struct folder_answer answer;
+};
+
+struct line {
+    struct request *first, *last;
+};
+
+struct folder_lister {
+    struct transport *transport;
+    pthread_mutex_t mutex; /* of everything below */
+    pthread_cond_t changed;
+    struct line asked, answered;
+    bool busy;    /* the thread is in a listing */
+    bool closing; /* the loop is gone: the thread ends and frees this */
+};
+
+static void append(struct line *line, struct request *request)
+{
+    request->next = NULL;
+    *(line->first ? &line->last->next : &line->first) = request;
+    line->last = request;
+}
+
+static struct request *take_first(struct line *line)
+{
+    struct request *request = line->first;
+
+    if (request)
+        line->first = request->next;
+    return request;
+}
+
+void folder_answer_release(struct folder_answer *answer)
+{
+    free(answer->newest_uri);
+    free(answer->generation);
+    *answer = (struct folder_answer){ 0 };
+}
+
+static void free_request(struct request *request)
+{
+    folder_answer_release(&request->answer);
+    free(request->uri);
+    free(request);
+}
+
+static void free_lister(struct folder_lister *lister)
+{
+    struct request *request;
+
+    while ((request = take_first(&lister->asked)) || (request = take_first(&lister->answered)))
+        free_request(request);
+    pthread_cond_destroy(&lister->changed);
+    pthread_mutex_destroy(&lister->mutex);
+    free(lister);
+}
+
+static int list_folder(const char *uri, struct folder_answer *answer, struct err *err)
+{
+    struct store *store auto_store = store_open(uri, err);
+    struct store_listing listing auto_store_listing = { 0 };
+    const struct store_entry *newest;
+
+    if (!store || store_list(store, uri, &listing, err) < 0)
+        return -1;
+    newest = store_newest(&listing);
+    if (newest) {
+        answer->newest_uri = mem_format("%s%s", uri, newest->name);
+        answer->generation = mem_strdup(newest->info.generation);
+    }
+    return 0;
+}
+
+/* Called with the mutex held, which is given up while the volume is touched. */
+static void answer_first(struct folder_lister *lister)
+{
+    struct request *request = take_first(&lister->asked);
+    struct err failure;
+
+    lister->busy = true;
+    pthread_mutex_unlock(&lister->mutex);
+    if (list_folder(request->uri, &request->answer, &failure) < 0)
+        request->answer.failure = failure;
+    pthread_mutex_lock(&lister->mutex);
+    lister->busy = false;
+    append(&lister->answered, request);
+    if (!lister->closing)
+        transport_wake(lister->transport);
+}
+
+static void *run(void *context)
+{
+    struct folder_lister *lister = context;
+
+    pthread_mutex_lock(&lister->mutex);
+    while (!lister->closing) {
+        if (lister->asked.first)
+            answer_first(lister);
+        else
+            pthread_cond_wait(&lister->changed, &lister->mutex);
+    }
+    pthread_mutex_unlock(&lister->mutex);
+    free_lister(lister);
+    return NULL;
+}
+
+struct folder_lister *folder_lister_new(struct transport *transport, struct err *err)
+{
+    struct folder_lister *lister = mem_zero(1, sizeof(*lister));
+    pthread_t thread;
+    int outcome;
+
+    lister->transport = transport;
+    pthread_mutex_init(&lister->mutex, NULL);
+    pthread_cond_init(&lister->changed, NULL);
+    outcome = pthread_create(&thread, NULL, run, lister);
+    if (outcome != 0) {
+        free_lister(lister);
+        (void)err_errno(err, outcome, "cannot start a thread");
+        return NULL;
+    }
+    pthread_detach(thread); /* it frees the lister: see folder_lister_free() */
+    return lister;
+}
+
+void folder_lister_free(struct folder_lister *lister)
+{
+    if (!lister)
+        return;
+    pthread_mutex_lock(&lister->mutex);
+    lister->closing = true;
+    pthread_cond_signal(&lister->changed);
+    pthread_mutex_unlock(&lister->mutex);
+}
+
+void folder_lister_ask(struct folder_lister *lister, const char *folder_uri, void *context)
+{
+    struct request *request = mem_zero(1, sizeof(*request));
+
+    request->uri = mem_strdup(folder_uri);
+    request->answer.context = context;
+    pthread_mutex_lock(&lister->mutex);
+    append(&lister->asked, request);
+    pthread_cond_signal(&lister->changed);
+    pthread_mutex_unlock(&lister->mutex);
+}
+
+bool folder_lister_take(struct folder_lister *lister, struct folder_answer *ret_answer)
+{
+    struct request *request;
+
+    pthread_mutex_lock(&lister->mutex);
+    request = take_first(&lister->answered);
+    pthread_mutex_unlock(&lister->mutex);
+    if (!request)
+        return false;
+    *ret_answer = request->answer;
+    request->answer = (struct folder_answer){ 0 };
+    free_request(request);
+    return true;
+}

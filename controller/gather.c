@@ -1,0 +1,87 @@
+#include "gather.h"
+
+#include "project.h"
+
+static size_t count_jobs(const struct cache *jobs, const char *owner_uid)
+{
+    size_t count = 0;
+
+    for (const struct cache_entry *entry = cache_first_owned(jobs, owner_uid); entry;
+         entry = cache_next_owned(entry))
+        count++;
+    return count;
+}
+
+static const struct job_view *gather_jobs(const struct objects *objects, const char *owner_uid,
+                                          struct arena *arena, size_t *ret_count)
+{
+    const struct cache *jobs = objects_cache(objects, OBJECT_JOB);
+    struct job_view *views = arena_zero(arena, count_jobs(jobs, owner_uid), sizeof(*views));
+    size_t count = 0;
+
+    for (const struct cache_entry *entry = cache_first_owned(jobs, owner_uid); entry;
+         entry = cache_next_owned(entry))
+        job_view_decode(objects_decode(entry, OBJECT_JOB, arena), arena, &views[count++]);
+    *ret_count = count;
+    return views;
+}
+
+static struct object_view gather_object(const struct gatherer *gatherer, const json_t *object,
+                                        const struct memo *memo, struct arena *arena)
+{
+    struct object_view view = { .raw_status = jx_get(object, "status", NULL),
+                                .refusal = memo->refusal.job ? &memo->refusal : NULL,
+                                .settings = gatherer->settings,
+                                .now_ms = clock_wall_ms(gatherer->clock),
+                                .seen_ms = memo->seen_ms };
+
+    metadata_decode(object, arena, &view.metadata);
+    view.jobs = gather_jobs(gatherer->objects, memo->uid, arena, &view.job_count);
+    fact_user_view(&memo->facts, arena, &view.facts);
+    answers_view(&memo->answers, &view.facts);
+    return view;
+}
+
+void gather_model(const struct gatherer *gatherer, const struct cache_entry *entry,
+                  const struct memo *memo, struct arena *arena, struct model_view *ret_view)
+{
+    const json_t *object = objects_decode(entry, OBJECT_MODEL, arena);
+
+    *ret_view = (struct model_view){ .object = gather_object(gatherer, object, memo, arena),
+                                     .raw_spec = jx_get(object, "spec", NULL),
+                                     .asked = memo->asked };
+}
+
+/* NULL when it is not in the cache. */
+static const struct model_of_batch *gather_model_of(const struct gatherer *gatherer,
+                                                    const struct cache_entry *batch,
+                                                    const json_t *spec, struct arena *arena)
+{
+    const char *name = jx_string(spec, "modelRef", "name", NULL);
+    const struct cache_entry *entry =
+        name ? cache_get(objects_cache(gatherer->objects, OBJECT_MODEL),
+                         cache_entry_namespace(batch), name)
+             : NULL;
+    struct model_of_batch *model;
+    const json_t *object;
+
+    if (!entry)
+        return NULL;
+    object = objects_decode(entry, OBJECT_MODEL, arena);
+    model = arena_zero(arena, 1, sizeof(*model));
+    metadata_decode(object, arena, &model->metadata);
+    model->raw_spec = jx_get(object, "spec", NULL);
+    model->raw_status = jx_get(object, "status", NULL);
+    return model;
+}
+
+void gather_batch(const struct gatherer *gatherer, const struct cache_entry *entry,
+                  const struct memo *memo, struct arena *arena, struct batch_view *ret_view)
+{
+    const json_t *object = objects_decode(entry, OBJECT_BATCH, arena);
+
+    *ret_view = (struct batch_view){ .object = gather_object(gatherer, object, memo, arena),
+                                     .raw_spec = jx_get(object, "spec", NULL) };
+    ret_view->model = gather_model_of(gatherer, entry, ret_view->raw_spec, arena);
+    objects_rivals(gatherer->objects, entry, arena, &ret_view->rivals, &ret_view->rival_count);
+}

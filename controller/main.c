@@ -1,0 +1,332 @@
+/* churn-controller - watches ChurnModels and ChurnBatches and runs their Jobs. */
+#include <signal.h>
+#include <sys/random.h>
+
+#include "base/log.h"
+#include "base/options.h"
+#include "contract/exit_code.h"
+#include "net/http.h"
+
+#include "manager.h"
+#include "telemetry.h"
+
+#define LEASE_NAME  "churn-controller"
+#define PUBLISH_MS  1000 /* figures are at most this old while there is work */
+#define HOST_LENGTH 65
+
+/* --- options ------------------------------------------------------------------- */
+
+struct arguments {
+    const char *kubeconfig, *context, *namespace;
+    const char *trainer_image, *scorer_image;
+    struct strings insecure_registries, file_roots;
+    const char *metrics_address;
+    bool leader_elect;
+    const char *lease_namespace, *identity;
+    int64_t lease_duration_ms, lease_renew_deadline_ms, lease_retry_period_ms;
+    const char *log_level;
+};
+
+#define OPTION(member, option_name, option_kind, ...)                                              \
+    {                                                                                              \
+        .name = (option_name), .kind = (option_kind),                                              \
+        .offset = offsetof(struct arguments, member), __VA_ARGS__                                  \
+    }
+
+static const struct option options[] = {
+    OPTION(kubeconfig, "kubeconfig", OPTION_TEXT, .argument = "FILE",
+           .help = "How to reach the API server; default: $KUBECONFIG, the pod's service account, "
+                   "~/.kube/config."),
+    OPTION(context, "context", OPTION_TEXT, .argument = "NAME",
+           .help = "Context of the kubeconfig; default: its current one."),
+    OPTION(namespace, "namespace", OPTION_TEXT, .argument = "NAME",
+           .help = "Watch this namespace only; default: all."),
+    OPTION(trainer_image, "default-trainer-image", OPTION_TEXT,
+           .environment = "CHURN_TRAINER_IMAGE",
+           .fallback = "ghcr.io/churn-operator/churn-trainer:" CHURN_VERSION, .argument = "IMAGE",
+           .help = "Trainer of models that name none; another digest of it retrains them."),
+    OPTION(scorer_image, "default-scorer-image", OPTION_TEXT, .environment = "CHURN_SCORER_IMAGE",
+           .fallback = "ghcr.io/churn-operator/churn-scorer:" CHURN_VERSION, .argument = "IMAGE",
+           .help = "Scorer of batches that name none."),
+    OPTION(insecure_registries, "insecure-registry", OPTION_TEXTS, .argument = "HOST:PORT",
+           .help = "Registry to be reached over plain HTTP, on any address; repeatable."),
+    OPTION(file_roots, "file-root", OPTION_TEXTS, .argument = "FOLDER",
+           .help = "file:// folders below this one may be listed by the controller; repeatable."),
+    OPTION(metrics_address, "metrics-address", OPTION_TEXT, .fallback = "0.0.0.0:8080",
+           .argument = "HOST:PORT", .help = "Where /metrics, /healthz and /readyz are served."),
+    OPTION(leader_elect, "leader-elect", OPTION_FLAG, .fallback = "true",
+           .help = "Elect one leader among all replicas by a Lease."),
+    OPTION(lease_namespace, "lease-namespace", OPTION_TEXT, .argument = "NAME",
+           .help = "Namespace of the Lease; default: the pod's, or the kubeconfig context's."),
+    OPTION(identity, "identity", OPTION_TEXT, .argument = "NAME",
+           .help =
+               "Name of this process in Lease and Events; default: host name and random digits."),
+    OPTION(lease_duration_ms, "lease-duration", OPTION_DURATION, .fallback = "15s", .minimum = 1000,
+           .maximum = 3600 * 1000, .argument = "DURATION",
+           .help = "After how long without a renewal others may lead."),
+    OPTION(lease_renew_deadline_ms, "lease-renew-deadline", OPTION_DURATION, .fallback = "10s",
+           .minimum = 500, .maximum = 3600 * 1000, .argument = "DURATION",
+           .help = "After how long without a renewal the leader gives up."),
+    OPTION(lease_retry_period_ms, "lease-retry-period", OPTION_DURATION, .fallback = "2s",
+           .minimum = 100, .maximum = 3600 * 1000, .argument = "DURATION",
+           .help = "How often the Lease is renewed or looked at."),
+    OPTION(log_level, "log-level", OPTION_TEXT, .fallback = "info", .argument = "LEVEL",
+           .help = "debug, info, warning or error."),
+};
+
+static const struct program program = {
+    .name = "churn-controller",
+    .synopsis = "[options]",
+    .description = "Watches ChurnModels and ChurnBatches, and runs their trainings and scorings as "
+                   "Kubernetes Jobs.",
+    .epilogue = "SIGTERM and SIGINT stop it gracefully: requests come to an end and the Lease is "
+                "given back.\nExit codes: 0 stopped; 1 leadership lost, or it cannot start; "
+                "64 usage.\n",
+    .options = options,
+    .option_count = ARRAY_SIZE(options),
+};
+
+/* --- signals -------------------------------------------------------------------- */
+
+/* A signal handler has no context: what it touches must be here. */
+static volatile sig_atomic_t stop_requests;
+static struct transport *volatile waiting_transport;
+
+/* The first request stops gracefully, the second at once. */
+static void request_stop(int signal_number)
+{
+    (void)signal_number;
+    if (++stop_requests > 1)
+        _exit(1);
+    if (waiting_transport)
+        transport_wake(waiting_transport);
+}
+
+static void catch_signals(struct transport *transport)
+{
+    struct sigaction stop = { .sa_handler = request_stop };
+    struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+    waiting_transport = transport;
+    sigaction(SIGTERM, &stop, NULL);
+    sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
+}
+
+/* --- wiring --------------------------------------------------------------------- */
+
+/* All that lives as long as the process; zeroed members are not there yet. */
+struct controller {
+    struct arena arena;
+    struct arguments arguments;
+    struct settings settings;
+    struct timers timers;
+    struct transport *transport;
+    struct kube_config config;
+    struct kube_client *client;
+    struct lease_options lease;
+    uint64_t seed;
+    struct manager *manager;
+    struct telemetry *telemetry;
+};
+
+static void controller_release(struct controller *controller)
+{
+    waiting_transport = NULL;
+    telemetry_free(controller->telemetry);
+    manager_free(controller->manager);
+    kube_client_free(controller->client);
+    kube_config_release(&controller->config);
+    http_transport_free(controller->transport);
+    timers_release(&controller->timers);
+    arena_release(&controller->arena);
+}
+
+static uint64_t random_seed_of_process(void)
+{
+    uint64_t seed;
+
+    if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+        seed = (uint64_t)clock_wall_ms(&clock_system) ^ (uint64_t)getpid();
+    return seed;
+}
+
+static const char *default_identity(struct controller *controller)
+{
+    char host[HOST_LENGTH] = "";
+
+    if (gethostname(host, sizeof(host) - 1) < 0 || !*host)
+        return arena_format(&controller->arena, "churn-controller_%016" PRIx64, controller->seed);
+    return arena_format(&controller->arena, "%s_%08" PRIx32, host, (uint32_t)controller->seed);
+}
+
+static int check_arguments(struct controller *controller, struct err *err)
+{
+    struct arguments *arguments = &controller->arguments;
+    enum log_level level;
+
+    if (log_level_parse(arguments->log_level, &level, err) < 0)
+        return -1;
+    log_set_level(level);
+    for (size_t i = 0; i < arguments->file_roots.count; i++)
+        if (arguments->file_roots.items[i][0] != '/')
+            return err_set(err, ERR_INVALID, "--file-root %s: must be an absolute path",
+                           arguments->file_roots.items[i]);
+    if (!arguments->identity)
+        arguments->identity = default_identity(controller);
+    controller->settings = (struct settings){ .trainer_image = arguments->trainer_image,
+                                              .scorer_image = arguments->scorer_image,
+                                              .file_roots = arguments->file_roots };
+    controller->lease =
+        (struct lease_options){ .namespace = "default",
+                                .name = LEASE_NAME,
+                                .identity = arguments->identity,
+                                .duration_ms = arguments->lease_duration_ms,
+                                .renew_deadline_ms = arguments->lease_renew_deadline_ms,
+                                .retry_period_ms = arguments->lease_retry_period_ms,
+                                .seed = controller->seed + 100 };
+    return arguments->leader_elect ? lease_options_complete(&controller->lease, err) : 0;
+}
+
+static void warn(void *context, const char *text)
+{
+    (void)context;
+    log_write(LOG_WARNING, "the API server warns", LOG_TEXT("warning", text));
+}
+
+static int connect_to_cluster(struct controller *controller, struct err *err)
+{
+    struct kube_environment environment = { .kubeconfig = getenv("KUBECONFIG"),
+                                            .home = getenv("HOME"),
+                                            .service_host = getenv("KUBERNETES_SERVICE_HOST"),
+                                            .service_port = getenv("KUBERNETES_SERVICE_PORT"),
+                                            .variables = environ };
+    struct kube_config_options config = { .kubeconfig = controller->arguments.kubeconfig,
+                                          .context = controller->arguments.context,
+                                          .user_agent = "churn-controller/" CHURN_VERSION };
+    struct http_options http = { .user_agent = config.user_agent,
+                                 .maximum_connections = MANAGER_ROUNDS_MAXIMUM };
+
+    if (kube_config_load(&environment, &config, &controller->config, err) < 0)
+        return -1;
+    controller->transport = http_transport_new(&http, err);
+    if (!controller->transport)
+        return -1;
+    controller->client =
+        kube_client_new(&(struct kube_client_options){ .transport = controller->transport,
+                                                       .timers = &controller->timers,
+                                                       .config = &controller->config,
+                                                       .field_manager = "churn-controller",
+                                                       .on_warning = warn });
+    return 0;
+}
+
+static int start_manager(struct controller *controller, struct err *err)
+{
+    const struct arguments *arguments = &controller->arguments;
+
+    controller->lease.namespace =
+        arguments->lease_namespace ? arguments->lease_namespace : controller->config.namespace;
+    controller->manager = manager_new(
+        &(struct manager_options){ .client = controller->client,
+                                   .transport = controller->transport,
+                                   .timers = &controller->timers,
+                                   .settings = &controller->settings,
+                                   .namespace = arguments->namespace,
+                                   .insecure_registries = arguments->insecure_registries,
+                                   .identity = arguments->identity,
+                                   .lease = arguments->leader_elect ? &controller->lease : NULL,
+                                   .seed = controller->seed },
+        err);
+    return controller->manager ? 0 : -1;
+}
+
+static int start(struct controller *controller, struct err *err)
+{
+    timers_init(&controller->timers, &clock_system);
+    if (connect_to_cluster(controller, err) < 0)
+        return -1;
+    catch_signals(controller->transport);
+    controller->telemetry = telemetry_new(controller->arguments.metrics_address, err);
+    if (!controller->telemetry || start_manager(controller, err) < 0)
+        return -1;
+    log_write(LOG_INFO, "started", LOG_TEXT("version", CHURN_VERSION),
+              LOG_TEXT("server", controller->config.server),
+              LOG_TEXT("config", controller->config.origin),
+              LOG_TEXT("identity", controller->arguments.identity),
+              LOG_TEXT("address", controller->arguments.metrics_address),
+              LOG_INT("metricsPort", telemetry_port(controller->telemetry)));
+    return 0;
+}
+
+/* --- running -------------------------------------------------------------------- */
+
+/* Publishes figures when they are old, or when readiness has changed. */
+static void publish(struct controller *controller, int64_t *published_ms, bool *published_ready)
+{
+    int64_t now_ms = clock_monotonic_ms(&clock_system);
+    bool ready = manager_is_ready(controller->manager);
+    struct metrics metrics;
+
+    if (ready == *published_ready && now_ms - *published_ms < PUBLISH_MS)
+        return;
+    manager_snapshot(controller->manager, &metrics);
+    telemetry_publish(controller->telemetry, &metrics);
+    *published_ms = now_ms;
+    *published_ready = ready;
+}
+
+static int run(struct controller *controller)
+{
+    struct manager *manager = controller->manager;
+    int64_t published_ms = 0;
+    bool published_ready = false;
+
+    while (!manager_is_stopped(manager) && !manager_loss(manager)) {
+        if (stop_requests > 0)
+            manager_stop(manager);
+        manager_turn(manager, TELEMETRY_TURN_MS);
+        publish(controller, &published_ms, &published_ready);
+    }
+    if (manager_loss(manager)) {
+        log_failure(LOG_ERROR, "leadership is lost", manager_loss(manager));
+        return 1;
+    }
+    log_write(LOG_INFO, "stopped");
+    return EXIT_CODE_DONE;
+}
+
+static int print_and_leave(enum options_outcome outcome)
+{
+    if (outcome == OPTIONS_HELP)
+        options_print_help(&program);
+    else
+        options_print_version(&program);
+    return EXIT_CODE_DONE;
+}
+
+int main(int argc, char **argv)
+{
+    __attribute__((cleanup(controller_release))) struct controller controller = { 0 };
+    struct strings operands;
+    enum options_outcome outcome;
+    struct err err;
+
+    controller.seed = random_seed_of_process();
+    if (options_parse(&program, argc, argv, &controller.arena, &controller.arguments, &operands,
+                      &outcome, &err) < 0) {
+        fprintf(stderr, "churn-controller: %s\n", err.message);
+        return EXIT_CODE_USAGE;
+    }
+    if (outcome != OPTIONS_RUN)
+        return print_and_leave(outcome);
+    if (check_arguments(&controller, &err) < 0) {
+        fprintf(stderr, "churn-controller: %s\n", err.message);
+        return EXIT_CODE_USAGE;
+    }
+    if (start(&controller, &err) < 0) {
+        log_failure(LOG_ERROR, "cannot start", &err);
+        return 1;
+    }
+    return run(&controller);
+}

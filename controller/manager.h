@@ -1,0 +1,52 @@
+/* manager.h - the controller: informers wake keys, keys are reconciled, plans are
+ * applied. One thread owns all of it; nothing blocks.
+ *
+ * Only a leader reconciles. A standby keeps its caches warm and writes nothing, so
+ * that it takes over at once. */
+#pragma once
+
+#include "kube/lease.h"
+
+#include "metrics.h"
+#include "view.h"
+
+/* Rounds at a time; they wait for the API server, not for us. */
+#define MANAGER_ROUNDS_MAXIMUM 64
+
+struct manager_options {
+    struct kube_client *client;
+    struct transport *transport; /* of the client, and to registries */
+    struct timers *timers;
+    const struct settings *settings;
+    const char *namespace; /* to watch; NULL: all */
+    struct strings insecure_registries;
+    const char *identity;              /* of this process */
+    const struct lease_options *lease; /* NULL: always the leader */
+    uint64_t seed;
+};
+
+struct manager;
+
+/* Options are copied, what they point to must outlive the manager. NULL: no thread for
+ * folders could be started. */
+struct manager *manager_new(const struct manager_options *options, struct err *err)
+    __attribute__((warn_unused_result));
+void manager_free(struct manager *manager); /* NULL: no effect */
+
+/* One turn of the loop: waits for something to happen, at most wait_ms, and does
+ * all that is due. */
+void manager_turn(struct manager *manager, int64_t wait_ms);
+
+/* No new rounds; those under way come to an end after the request that is out. Then the
+ * lease is given back. Over when manager_is_stopped(), after 5 s at the latest. */
+void manager_stop(struct manager *manager);
+bool manager_is_stopped(const struct manager *manager);
+
+/* Leadership is lost: the process must end at once. NULL while it is not. */
+const struct err *manager_loss(const struct manager *manager);
+
+/* The caches are complete; independent of leadership. */
+bool manager_is_ready(const struct manager *manager);
+
+/* The figures of now. */
+void manager_snapshot(const struct manager *manager, struct metrics *ret_metrics);

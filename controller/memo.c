@@ -1,0 +1,154 @@
+#include "memo.h"
+
+#include <search.h>
+
+static int compare_memos(const void *left, const void *right)
+{
+    return strcmp(((const struct memo *)left)->uid, ((const struct memo *)right)->uid);
+}
+
+static void free_expectation(struct expectation *expectation)
+{
+    free(expectation->name);
+    free(expectation->resource_version);
+    free(expectation->uid);
+    free(expectation);
+}
+
+static void free_memo(void *object)
+{
+    struct memo *memo = object;
+
+    while (memo->expected) {
+        struct expectation *next = memo->expected->next;
+
+        free_expectation(memo->expected);
+        memo->expected = next;
+    }
+    fact_user_release(&memo->facts);
+    answers_release(&memo->answers);
+    memo_clear_refusal(memo);
+    free(memo->resource_version);
+    free(memo->key);
+    free((char *)memo->uid);
+    free(memo);
+}
+
+void memos_release(struct memos *memos)
+{
+    tdestroy(memos->tree, free_memo);
+    *memos = (struct memos){ 0 };
+}
+
+struct memo *memo_find(const struct memos *memos, const char *uid)
+{
+    struct memo wanted = { .uid = uid };
+    void *const *node = tfind(&wanted, &memos->tree, compare_memos);
+
+    return node ? *node : NULL;
+}
+
+struct memo *memo_of(struct memos *memos, enum object_kind kind, const struct cache_entry *entry,
+                     int64_t now_ms)
+{
+    struct memo *memo = memo_find(memos, cache_entry_uid(entry));
+
+    if (memo)
+        return memo;
+    memo = mem_zero(1, sizeof(*memo));
+    memo->uid = mem_strdup(cache_entry_uid(entry));
+    memo->kind = kind;
+    memo->key = mem_format("%s/%s", cache_entry_namespace(entry), cache_entry_name(entry));
+    memo->seen_ms = now_ms;
+    if (!tsearch(memo, &memos->tree, compare_memos))
+        abort(); /* out of memory, which ends the process everywhere else too */
+    memos->count++;
+    return memo;
+}
+
+void memo_forget(struct memos *memos, const char *uid)
+{
+    struct memo *memo = memo_find(memos, uid);
+
+    if (!memo)
+        return;
+    (void)tdelete(memo, &memos->tree, compare_memos);
+    memos->count--;
+    free_memo(memo);
+}
+
+void memo_wrote_status(struct memo *memo, const char *resource_version)
+{
+    free(memo->resource_version);
+    memo->resource_version = mem_strdup(resource_version);
+}
+
+void memo_wrote_job(struct memo *memo, const char *name, const char *uid,
+                    const char *resource_version)
+{
+    struct expectation *expectation = mem_zero(1, sizeof(*expectation));
+
+    expectation->name = mem_strdup(name);
+    expectation->uid = mem_strdup(uid);
+    expectation->resource_version = resource_version ? mem_strdup(resource_version) : NULL;
+    expectation->next = memo->expected;
+    memo->expected = expectation;
+}
+
+static bool is_met(const struct expectation *expectation, const struct cache *jobs,
+                   const char *namespace)
+{
+    const struct cache_entry *job = cache_get(jobs, namespace, expectation->name);
+
+    if (expectation->resource_version)
+        return cache_is_at_least(jobs, namespace, expectation->name, expectation->resource_version);
+    return !job || strcmp(cache_entry_uid(job), expectation->uid) != 0;
+}
+
+static bool is_status_seen(struct memo *memo, const struct cache *cache, const char *namespace,
+                           const char *name)
+{
+    if (memo->resource_version &&
+        !cache_is_at_least(cache, namespace, name, memo->resource_version))
+        return false;
+    free(memo->resource_version);
+    memo->resource_version = NULL;
+    return true;
+}
+
+bool memo_is_caught_up(struct memo *memo, const struct objects *objects)
+{
+    const char *slash = strchr(memo->key, '/');
+    char *namespace auto_free = mem_strndup(memo->key, (size_t)(slash - memo->key));
+    struct expectation **place = &memo->expected;
+
+    while (*place) {
+        struct expectation *expectation = *place;
+
+        if (is_met(expectation, objects_cache(objects, OBJECT_JOB), namespace)) {
+            *place = expectation->next;
+            free_expectation(expectation);
+        } else {
+            place = &expectation->next;
+        }
+    }
+    return is_status_seen(memo, objects_cache(objects, memo->kind), namespace, slash + 1) &&
+           !memo->expected;
+}
+
+void memo_set_refusal(struct memo *memo, const char *job, const char *message, int64_t now_ms,
+                      int64_t generation)
+{
+    memo_clear_refusal(memo);
+    memo->refusal = (struct job_refusal){ .job = mem_strdup(job),
+                                          .message = mem_strdup(message),
+                                          .refused_ms = now_ms,
+                                          .generation = generation };
+}
+
+void memo_clear_refusal(struct memo *memo)
+{
+    free((char *)memo->refusal.job);
+    free((char *)memo->refusal.message);
+    memo->refusal = (struct job_refusal){ 0 };
+}

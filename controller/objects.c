@@ -1,0 +1,377 @@
+#include "objects.h"
+
+#include "base/sha256.h"
+#include "project.h"
+
+/* The label that job_builder.c gives every Job. */
+#define JOBS_SELECTOR "app.kubernetes.io/managed-by=churn-controller"
+
+const struct kube_resource object_resources[OBJECT_KINDS] = {
+    [OBJECT_MODEL] = { API_GROUP, "v1alpha1", MODEL_PLURAL, MODEL_KIND },
+    [OBJECT_BATCH] = { API_GROUP, "v1alpha1", BATCH_PLURAL, BATCH_KIND },
+    [OBJECT_JOB] = { "batch", "v1", "jobs", "Job" },
+};
+
+#define OUTPUT_DIGITS 16
+
+/* Precedes the projection of a batch in its cache entry: what is needed often
+ * and must not cost parsing. */
+struct batch_mark {
+    int64_t created_ms;
+    char output[OUTPUT_DIGITS + 1]; /* hash of the output's URI; "" when the spec is not valid */
+    char model[64];                 /* name; "" when the spec is not valid */
+    bool finished, started;
+};
+
+struct source {
+    struct objects *objects;
+    enum object_kind kind;
+    struct informer *informer;
+};
+
+struct objects {
+    struct objects_options options;
+    struct source sources[OBJECT_KINDS];
+    struct batch_index by_model;  /* "namespace/model" */
+    struct batch_index by_output; /* struct batch_mark's output */
+};
+
+void object_key(const struct cache_entry *entry, char ret_key[OBJECT_KEY])
+{
+    (void)snprintf(ret_key, OBJECT_KEY, "%s/%s", cache_entry_namespace(entry),
+                   cache_entry_name(entry));
+}
+
+/* --- what goes into the caches --------------------------------------------- */
+
+static void mark_spec(const json_t *object, struct arena *arena, struct batch_mark *mark)
+{
+    const char *name = jx_string(object, "metadata", "name", NULL);
+    const char *output = jx_string(object, "spec", "output", "uri", NULL);
+    const char *model = jx_string(object, "spec", "modelRef", "name", NULL);
+    char hex[SHA256_HEX];
+
+    if (model && strlen(model) < sizeof(mark->model))
+        (void)snprintf(mark->model, sizeof(mark->model), "%s", model);
+    if (!output || !name)
+        return;
+    sha256_of(span_of(batch_output_uri(output, name, arena)), hex);
+    memcpy(mark->output, hex, OUTPUT_DIGITS);
+}
+
+static struct batch_mark mark_of_object(const json_t *object)
+{
+    struct batch_mark mark = { 0 };
+    struct arena arena auto_arena = { 0 };
+    struct metadata metadata;
+    struct batch_status status;
+    struct err ignored;
+
+    metadata_decode(object, &arena, &metadata);
+    mark.created_ms = metadata.created_ms;
+    mark_spec(object, &arena, &mark);
+    if (batch_status_decode(jx_get(object, "status", NULL), &arena, &status, &ignored) < 0)
+        return mark; /* reconciling says what is wrong with it */
+    mark.finished = batch_is_finished(&status) && status.observed_generation == metadata.generation;
+    mark.started = status.job && *status.job;
+    return mark;
+}
+
+static int append_bytes(const char *bytes, size_t length, void *buffer)
+{
+    buf_append(buffer, bytes, length);
+    return 0;
+}
+
+static int project(void *context, const json_t *object, struct buf *blob, struct err *err)
+{
+    const struct source *source = context;
+    json_t *reduced auto_json = NULL;
+    struct batch_mark mark;
+
+    switch (source->kind) {
+    case OBJECT_MODEL:
+        reduced = project_model(object);
+        break;
+    case OBJECT_BATCH:
+        reduced = project_batch(object);
+        mark = mark_of_object(object);
+        buf_append(blob, &mark, sizeof(mark));
+        break;
+    default:
+        reduced = project_job(object);
+    }
+    if (json_dump_callback(reduced, append_bytes, blob, JSON_COMPACT) < 0)
+        return err_set(err, ERR_INTERNAL, "a projection cannot be written as JSON");
+    return buf_check(blob, "a projection", err);
+}
+
+static const struct batch_mark *mark_of(const struct cache_entry *entry)
+{
+    return (const struct batch_mark *)(const void *)cache_entry_blob(entry).data;
+}
+
+static void release_json(void *object)
+{
+    json_decref(object);
+}
+
+const json_t *objects_decode(const struct cache_entry *entry, enum object_kind kind,
+                             struct arena *arena)
+{
+    struct span text = cache_entry_blob(entry);
+    size_t skip = kind == OBJECT_BATCH ? sizeof(struct batch_mark) : 0;
+    json_t *object = json_loadb(text.data + skip, text.length - skip, 0, NULL);
+
+    if (!object)
+        abort(); /* we wrote it ourselves */
+    arena_defer(arena, release_json, object);
+    return object;
+}
+
+/* --- who is woken ------------------------------------------------------------ */
+
+static void wake(const struct objects *objects, enum object_kind kind, const char *key)
+{
+    objects->options.handler.wake(objects->options.context, kind, key);
+}
+
+static void wake_batch(void *context, const char *key)
+{
+    wake(context, OBJECT_BATCH, key);
+}
+
+static void model_changed(struct objects *objects, const char *key)
+{
+    wake(objects, OBJECT_MODEL, key);
+    batch_index_each(&objects->by_model, key, wake_batch, objects);
+}
+
+static void model_key(const struct cache_entry *batch, char ret_key[OBJECT_KEY])
+{
+    (void)snprintf(ret_key, OBJECT_KEY, "%s/%s", cache_entry_namespace(batch),
+                   mark_of(batch)->model);
+}
+
+static void index_batch(struct objects *objects, const struct cache_entry *entry, const char *key)
+{
+    char model[OBJECT_KEY];
+
+    if (mark_of(entry)->finished)
+        return;
+    model_key(entry, model);
+    batch_index_add(&objects->by_model, model, key);
+    batch_index_add(&objects->by_output, mark_of(entry)->output, key);
+}
+
+static void unindex_batch(struct objects *objects, const struct cache_entry *entry, const char *key)
+{
+    char model[OBJECT_KEY];
+
+    model_key(entry, model);
+    batch_index_remove(&objects->by_model, model, key);
+    batch_index_remove(&objects->by_output, mark_of(entry)->output, key);
+}
+
+static void batch_changed(struct objects *objects, const struct cache_entry *before,
+                          const struct cache_entry *after, const char *key)
+{
+    bool frees_output = before && !mark_of(before)->finished &&
+                        (!after || mark_of(after)->finished ||
+                         strcmp(mark_of(before)->output, mark_of(after)->output) != 0);
+
+    if (before)
+        unindex_batch(objects, before, key);
+    if (after)
+        index_batch(objects, after, key);
+    if (frees_output)
+        batch_index_each(&objects->by_output, mark_of(before)->output, wake_batch, objects);
+    wake(objects, OBJECT_BATCH, key);
+}
+
+static void job_changed(const struct objects *objects, const struct cache_entry *job)
+{
+    const char *kind = cache_entry_owner_kind(job);
+    char key[OBJECT_KEY];
+
+    (void)snprintf(key, sizeof(key), "%s/%s", cache_entry_namespace(job),
+                   cache_entry_owner_name(job));
+    if (strcmp(kind, MODEL_KIND) == 0)
+        wake(objects, OBJECT_MODEL, key);
+    else if (strcmp(kind, BATCH_KIND) == 0)
+        wake(objects, OBJECT_BATCH, key);
+}
+
+static void on_change(void *context, const struct cache_entry *before,
+                      const struct cache_entry *after)
+{
+    const struct source *source = context;
+    struct objects *objects = source->objects;
+    char key[OBJECT_KEY];
+
+    object_key(after ? after : before, key);
+    if (source->kind == OBJECT_MODEL)
+        model_changed(objects, key);
+    else if (source->kind == OBJECT_BATCH)
+        batch_changed(objects, before, after, key);
+    else
+        job_changed(objects, after ? after : before);
+    if (!after && source->kind != OBJECT_JOB)
+        objects->options.handler.gone(objects->options.context, source->kind, key,
+                                      cache_entry_uid(before));
+}
+
+static void on_failure(void *context, const struct err *failure)
+{
+    const struct source *source = context;
+
+    source->objects->options.handler.failed(source->objects->options.context, source->kind,
+                                            failure);
+}
+
+/* --- life -------------------------------------------------------------------- */
+
+struct objects *objects_new(const struct objects_options *options)
+{
+    struct objects *objects = mem_zero(1, sizeof(*objects));
+
+    objects->options = *options;
+    for (enum object_kind kind = 0; kind < OBJECT_KINDS; kind++) {
+        struct source *source = &objects->sources[kind];
+
+        *source = (struct source){ .objects = objects, .kind = kind };
+        source->informer = informer_new(
+            &(struct informer_options){ .client = options->client,
+                                        .resource = object_resources[kind],
+                                        .namespace = options->namespace,
+                                        .label_selector = kind == OBJECT_JOB ? JOBS_SELECTOR : NULL,
+                                        .seed = options->seed + kind,
+                                        .project = project,
+                                        .on_change = on_change,
+                                        .on_failure = on_failure,
+                                        .context = source });
+    }
+    return objects;
+}
+
+void objects_free(struct objects *objects)
+{
+    if (!objects)
+        return;
+    for (enum object_kind kind = 0; kind < OBJECT_KINDS; kind++)
+        informer_free(objects->sources[kind].informer);
+    batch_index_release(&objects->by_model);
+    batch_index_release(&objects->by_output);
+    free(objects);
+}
+
+void objects_start(struct objects *objects)
+{
+    for (enum object_kind kind = 0; kind < OBJECT_KINDS; kind++)
+        informer_start(objects->sources[kind].informer);
+}
+
+bool objects_are_synced(const struct objects *objects)
+{
+    struct informer_health health;
+
+    for (enum object_kind kind = 0; kind < OBJECT_KINDS; kind++) {
+        objects_health(objects, kind, &health);
+        if (!health.synced)
+            return false;
+    }
+    return true;
+}
+
+const struct cache *objects_cache(const struct objects *objects, enum object_kind kind)
+{
+    return informer_cache(objects->sources[kind].informer);
+}
+
+void objects_health(const struct objects *objects, enum object_kind kind,
+                    struct informer_health *ret_health)
+{
+    informer_health(objects->sources[kind].informer, ret_health);
+}
+
+/* --- reading ----------------------------------------------------------------- */
+
+void objects_wake_all(const struct objects *objects)
+{
+    char key[OBJECT_KEY];
+
+    for (enum object_kind kind = OBJECT_MODEL; kind <= OBJECT_BATCH; kind++) {
+        const struct cache *cache = objects_cache(objects, kind);
+        const struct cache_entry *entry;
+        size_t cursor = 0;
+
+        while ((entry = cache_next(cache, &cursor))) {
+            object_key(entry, key);
+            wake(objects, kind, key);
+        }
+    }
+}
+
+const struct cache_entry *objects_find(const struct objects *objects, enum object_kind kind,
+                                       const char *key)
+{
+    const char *slash = strchr(key, '/');
+    char namespace[OBJECT_KEY];
+
+    if (!slash || slash - key >= OBJECT_KEY)
+        return NULL;
+    memcpy(namespace, key, (size_t)(slash - key));
+    namespace[slash - key] = '\0';
+    return cache_get(objects_cache(objects, kind), namespace, slash + 1);
+}
+
+bool objects_batch_is_finished(const struct cache_entry *entry)
+{
+    return mark_of(entry)->finished;
+}
+
+struct rivals {
+    const struct objects *objects;
+    const struct cache_entry *batch;
+    struct output_rival *items;
+    size_t count, capacity;
+    struct arena *arena;
+};
+
+static void count_rival(void *context, const char *key)
+{
+    (void)key;
+    ((struct rivals *)context)->capacity++;
+}
+
+static void add_rival(void *context, const char *key)
+{
+    struct rivals *rivals = context;
+    const struct cache_entry *entry = objects_find(rivals->objects, OBJECT_BATCH, key);
+
+    if (!entry || entry == rivals->batch)
+        return;
+    rivals->items[rivals->count++] = (struct output_rival){
+        .namespace_ = cache_entry_namespace(entry),
+        .name = cache_entry_name(entry),
+        .created_ms = mark_of(entry)->created_ms,
+        .started = mark_of(entry)->started,
+    };
+}
+
+void objects_rivals(const struct objects *objects, const struct cache_entry *batch,
+                    struct arena *arena, const struct output_rival **ret_rivals, size_t *ret_count)
+{
+    struct rivals rivals = { .objects = objects, .batch = batch, .arena = arena };
+    const char *output = mark_of(batch)->output;
+
+    *ret_rivals = NULL;
+    *ret_count = 0;
+    if (!*output)
+        return;
+    batch_index_each(&objects->by_output, output, count_rival, &rivals);
+    rivals.items = arena_zero(arena, rivals.capacity, sizeof(*rivals.items));
+    batch_index_each(&objects->by_output, output, add_rival, &rivals);
+    *ret_rivals = rivals.items;
+    *ret_count = rivals.count;
+}
