@@ -251,7 +251,6 @@ static int start(struct controller *controller, struct err *err)
     if (!controller->telemetry || start_manager(controller, err) < 0)
         return -1;
     log_write(LOG_INFO, "started", LOG_TEXT("version", CHURN_VERSION),
-              LOG_TEXT("server", controller->config.server),
               LOG_TEXT("config", controller->config.origin),
               LOG_TEXT("identity", controller->arguments.identity),
               LOG_TEXT("address", controller->arguments.metrics_address),
