@@ -13,7 +13,7 @@
 #include "base/random.h"
 
 enum fault_action {
-    FAULT_STATUS, /* answer `code` */
+    FAULT_STATUS, /* answer `code` (event: an ERROR line with it, and the end of the watch) */
     FAULT_DROP,   /* cut the connection (event: the watch) */
     FAULT_STALL,  /* never answer (event: the watch stays silent from here on) */
     FAULT_STALE,  /* list: the state `revisions` changes ago */

@@ -64,17 +64,17 @@ void request_reply(const struct request *request, int status, json_t *take_body)
     request_reply_text(request, status, span_of(text));
 }
 
-json_t *request_status(const struct request *request, const struct err *err,
-                       const struct api_call *call)
+json_t *status_object(const struct err *err, const struct resource *resource, const char *name,
+                      json_t *causes)
 {
-    json_t *details = json_object(), *causes = call ? call->causes : NULL;
-    if (request->name)
-        json_object_set_new(details, "name", json_string(request->name));
-    if (request->resource) {
-        json_object_set_new(details, "group", json_string(request->resource->group));
-        json_object_set_new(details, "kind",
-                            json_string(err->http_status == 422 ? request->resource->kind
-                                                                : request->resource->plural));
+    json_t *details = json_object();
+    if (name)
+        json_object_set_new(details, "name", json_string(name));
+    if (resource) {
+        json_object_set_new(details, "group", json_string(resource->group));
+        json_object_set_new(
+            details, "kind",
+            json_string(err->http_status == 422 ? resource->kind : resource->plural));
     }
     if (json_array_size(causes) > 0)
         json_object_set(details, "causes", causes);
@@ -92,7 +92,8 @@ void request_refuse(const struct request *request, const struct err *err,
     char seconds[16];
     snprintf(seconds, sizeof(seconds), "%u", err->retry_after_ms / 1000);
     const struct http_header headers[] = { { "Retry-After", seconds } };
-    auto_json json_t *status = request_status(request, err, call);
+    auto_json json_t *status =
+        status_object(err, request->resource, request->name, call ? call->causes : NULL);
     auto_free char *text = json_dumps(status, JSON_COMPACT);
     exchange->port->reply(exchange->handle, err->http_status, "application/json", span_of(text),
                           headers, err->retry_after_ms ? 1 : 0);
@@ -233,28 +234,31 @@ static void dispatch(struct request *request)
 
 struct delayed {
     struct request request;
+    void (*handle)(struct request *request);
     struct timer timer;
 };
 
 static void run_delayed(void *context)
 {
     struct delayed *delayed = context;
-    dispatch(&delayed->request);
+    delayed->handle(&delayed->request);
     arena_release(&delayed->request.arena);
     free(delayed);
 }
 
-static void delay(struct request *request, int64_t delay_ms)
+void request_later(struct request *request, int64_t delay_ms,
+                   void (*handle)(struct request *request))
 {
     struct delayed *delayed = mem_zero(1, sizeof(*delayed));
     delayed->request = *request;
-    request->arena = (struct arena){ 0 }; /* moved */
     delayed->request.fault = NULL;
+    delayed->handle = handle;
+    request->arena = (struct arena){ 0 }; /* moved */
     delayed->timer = (struct timer){ .fire = run_delayed, .context = delayed };
     timer_set(request->front->options.cluster->timers, &delayed->timer, delay_ms);
 }
 
-static const char *reason_of(int64_t code)
+const char *status_reason(int code)
 {
     static const struct {
         int64_t code;
@@ -278,8 +282,8 @@ static bool misbehave(struct request *request)
     struct err err = { 0 };
     switch (fault->action) {
     case FAULT_STATUS:
-        api_refuse(&err, (int)fault->code, reason_of(fault->code), "kubesim was asked to fail: %s",
-                   reason_of(fault->code));
+        api_refuse(&err, (int)fault->code, status_reason((int)fault->code),
+                   "kubesim was asked to fail: %s", status_reason((int)fault->code));
         err.retry_after_ms = (unsigned)fault->retry_after_seconds * 1000;
         request_refuse(request, &err, NULL);
         return true;
@@ -292,7 +296,7 @@ static bool misbehave(struct request *request)
         kill((pid_t)fault->pid, SIGKILL);
         return false;
     case FAULT_SLOW:
-        delay(request, fault->delay_ms);
+        request_later(request, fault->delay_ms, dispatch);
         return true;
     default:
         return false;
@@ -332,7 +336,7 @@ static void handle(struct request *request)
         request->exchange.port->reply(request->exchange.handle, 200, "text/plain", span_of("ok"),
                                       NULL, 0);
     else if (strncmp(path, "/v2/", 4) == 0)
-        handle_registry(request, path + 4);
+        handle_registry(request);
     else if (!authorized)
         refuse(request, 401, "Unauthorized", "Unauthorized");
     else if (strncmp(path, "/kubesim/", 9) == 0)

@@ -27,6 +27,12 @@ void front_set_registry(struct front *front, const struct registry_mode *mode)
     front->registry = (struct registry_mode){ .kind = mode->kind, .delay_ms = mode->delay_ms };
 }
 
+/* Behind "/v2/". */
+static const char *registry_path(const struct request *request)
+{
+    return request->exchange.path + strlen("/v2/");
+}
+
 static void reply_error(const struct request *request, int status, const char *code,
                         const struct http_header *headers, size_t header_count)
 {
@@ -90,8 +96,9 @@ static void reply_manifest(const struct request *request, const struct image *im
                           span_of(image->manifest), headers, ARRAY_SIZE(headers));
 }
 
-static void answer(struct request *request, const char *path)
+static void answer(struct request *request)
 {
+    const char *path = registry_path(request);
     static const char middle[] = "/manifests/";
     const char *split = strstr(path, middle);
     size_t length = split ? (size_t)(split - path) : 0;
@@ -119,31 +126,7 @@ static void answer(struct request *request, const char *path)
         reply_error(request, 404, "MANIFEST_UNKNOWN", NULL, 0);
 }
 
-struct delayed {
-    struct request request;
-    char *path;
-    struct timer timer;
-};
-
-static void answer_on_time(void *context)
-{
-    struct delayed *delayed = context;
-    answer(&delayed->request, delayed->path);
-    free(delayed->path);
-    free(delayed);
-}
-
-static void answer_later(struct request *request, const char *path)
-{
-    struct delayed *delayed = mem_zero(1, sizeof(*delayed));
-    delayed->request = *request;
-    delayed->path = mem_strdup(path);
-    delayed->timer = (struct timer){ .fire = answer_on_time, .context = delayed };
-    timer_set(request->front->options.cluster->timers, &delayed->timer,
-              request->front->registry.delay_ms);
-}
-
-void handle_registry(struct request *request, const char *path)
+void handle_registry(struct request *request)
 {
     const struct exchange *exchange = &request->exchange;
     switch (request->front->registry.kind) {
@@ -154,9 +137,9 @@ void handle_registry(struct request *request, const char *path)
         reply_error(request, 404, "MANIFEST_UNKNOWN", NULL, 0);
         return;
     case REGISTRY_SLOW:
-        answer_later(request, path);
+        request_later(request, request->front->registry.delay_ms, answer);
         return;
     default:
-        answer(request, path);
+        answer(request);
     }
 }

@@ -29,8 +29,14 @@ void request_reply_text(const struct request *request, int status, struct span j
 /* A Kubernetes Status; `call` (or NULL) has the causes. */
 void request_refuse(const struct request *request, const struct err *err,
                     const struct api_call *call);
-json_t *request_status(const struct request *request, const struct err *err,
-                       const struct api_call *call); /* new */
+/* The same as a tree; name and causes may be NULL. New. */
+json_t *status_object(const struct err *err, const struct resource *resource, const char *name,
+                      json_t *causes);
+const char *status_reason(int code); /* "Expired" for 410 */
+
+/* Handles the request after a while, as if it came then. */
+void request_later(struct request *request, int64_t delay_ms,
+                   void (*handle)(struct request *request));
 
 /* The handlers, one file each. */
 void handle_object(struct request *request);                      /* verbs.c */
@@ -38,7 +44,7 @@ void handle_list(struct request *request);                        /* list.c */
 void handle_watch(struct request *request);                       /* watch.c */
 void handle_log(struct request *request);                         /* logs.c */
 bool handle_discovery(struct request *request, const char *path); /* discovery.c; false: not its */
-void handle_registry(struct request *request, const char *path);  /* registry.c */
+void handle_registry(struct request *request);                    /* registry.c */
 void handle_admin(struct request *request, const char *path);     /* admin.c */
 
 /* watch.c, logs.c */

@@ -155,6 +155,16 @@ static void deliver(struct watch *watch, const struct change *change)
         send_object(watch, "DELETED", change->after);
 }
 
+/* As a server does whose watch cache cannot go on: an ERROR line, then the end. */
+static void end_with_error(struct watch *watch, int code)
+{
+    struct err err = { 0 };
+    api_refuse(&err, code, status_reason(code), "kubesim was asked to fail: %s",
+               status_reason(code));
+    send_tree(watch, "ERROR", status_object(&err, NULL, NULL, NULL));
+    end(watch, false);
+}
+
 static void on_change(void *context, const struct change *change)
 {
     struct watch *watch = context;
@@ -164,6 +174,8 @@ static void on_change(void *context, const struct change *change)
         faults_take(&watch->front->faults, "event", watch->resource->plural, "");
     if (fault && fault->action == FAULT_STALL)
         watch->stalled = true;
+    else if (fault && fault->action == FAULT_STATUS)
+        end_with_error(watch, (int)fault->code);
     else if ((fault && fault->action == FAULT_DROP) ||
              watch->exchange.port->stream_queued(watch->exchange.handle) > LIMIT_WATCH_QUEUE)
         end(watch, true);

@@ -13,8 +13,8 @@
 #include "front/front.h"
 #include "net/httpd.h"
 #include "program/commands.h"
-#include "program/folder.h"
-#include "program/runner.h"
+#include "runner/folder.h"
+#include "runner/runner.h"
 
 struct serve_options {
     const char *listen, *bin, *data, *kubeconfig, *ready_file;

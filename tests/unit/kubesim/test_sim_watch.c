@@ -123,6 +123,7 @@ static void faults_break_watches(void **state)
         bool open, cut;
     } cases[] = {
         { "drop", "{'verb':'event','action':'drop','skip':1}", "INITIAL ADDED a", false, true },
+        { "error", "{'verb':'event','action':'status','code':410}", "INITIAL ERROR", false, false },
         { "stall", "{'verb':'event','action':'stall','skip':1}", "INITIAL ADDED a", true, false },
         { "lost bookmark", "{'verb':'bookmark','action':'lose'}", "ADDED a ADDED b ADDED c", true,
           false },

@@ -1,10 +1,10 @@
-#include "program/launch.h"
+#include "runner/launch.h"
 
 #include <string.h>
 
 #include "base/base64.h"
 #include "base/limits.h"
-#include "program/folder.h"
+#include "runner/folder.h"
 
 #define MAXIMUM_VARIABLES 256
 #define MAXIMUM_ARGUMENTS 256

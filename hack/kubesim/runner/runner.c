@@ -1,4 +1,4 @@
-#include "program/runner.h"
+#include "runner/runner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,8 +9,8 @@
 #include <sys/wait.h>
 
 #include "base/limits.h"
-#include "program/folder.h"
-#include "program/launch.h"
+#include "runner/folder.h"
+#include "runner/launch.h"
 
 /* A container runtime rotates logs at 10 MiB. */
 #define LIMIT_POD_LOG     (16 * MIB)
@@ -110,7 +110,8 @@ static void ended(struct process *process, int status)
                                                     : code        ? "Error"
                                                                   : "Completed",
                                           .message = *message ? message : NULL,
-                                          .exit_code = code });
+                                          .exit_code = code,
+                                          .signal = signal_number });
 }
 
 void runner_reap(struct runner *runner)

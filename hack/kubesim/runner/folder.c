@@ -1,4 +1,4 @@
-#include "program/folder.h"
+#include "runner/folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
