@@ -168,81 +168,52 @@ static void get(const char *host, const struct tls_options *tls)
     assert_int_equal(fixture.done, 1);
 }
 
+static char *const nowhere = (char *)(uintptr_t) "/nonexistent";
+
+/* Files by address, as they are made later; NULL: none. */
+static const struct {
+    const char *name, *host;
+    char *const *ca, *const *certificate, *const *key;
+    const char *server_name;
+    bool insecure;
+    enum err_kind kind;
+    const char *message;
+} cases[] = {
+    { "good", "localhost", &fixture.ca, &fixture.client, &fixture.client_key, NULL, false, ERR_NONE,
+      "" },
+    { "wrong name", "127.0.0.1", &fixture.ca, &fixture.client, &fixture.client_key, NULL, false,
+      ERR_RETRY, "127.0.0.1" },
+    { "server name", "127.0.0.1", &fixture.ca, &fixture.client, &fixture.client_key, "localhost",
+      false, ERR_NONE, "" },
+    { "wrong server name", "localhost", &fixture.ca, &fixture.client, &fixture.client_key,
+      "elsewhere", false, ERR_RETRY, "elsewhere" },
+    { "system authorities", "localhost", NULL, &fixture.client, &fixture.client_key, NULL, false,
+      ERR_RETRY, "certificate" },
+    { "another authority", "localhost", &fixture.stranger, &fixture.client, &fixture.client_key,
+      NULL, false, ERR_RETRY, "certificate" },
+    { "insecure", "127.0.0.1", NULL, &fixture.client, &fixture.client_key, NULL, true, ERR_NONE,
+      "" },
+    { "no client certificate", "localhost", &fixture.ca, NULL, NULL, NULL, false, ERR_RETRY, "" },
+    { "stranger's certificate", "localhost", &fixture.ca, &fixture.stranger, &fixture.stranger_key,
+      NULL, false, ERR_RETRY, "" },
+    { "missing certificate", "localhost", &fixture.ca, &nowhere, &nowhere, NULL, false, ERR_INVALID,
+      "certificate" },
+};
+
 static void test_verification(void **state)
 {
-    const struct {
-        const char *name, *host;
-        struct tls_options tls;
-        enum err_kind kind;
-        const char *message;
-    } cases[] = {
-        { "good",
-          "localhost",
-          { .ca_file = fixture.ca,
-            .certificate_file = fixture.client,
-            .key_file = fixture.client_key },
-          ERR_NONE,
-          "" },
-        { "wrong name",
-          "127.0.0.1",
-          { .ca_file = fixture.ca,
-            .certificate_file = fixture.client,
-            .key_file = fixture.client_key },
-          ERR_RETRY,
-          "127.0.0.1" },
-        { "server name",
-          "127.0.0.1",
-          { .ca_file = fixture.ca,
-            .certificate_file = fixture.client,
-            .key_file = fixture.client_key,
-            .server_name = "localhost" },
-          ERR_NONE,
-          "" },
-        { "wrong server name",
-          "localhost",
-          { .ca_file = fixture.ca,
-            .certificate_file = fixture.client,
-            .key_file = fixture.client_key,
-            .server_name = "elsewhere" },
-          ERR_RETRY,
-          "elsewhere" },
-        { "system authorities",
-          "localhost",
-          { .certificate_file = fixture.client, .key_file = fixture.client_key },
-          ERR_RETRY,
-          "certificate" },
-        { "another authority",
-          "localhost",
-          { .ca_file = fixture.stranger,
-            .certificate_file = fixture.client,
-            .key_file = fixture.client_key },
-          ERR_RETRY,
-          "certificate" },
-        { "insecure",
-          "127.0.0.1",
-          { .insecure = true, .certificate_file = fixture.client, .key_file = fixture.client_key },
-          ERR_NONE,
-          "" },
-        { "no client certificate", "localhost", { .ca_file = fixture.ca }, ERR_RETRY, "" },
-        { "stranger's certificate",
-          "localhost",
-          { .ca_file = fixture.ca,
-            .certificate_file = fixture.stranger,
-            .key_file = fixture.stranger_key },
-          ERR_RETRY,
-          "" },
-        { "missing certificate file",
-          "localhost",
-          { .ca_file = fixture.ca, .certificate_file = "/nonexistent", .key_file = "/nonexistent" },
-          ERR_INVALID,
-          "certificate" },
-    };
-
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         auto_free char *host = mem_format("%s:%u", cases[i].host, httpd_port(fixture.httpd));
+        const struct tls_options tls = {
+            .ca_file = cases[i].ca ? *cases[i].ca : NULL,
+            .certificate_file = cases[i].certificate ? *cases[i].certificate : NULL,
+            .key_file = cases[i].key ? *cases[i].key : NULL,
+            .server_name = cases[i].server_name,
+            .insecure = cases[i].insecure,
+        };
 
-        get(cases[i].host, &cases[i].tls);
+        get(cases[i].host, &tls);
         if (fixture.failure.kind != cases[i].kind ||
             !strstr(fixture.failure.message, cases[i].message))
             fail_msg("%s: status %d, %s", cases[i].name, fixture.status, fixture.failure.message);
