@@ -32,7 +32,8 @@ void tally_add_scores(struct tally *tally, const double *probabilities, size_t c
 
 double tally_quantile(const struct tally *tally, double q)
 {
-    uint64_t rank = (uint64_t)ceil(q * (double)tally->scored), seen = 0;
+    /* 0.07 * 20000 is a little more than 1400 in binary */
+    uint64_t rank = (uint64_t)ceil(q * (double)tally->scored - 1e-6), seen = 0;
 
     for (size_t bin = 0; bin <= TALLY_BINS; bin++) {
         seen += tally->bins[bin];

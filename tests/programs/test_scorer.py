@@ -1,0 +1,487 @@
+"""Goal: churn-scorer keeps the contract of its job document, on good data and bad.
+
+Method: one model trained on generated customers by the real trainer; the scorer is
+run on small weekly files. What it publishes is compared with the input and, byte by
+byte, between runs; what it refuses by exit code, message and the absence of output.
+"""
+
+import contextlib
+import csv
+import gzip
+import hashlib
+import json
+import os
+import pty
+import random
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(os.environ.get("CHURN_BIN", ROOT / "build" / "bin")).resolve()
+SPEC_HASH = "0123456789abcdef0123456789abcdef"
+HEADER = "id,age,city,income,member"
+
+
+def customer(number, source):
+    income = "" if source.random() < 0.1 else str(source.randint(800, 9000))
+    city = source.choice(["Rome", "Oslo", "Bonn"])
+    return f"c{number},{source.randint(18, 80)},{city},{income},{source.choice(['yes', 'no'])}"
+
+
+def leaves(row, source):
+    age, city = int(row.split(",")[1]), row.split(",")[2]
+    return int(source.random() < 0.05 + 0.5 * (age > 60) + 0.3 * (city == "Oslo"))
+
+
+def weekly(rows, seed=2):
+    source = random.Random(seed)
+    return [HEADER] + [customer(number, source) for number in range(rows)]
+
+
+def train(folder):
+    source = random.Random(1)
+    rows = [customer(number, source) for number in range(400)]
+    history = [HEADER + ",left"] + [f"{row},{leaves(row, source)}" for row in rows]
+    (folder / "history.csv").write_text("\n".join(history) + "\n")
+    job = {
+        "version": 1, "kind": "Train", "model": "retail", "algorithm": "GradientBoosting",
+        "data": {"uri": f"file://{folder}/history.csv", "target": "left", "positiveLabel": "1",
+                 "id": "id"},
+        "artifacts": {"uri": f"file://{folder}/models/"},
+    }
+    (folder / "train.json").write_text(json.dumps(job))
+    subprocess.run([BIN / "churn-trainer", "--job", folder / "train.json", "--result",
+                    folder / "trained.json"], check=True, stderr=subprocess.DEVNULL)
+    return json.loads((folder / "trained.json").read_text())["model"]
+
+
+class ScorerTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory(prefix="churn-scorer-model-")
+        cls.addClassCleanup(folder.cleanup)
+        cls.model = train(Path(folder.name))
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="churn-scorer-")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.input = self.folder / "weekly.csv"
+        self.out = self.folder / "out"
+        self.output = self.out / "week-07.csv"
+        self.manifest = self.out / "week-07.csv.manifest.json"
+        self.rejects = self.out / "week-07.csv.rejects.csv"
+
+    def write(self, lines, end="\n"):
+        self.input.write_text("\n".join(lines) + end)
+
+    def job(self, output=None, input=None, model=None, **changes):
+        document = {
+            "version": 1, "kind": "Score", "batch": "bank/week-07", "specHash": SPEC_HASH,
+            "model": {"uri": self.model["uri"], **(model or {})},
+            "input": {"uri": f"file://{self.input}", **(input or {})},
+            "output": {"uri": f"file://{self.out}/", **(output or {})}, **changes,
+        }
+        path = self.folder / "job.json"
+        path.write_text(json.dumps(document))
+        return path
+
+    def score(self, job, *arguments):
+        """The exit code and the result document."""
+        path = self.folder / "result.json"
+        done = subprocess.run([BIN / "churn-scorer", "--job", job, "--result", path, *arguments],
+                              stderr=subprocess.PIPE, text=True, timeout=120)
+        self.stderr = done.stderr
+        return done.returncode, json.loads(path.read_text())
+
+    def rows(self):
+        with self.output.open(newline="") as file:
+            return list(csv.DictReader(file))
+
+    def assert_refused(self, code, reason, message, job=None):
+        found_code, result = self.score(job or self.job())
+        self.assertEqual((found_code, result["exitCode"], result["reason"]), (code, code, reason),
+                         result)
+        self.assertIn(message, result["message"])
+        self.assertFalse(self.output.exists())
+        self.assertFalse(self.manifest.exists())
+        leftovers = [path.name for path in self.out.glob("*") if path != self.rejects]
+        self.assertEqual(leftovers, [])
+        return result
+
+
+class GoodData(ScorerTest):
+    def test_one_line_per_row_in_order(self):
+        lines = weekly(2500)
+        self.write(lines)
+        code, result = self.score(self.job(output={"columns": ["city", "age"]}, reasons=2))
+        self.assertEqual((code, result["outcome"]), (0, "Scored"))
+        self.assertEqual(result["rows"], {"read": 2500, "scored": 2500, "rejected": 0})
+        rows = self.rows()
+        self.assertEqual(list(rows[0]), ["id", "city", "age", "churn_probability",
+                                         "churn_prediction", "reason_1", "reason_2"])
+        self.assertEqual([row["id"] for row in rows], [line.split(",")[0] for line in lines[1:]])
+        self.assertEqual([row["city"] for row in rows], [line.split(",")[2] for line in lines[1:]])
+        for row in rows:
+            self.assertRegex(row["churn_probability"], r"^[01]\.\d{6}$")
+            self.assertRegex(row["reason_1"], r"^(age|city|income|member)=\S+ \([+-]\d+\.\d\d\)$")
+            if row["reason_1"].startswith("age="):
+                self.assertTrue(row["reason_1"].startswith(f"age={row['age']} ("))
+        self.assertFalse(self.rejects.exists())
+
+    def test_figures_agree_with_the_output(self):
+        self.write(weekly(1500))
+        _, result = self.score(self.job(threshold="0.3"))
+        data, rows = self.output.read_bytes(), self.rows()
+        probabilities = sorted(float(row["churn_probability"]) for row in rows)
+        scores = result["scores"]
+        self.assertEqual(float(scores["threshold"]), 0.3)
+        self.assertAlmostEqual(float(scores["mean"]), sum(probabilities) / 1500, places=4)
+        self.assertAlmostEqual(float(scores["p50"]), probabilities[749], places=4)
+        self.assertAlmostEqual(float(scores["p99"]), probabilities[1484], places=4)
+        self.assertEqual(scores["aboveThreshold"],
+                         sum(row["churn_prediction"] == "1" for row in rows))
+        self.assertEqual(scores["aboveThreshold"], sum(value >= 0.3 for value in probabilities))
+        self.assertEqual(result["output"]["bytes"], len(data))
+        self.assertEqual(result["output"]["sha256"], hashlib.sha256(data).hexdigest())
+        self.assertEqual(result["input"]["sha256"],
+                         hashlib.sha256(self.input.read_bytes()).hexdigest())
+
+    def test_old_customers_of_oslo_are_the_likely_leavers(self):
+        self.write(weekly(2000))
+        self.score(self.job(output={"columns": ["city", "age"]}))
+        rows = self.rows()
+
+        def mean(chosen):
+            values = [float(row["churn_probability"]) for row in rows if chosen(row)]
+            return sum(values) / len(values)
+        old = mean(lambda row: int(row["age"]) > 65 and row["city"] == "Oslo")
+        young = mean(lambda row: int(row["age"]) < 55 and row["city"] == "Rome")
+        self.assertGreater(old, young + 0.4)
+
+    def test_same_bytes_however_many_threads(self):
+        self.write(weekly(5000))
+        hashes = set()
+        for threads in ["1", "2", "5"]:
+            shutil.rmtree(self.out, ignore_errors=True)
+            self.assertEqual(self.score(self.job(), "--threads", threads)[0], 0)
+            hashes.add(self.output.read_bytes() + self.manifest.read_bytes())
+        self.assertEqual(len(hashes), 1)
+
+    def test_forms_of_one_file(self):
+        lines = weekly(300)
+        self.write(lines)
+        self.score(self.job())
+        expected = self.output.read_bytes()
+        quoted = [",".join(f'"{cell}"' for cell in line.split(",")) for line in lines]
+        forms = {
+            "no newline at the end": "\n".join(lines).encode(),
+            "CRLF": "\r\n".join(lines).encode(),
+            "byte order mark": b"\xef\xbb\xbf" + "\n".join(lines).encode(),
+            "quoted": "\n".join(quoted).encode(),
+            "blanks in the header": "\n".join([" id, age ,city,income,member"] + lines[1:]).encode(),
+        }
+        for name, data in forms.items():
+            with self.subTest(name):
+                shutil.rmtree(self.out, ignore_errors=True)
+                self.input.write_bytes(data)
+                self.assertEqual(self.score(self.job())[0], 0)
+                self.assertEqual(self.output.read_bytes(), expected)
+
+    def test_compressed_files(self):
+        text = "\n".join(weekly(300)).encode()
+        self.input.write_bytes(text)
+        self.score(self.job())
+        expected = self.output.read_bytes()
+        for suffix, data in self.archives(text).items():
+            with self.subTest(suffix):
+                shutil.rmtree(self.out, ignore_errors=True)
+                self.input = self.folder / f"weekly.csv{suffix}"
+                self.input.write_bytes(data)
+                code, result = self.score(self.job())
+                self.assertEqual(code, 0, result)
+                self.assertEqual(self.output.read_bytes(), expected)
+                self.assertEqual(result["input"]["sha256"], hashlib.sha256(data).hexdigest())
+                shutil.rmtree(self.out, ignore_errors=True)
+                self.input.write_bytes(data[:-20])
+                self.assert_refused(65, "DataInvalid", f"weekly.csv{suffix}: the ")
+
+    @staticmethod
+    def archives(text):
+        found = {".gz": gzip.compress(text)}
+        if shutil.which("zstd"):
+            found[".zst"] = subprocess.run(["zstd", "-q", "-c"], input=text, check=True,
+                                           stdout=subprocess.PIPE).stdout
+        return found
+
+    def test_no_reasons(self):
+        self.write(weekly(10))
+        self.score(self.job(reasons=0))
+        self.assertEqual(list(self.rows()[0]), ["id", "churn_probability", "churn_prediction"])
+
+    def test_columns_in_another_order_and_more_of_them(self):
+        lines = weekly(50)
+        self.write(lines)
+        self.score(self.job())
+        expected = self.output.read_bytes()
+        shutil.rmtree(self.out, ignore_errors=True)
+        turned = [",".join(["x", *reversed(line.split(","))]) for line in lines]
+        self.write(turned)
+        self.score(self.job())
+        self.assertEqual(self.output.read_bytes(), expected)
+
+    def test_newest_file_of_a_folder(self):
+        inbox = self.folder / "inbox"
+        inbox.mkdir()
+        for name, seconds in [("a.csv", 2000), ("b.csv", 3000), ("_c.csv", 4000), ("d.txt", 5000)]:
+            (inbox / name).write_text("\n".join(weekly(5)))
+            os.utime(inbox / name, (seconds, seconds))
+        code, result = self.score(self.job(input={"uri": f"file://{inbox}/"}))
+        self.assertEqual((code, result["input"]["uri"]), (0, f"file://{inbox}/b.csv"))
+
+    def test_a_category_never_seen_and_drift_are_warned_of(self):
+        lines = weekly(500)
+        self.write([lines[0]] + [line.replace("Rome", "Paris") for line in lines[1:]])
+        code, result = self.score(self.job())
+        self.assertEqual(code, 0)
+        text = " ".join(result["warnings"])
+        self.assertRegex(text, r"weekly.csv: \d+ cells hold a category that was never seen")
+        self.assertIn("column city is distributed otherwise", text)
+        drift = json.loads(self.manifest.read_text())["drift"]
+        self.assertEqual(drift["feature"], "city")
+        self.assertGreater(float(drift["max"]), 0.25)
+
+    def test_progress(self):
+        self.write(weekly(10))
+        self.score(self.job())
+        steps = [json.loads(line) for line in self.stderr.splitlines()]
+        self.assertEqual([step["step"] for step in steps], ["Load", "Score"])
+
+    def test_bar_on_a_terminal(self):
+        self.write(weekly(20))
+        ours, theirs = pty.openpty()
+        done = subprocess.run([BIN / "churn-scorer", "--job", self.job(), "--result", "/dev/null"],
+                              stderr=theirs)
+        os.close(theirs)
+        text = b""
+        while select.select([ours], [], [], 1)[0]:
+            with contextlib.suppress(OSError):
+                piece = os.read(ours, 4096)
+                if piece:
+                    text += piece
+                    continue
+            break
+        os.close(ours)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn(b"Score", text)
+        self.assertNotIn(b"{", text)
+
+
+class BadData(ScorerTest):
+    def test_files_that_cannot_be_read(self):
+        good = weekly(200)
+        text = "\n".join(good).encode()
+        cases = [
+            ("empty file", b"", "weekly.csv is empty"),
+            ("header only", HEADER.encode(), "weekly.csv has a header but no rows"),
+            ("unclosed quote", text + b'\n"c900,1,Rome,1,yes\n',
+             "weekly.csv line 202: a quote is opened here and never closed"),
+            ("binary file", b"\x7fELF\x02\x01\x00\x00", "weekly.csv line 1 column 7: a NUL byte"),
+            ("binary row", text + b"\nc900,1,Ro\0me,1,yes\n",
+             "weekly.csv line 202 column 10: a NUL byte"),
+            ("wrong encoding", text + "\nc900,1,M\xfcnchen,1,yes\n".encode("latin-1"),
+             "weekly.csv line 202 column 9: byte 0xfc is not UTF-8"),
+            ("UTF-16", "\n".join(good).encode("utf-16"), "weekly.csv line 1 column 1: the file is "
+             "UTF-16"),
+            ("duplicate header", text.replace(b"member", b"age", 1),
+             "weekly.csv line 1: column age is in the header twice (fields 2 and 5)"),
+            ("empty header name", text.replace(b"member", b" ", 1),
+             "weekly.csv line 1: field 5 of the header is empty"),
+            ("column missing", text.replace(b"income", b"Income_EUR", 1),
+             "weekly.csv has no column income"),
+            ("id missing", text.replace(b"id,", b"customer,", 1), "weekly.csv has no column id"),
+            ("id twice", text + b"\nc7,20,Rome,1,yes\n",
+             "weekly.csv line 202, id: the id is there already, in line 9"),
+        ]
+        for name, data, message in cases:
+            with self.subTest(name):
+                self.input.write_bytes(data)
+                self.assert_refused(65, "DataInvalid", message)
+                self.assertFalse(self.rejects.exists())
+
+    def bad_rows(self, count):
+        lines = weekly(200)
+        for number in range(count):
+            lines[10 + number] = ["c,1,Rome", "c,old,Rome,1,yes", "c,1,Rome,1,perhaps",
+                                  ",1,Rome,1,yes"][number % 4]
+        self.write(lines)
+
+    def test_five_percent_bad_rows(self):
+        self.bad_rows(10)
+        result = self.assert_refused(
+            65, "DataInvalid", "weekly.csv line 11: 3 fields, header has 5 (10 of 200 rows are bad, "
+            "maxRejected is 0.01")
+        self.assertIn(str(self.rejects), result["message"])
+        rejects = list(csv.reader(self.rejects.read_text().splitlines()))
+        self.assertEqual(rejects[:5], [
+            ["line", "column", "why"], ["11", "", "3 fields, header has 5"],
+            ["12", "age", '"old" is not a number'], ["13", "member", '"perhaps" is not a boolean'],
+            ["14", "id", "the id is blank"]])
+        self.assertEqual(len(rejects), 11)
+
+    def test_tolerated_bad_rows(self):
+        self.bad_rows(2)
+        code, result = self.score(self.job())
+        self.assertEqual(code, 0)
+        self.assertEqual(result["rows"], {"read": 200, "scored": 198, "rejected": 2})
+        self.assertEqual(result["output"]["rejectsURI"], f"file://{self.rejects}")
+        self.assertEqual(len(self.rows()), 198)
+        self.assertEqual(len(self.rejects.read_text().splitlines()), 3)
+
+    def test_mended_file_has_no_rejects_left(self):
+        self.bad_rows(10)
+        self.assert_refused(65, "DataInvalid", "10 of 200")
+        self.write(weekly(200))
+        self.assertEqual(self.score(self.job())[0], 0)
+        self.assertFalse(self.rejects.exists())
+
+    def test_an_id_twice_far_apart(self):
+        """More ids than are kept in memory at once."""
+        lines = weekly(300000)
+        lines[299000] = lines[5]
+        self.write(lines)
+        self.assert_refused(65, "DataInvalid",
+                            "weekly.csv line 299001, id: the id is there already, in line 6",
+                            self.job(reasons=0))
+
+    def test_column_to_carry_is_missing(self):
+        self.write(weekly(5))
+        self.assert_refused(65, "DataInvalid", "output.columns: weekly.csv has no column City "
+                            "(closest: city)", self.job(output={"columns": ["City"]}))
+
+
+class Places(ScorerTest):
+    def test_missing_things(self):
+        self.write(weekly(5))
+        gone = f"file://{self.folder}/gone"
+        self.assert_refused(66, "InputNotFound", "gone.csv", self.job(input={"uri": gone + ".csv"}))
+        self.assert_refused(66, "InputNotFound", "gone/", self.job(input={"uri": gone + "/"}))
+        self.assert_refused(66, "InputNotFound", "gone/model.json",
+                            self.job(model={"uri": gone + "/"}))
+        self.assert_refused(64, "UsageError", "kind", self.job(kind="Train"))
+        self.assert_refused(64, "UsageError", "shards", self.job(shards=2))
+
+    def test_input_of_another_generation(self):
+        self.write(weekly(5))
+        _, result = self.score(self.job())
+        generation = result["input"]["generation"]
+        shutil.rmtree(self.out, ignore_errors=True)
+        code, _ = self.score(self.job(input={"generation": generation}))
+        self.assertEqual(code, 0)
+        shutil.rmtree(self.out, ignore_errors=True)
+        self.write(weekly(6))
+        self.assert_refused(66, "InputChanged", "weekly.csv",
+                            self.job(input={"generation": generation}))
+
+    def test_model_that_is_not_what_it_says(self):
+        self.write(weekly(5))
+        self.assert_refused(65, "DataInvalid", "expected version 0000000000000000",
+                            self.job(model={"version": "0000000000000000"}))
+        copy = self.folder / "model"
+        shutil.copytree(self.model["uri"].removeprefix("file://"), copy)
+        model = json.loads((copy / "model.json").read_text())
+        model["threshold"] = 0.123
+        (copy / "model.json").write_text(json.dumps(model))
+        self.assert_refused(65, "DataInvalid", "version",
+                            self.job(model={"uri": f"file://{copy}/"}))
+
+    def test_output_that_cannot_be_written(self):
+        self.write(weekly(5))
+        blocked = self.folder / "blocked"
+        blocked.write_text("a file, not a folder")
+        code, result = self.score(self.job(output={"uri": f"file://{blocked}/x.csv"}))
+        self.assertEqual((code, result["reason"]), (73, "OutputFailed"), result)
+
+    def test_terminated(self):
+        self.write(weekly(200000))
+        job = self.job(reasons=3)
+        program = subprocess.Popen([BIN / "churn-scorer", "--job", job, "--result",
+                                    self.folder / "result.json"], stderr=subprocess.DEVNULL)
+        while not list(self.out.glob(".churn-part.*")):
+            time.sleep(0.01)
+        program.send_signal(signal.SIGTERM)
+        self.assertEqual(program.wait(timeout=60), 143)
+        self.assertEqual(list(self.out.iterdir()), [])
+        self.assertEqual(json.loads((self.folder / "result.json").read_text())["reason"],
+                         "Terminated")
+
+
+class Idempotence(ScorerTest):
+    def setUp(self):
+        super().setUp()
+        self.write(weekly(100))
+        self.code, self.first = self.score(self.job())
+
+    def state(self):
+        return {path.name: (path.read_bytes(), path.stat().st_mtime_ns)
+                for path in self.out.iterdir()}
+
+    def test_the_same_batch_is_reused(self):
+        before = self.state()
+        self.input.unlink()  # it is not even opened
+        code, result = self.score(self.job(model={"uri": f"file://{self.folder}/newer/"}))
+        self.assertEqual((code, result["outcome"]), (0, "Reused"))
+        for part in ["input", "output", "model", "rows", "scores"]:
+            self.assertEqual(result[part], self.first[part])
+        self.assertEqual(self.state(), before)
+
+    def test_somebody_elses_output_is_left_alone(self):
+        before = self.state()
+        for name, change in [("namespace", {"batch": "other/week-07"}),
+                             ("spec", {"specHash": "f" * 32}), ("laptop", {"specHash": None})]:
+            with self.subTest(name):
+                code, result = self.score(self.job(**change))
+                self.assertEqual((code, result["reason"]), (73, "OutputExists"))
+                self.assertIn(str(self.output), result["message"])
+                self.assertEqual(self.state(), before)
+        self.manifest.unlink()
+        code, _ = self.score(self.job())
+        self.assertEqual(code, 73)
+        self.assertEqual(self.output.read_bytes(), before[self.output.name][0])
+
+    def test_overwrite(self):
+        code, result = self.score(self.job(batch="other/week-07", reasons=1,
+                                           output={"overwrite": True}))
+        self.assertEqual((code, result["outcome"]), (0, "Scored"))
+        self.assertEqual(json.loads(self.manifest.read_text())["batch"], "other/week-07")
+        self.assertNotIn("reason_2", self.rows()[0])
+
+    def test_an_unfinished_run_is_finished(self):
+        """A crash between manifest and output, and a damaged output."""
+        whole = self.output.read_bytes()
+        self.output.unlink()
+        code, result = self.score(self.job())
+        self.assertEqual((code, result["outcome"]), (0, "Scored"))
+        self.assertEqual(self.output.read_bytes(), whole)
+        self.output.write_bytes(whole[:-1] + b"?")
+        code, result = self.score(self.job())
+        self.assertEqual((code, result["outcome"]), (0, "Scored"))
+        self.assertEqual(self.output.read_bytes(), whole)
+
+    def test_another_input_of_the_same_batch(self):
+        """After a lost result and a retry the input is resolved anew."""
+        self.write(weekly(50, seed=3))
+        other = self.folder / "other.csv"
+        self.input.rename(other)
+        code, result = self.score(self.job(input={"uri": f"file://{other}"}))
+        self.assertEqual((code, result["outcome"], result["rows"]["read"]), (0, "Scored", 50))
+
+
+if __name__ == "__main__":
+    unittest.main()
