@@ -35,46 +35,11 @@ json_t *project_model(const json_t *object)
     return reduced;
 }
 
-static bool has_true_condition(const json_t *object, const char *type)
+/* The condition Complete or Failed that is True; NULL while neither is. Jobs and
+ * batches use the same words. */
+static const json_t *finishing_condition(const json_t *object)
 {
     const json_t *conditions = jx_get(object, "status", "conditions", NULL);
-    for (size_t i = 0; i < json_array_size(conditions); i++) {
-        const json_t *condition = json_array_get(conditions, i);
-        const char *found = jx_string(condition, "type", NULL);
-        const char *status = jx_string(condition, "status", NULL);
-        if (found && status && strcmp(found, type) == 0 && strcmp(status, STATUS_TRUE) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Finished, and its status speaks of the spec that is there. */
-static bool is_ledger_only(const json_t *batch)
-{
-    int64_t generation = jx_int(jx_get(batch, "metadata", NULL), "generation", 0);
-    return (has_true_condition(batch, "Complete") || has_true_condition(batch, "Failed")) &&
-           jx_int(jx_get(batch, "status", NULL), "observedGeneration", -1) == generation;
-}
-
-json_t *project_batch(const json_t *object)
-{
-    json_t *reduced = project_model(object);
-    if (!is_ledger_only(object))
-        return reduced;
-    const char *type = has_true_condition(object, "Complete") ? "Complete" : "Failed";
-    json_object_del(reduced, "spec");
-    json_object_set_new(
-        reduced, "status",
-        json_pack("{sI s[{ss ss}]}", "observedGeneration",
-                  (json_int_t)jx_int(jx_get(object, "status", NULL), "observedGeneration", 0),
-                  "conditions", "type", type, "status", STATUS_TRUE));
-    return reduced;
-}
-
-/* The finishing condition of a Job; NULL while it is unfinished. */
-static const json_t *finishing_condition(const json_t *job)
-{
-    const json_t *conditions = jx_get(job, "status", "conditions", NULL);
     for (size_t i = 0; i < json_array_size(conditions); i++) {
         const json_t *condition = json_array_get(conditions, i);
         const char *type = jx_string(condition, "type", NULL);
@@ -84,6 +49,29 @@ static const json_t *finishing_condition(const json_t *job)
             return condition;
     }
     return NULL;
+}
+
+/* What remains of a finished batch: that it is over, and for which generation. */
+static json_t *ledger(int64_t generation, const json_t *finished)
+{
+    static const char *const names[] = { "type", "status", "reason", "lastTransitionTime", NULL };
+    json_t *condition = copy_members(finished, names);
+    json_object_set_new(condition, "message", json_string(""));
+    return json_pack("{sI s[o]}", "observedGeneration", (json_int_t)generation, "conditions",
+                     condition);
+}
+
+json_t *project_batch(const json_t *object)
+{
+    json_t *reduced = project_model(object);
+    const json_t *finished = finishing_condition(object);
+    int64_t generation = jx_int(json_object_get(object, "metadata"), "generation", 0);
+    if (!finished ||
+        jx_int(json_object_get(object, "status"), "observedGeneration", -1) != generation)
+        return reduced;
+    json_object_del(reduced, "spec");
+    json_object_set_new(reduced, "status", ledger(generation, finished));
+    return reduced;
 }
 
 static const json_t *controlling_owner(const json_t *object)

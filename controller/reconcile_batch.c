@@ -465,5 +465,6 @@ void reconcile_batch(const struct batch_view *view, struct plan *plan)
     bool ended = batch_is_finished(&pass.status);
     run_clear_others(&view->object, plan, ended ? NULL : pass.status.job);
     batch_set_conditions(&pass);
-    run_write_status(plan, &batch_status_fields, &pass.before, &pass.status, pass.hold);
+    run_write_status(plan, &batch_status_fields, view->object.raw_status, &pass.before,
+                     &pass.status, pass.hold);
 }

@@ -476,5 +476,6 @@ void reconcile_model(const struct model_view *view, struct plan *plan)
     run_clear_others(&view->object, plan,
                      model_is_training(&pass.status) ? pass.status.training->job : NULL);
     model_set_conditions(&pass);
-    run_write_status(plan, &model_status_fields, &pass.before, &pass.status, pass.hold);
+    run_write_status(plan, &model_status_fields, view->object.raw_status, &pass.before,
+                     &pass.status, pass.hold);
 }

@@ -255,20 +255,18 @@ void run_observe(const struct object_view *view, struct plan *plan, const char *
 
 static bool only_conditions(const json_t *difference)
 {
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)difference, name, value)
-    {
-        if (strcmp(name, "conditions") != 0 && strcmp(name, "observedGeneration") != 0)
-            return false;
-    }
-    return true;
+    static const char *const names[] = { "conditions", "observedGeneration", "trainingsRun",
+                                         "trainingsSkipped" };
+    size_t known = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        known += json_object_get(difference, names[i]) != NULL;
+    return known == json_object_size(difference);
 }
 
-void run_write_status(struct plan *plan, const struct fields *table, const void *before,
-                      const void *after, bool hold)
+void run_write_status(struct plan *plan, const struct fields *table, const json_t *raw_status,
+                      const void *before, const void *after, bool hold)
 {
-    auto_json json_t *from = fields_encode(table, before);
+    auto_json json_t *from = raw_status ? fields_encode(table, before) : json_object();
     auto_json json_t *to = fields_encode(table, after);
     auto_json json_t *difference = jx_merge_diff(from, to);
     if (hold && only_conditions(difference))

@@ -47,7 +47,7 @@ bool run_may_create(const struct object_view *view, struct plan *plan, const cha
                     const char **ret_refusal);
 
 /* Writes the difference of two status structs as a merge patch; members that the
- * table does not know are left alone. Conditions alone are no reason to write
- * while `hold` is true. */
-void run_write_status(struct plan *plan, const struct fields *table, const void *before,
-                      const void *after, bool hold);
+ * table does not know are left alone. The first write (raw_status NULL) has all
+ * of them. Conditions alone are no reason to write while `hold` is true. */
+void run_write_status(struct plan *plan, const struct fields *table, const json_t *raw_status,
+                      const void *before, const void *after, bool hold);
