@@ -80,10 +80,11 @@ static bool wait_for_training(struct batch_pass *pass, const char *due, const ch
     const struct model_status *status = &pass->model_status;
     const struct condition *stalled = condition_find(&status->conditions, "Stalled");
     const char *reason = due ? due : status->last_decision ? status->last_decision->reason : NULL;
-    if (reason && digest)
+    if (reason && digest) {
         record_check(pass, ACTION_STARTED, reason, digest);
-    if (due && !pass->check)
-        plan_wake(pass->plan, pass->spec.model_ref->name, false);
+        if (due && !pass->check) /* the model may not have seen this digest yet */
+            plan_wake(pass->plan, pass->spec.model_ref->name, false);
+    }
     if (stalled && strcmp(stalled->status, STATUS_TRUE) == 0 && !model_is_training(status))
         return wait_for_model(
             pass, REASON_ModelTraining,

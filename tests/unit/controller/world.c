@@ -363,6 +363,7 @@ bool world_step(struct world *world, const char *kind, const char *name)
             world->killed = true;
         else
             apply(world, object, &plan, &plan.actions[i]);
+        world->acted |= plan.actions[i].kind != ACTION_NEED_FACT;
         world->budget -= is_write(&plan.actions[i]) && world->budget > 0;
     }
     return plan.count > 0;
@@ -370,22 +371,21 @@ bool world_step(struct world *world, const char *kind, const char *name)
 
 /* Facts about a single Job are for the object that asked: it is stepped until
  * its plan is empty before another is. */
-static bool settle_object(struct world *world, const char *key)
+static void settle_object(struct world *world, const char *key)
 {
     const char *slash = strchr(key, '/');
     const char *kind = arena_strndup(&world->arena, key, (size_t)(slash - key));
     const char *name = arena_strdup(&world->arena, slash + 1);
     for (int round = 0; round < ROUNDS; round++)
         if (world->killed || !world_step(world, kind, name))
-            return round > 0;
+            return;
     fail_msg("%s does not come to rest: %s", key, world->last_event);
-    return false;
 }
 
 void world_settle(struct world *world)
 {
-    bool changed = true;
-    for (int round = 0; changed && !world->killed; round++) {
+    world->acted = true;
+    for (int round = 0; world->acted && !world->killed; round++) {
         auto_json json_t *keys = json_array();
         const char *key;
         json_t *object;
@@ -394,9 +394,9 @@ void world_settle(struct world *world)
             if (!has_kind(key, "Job"))
                 json_array_append_new(keys, json_string(key));
         }
-        changed = false;
+        world->acted = false;
         for (size_t i = 0; i < json_array_size(keys); i++)
-            changed |= settle_object(world, json_string_value(json_array_get(keys, i)));
+            settle_object(world, json_string_value(json_array_get(keys, i)));
         if (round == ROUNDS)
             fail_msg("the world does not come to rest");
     }

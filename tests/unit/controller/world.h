@@ -42,7 +42,7 @@ struct world {
     int created, deleted, status_writes, events, warnings;
     const char *last_event;
     int budget; /* API writes until the controller is killed; -1: never */
-    bool killed;
+    bool killed, acted;
 };
 
 void world_init(struct world *world);
