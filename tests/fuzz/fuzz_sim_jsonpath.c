@@ -2,7 +2,7 @@
 #include <stdint.h>
 
 #include "base/limits.h"
-#include "front/jsonpath.h"
+#include "kubesim/front/jsonpath.h"
 
 static bool is_part(const json_t *whole, const json_t *part)
 {

@@ -2,7 +2,7 @@
 #include <stdint.h>
 
 #include "base/limits.h"
-#include "front/protobuf.h"
+#include "kubesim/front/protobuf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,7 +1,7 @@
 /* A selector that is accepted has keys, and asking for "x" and for "not x" never agree. */
 #include <stdint.h>
 
-#include "core/selector.h"
+#include "kubesim/core/selector.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

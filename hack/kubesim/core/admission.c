@@ -1,10 +1,10 @@
-#include "core/admission.h"
+#include "kubesim/core/admission.h"
 
 #include <string.h>
 
 #include "base/base64.h"
 #include "base/limits.h"
-#include "core/schema.h"
+#include "kubesim/core/schema.h"
 
 static json_t *member(json_t *object, const char *name)
 {

@@ -1,7 +1,7 @@
 /* admission.h - what the server adds to and demands of the kinds it knows. */
 #pragma once
 
-#include "core/api.h"
+#include "kubesim/core/api.h"
 
 /* Defaults and checks of one kind, in place; `old` is NULL on create. Offences go to `causes`. */
 void admission_check(struct api_call *call, json_t *object, const json_t *old, json_t *causes);

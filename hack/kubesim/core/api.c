@@ -1,12 +1,12 @@
-#include "core/api.h"
+#include "kubesim/core/api.h"
 
 #include <stdarg.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/limits.h"
-#include "core/admission.h"
-#include "core/schema.h"
+#include "kubesim/core/admission.h"
+#include "kubesim/core/schema.h"
 
 void api_call_release(struct api_call *call)
 {

@@ -6,7 +6,7 @@
  * call. https://kubernetes.io/docs/reference/using-api/api-concepts/ */
 #pragma once
 
-#include "core/cluster.h"
+#include "kubesim/core/cluster.h"
 
 enum field_validation { VALIDATION_WARN, VALIDATION_STRICT, VALIDATION_IGNORE };
 

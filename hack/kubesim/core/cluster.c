@@ -1,7 +1,7 @@
-#include "core/cluster.h"
+#include "kubesim/core/cluster.h"
 
 #include "base/num.h"
-#include "core/api.h"
+#include "kubesim/core/api.h"
 
 static void add_namespace(struct cluster *cluster, const char *name)
 {

@@ -9,11 +9,11 @@
 
 #include "base/random.h"
 #include "base/timer.h"
-#include "core/collector.h"
-#include "core/jobs.h"
-#include "core/kubelet.h"
-#include "core/resource.h"
-#include "core/store.h"
+#include "kubesim/core/collector.h"
+#include "kubesim/core/jobs.h"
+#include "kubesim/core/kubelet.h"
+#include "kubesim/core/resource.h"
+#include "kubesim/core/store.h"
 
 struct cluster_options {
     struct timers *timers; /* borrowed */

@@ -1,8 +1,8 @@
-#include "core/collector.h"
+#include "kubesim/core/collector.h"
 
 #include <string.h>
 
-#include "core/api.h"
+#include "kubesim/core/api.h"
 
 static char *ticket(const struct resource *resource, const char *key)
 {

@@ -3,7 +3,7 @@
  * objects of deleted definitions. */
 #pragma once
 
-#include "core/store.h"
+#include "kubesim/core/store.h"
 #include "base/timer.h"
 
 struct cluster;

@@ -1,4 +1,4 @@
-#include "core/failure_policy.h"
+#include "kubesim/core/failure_policy.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "core/index.h"
+#include "kubesim/core/index.h"
 
 #include <string.h>
 

@@ -1,10 +1,10 @@
-#include "core/jobs.h"
+#include "kubesim/core/jobs.h"
 
 #include <string.h>
 
 #include "base/num.h"
-#include "core/api.h"
-#include "core/failure_policy.h"
+#include "kubesim/core/api.h"
+#include "kubesim/core/failure_policy.h"
 
 #define TRACKING       "batch.kubernetes.io/job-tracking"
 #define BACKOFF_CAP_MS (6 * 60 * 1000) /* as the real controller */

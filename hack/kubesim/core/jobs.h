@@ -8,7 +8,7 @@
 #pragma once
 
 #include "base/timer.h"
-#include "core/store.h"
+#include "kubesim/core/store.h"
 
 struct cluster;
 

@@ -1,8 +1,8 @@
-#include "core/kubelet.h"
+#include "kubesim/core/kubelet.h"
 
 #include <string.h>
 
-#include "core/api.h"
+#include "kubesim/core/api.h"
 
 #define NODE "kubesim"
 

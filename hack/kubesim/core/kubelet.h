@@ -7,7 +7,7 @@
 
 #include "base/json.h"
 #include "base/timer.h"
-#include "core/store.h"
+#include "kubesim/core/store.h"
 
 struct cluster;
 

@@ -1,7 +1,7 @@
 /* object.c - small readings and edits of metadata and conditions (api.h). */
 #include <string.h>
 
-#include "core/api.h"
+#include "kubesim/core/api.h"
 
 bool object_is_deleting(const json_t *object)
 {

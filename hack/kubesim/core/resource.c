@@ -1,4 +1,4 @@
-#include "core/resource.h"
+#include "kubesim/core/resource.h"
 
 #include <regex.h>
 #include <string.h>

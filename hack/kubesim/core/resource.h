@@ -7,7 +7,7 @@
 #pragma once
 
 #include "base/json.h"
-#include "core/index.h"
+#include "kubesim/core/index.h"
 
 enum resource_role { /* what kinds the server itself acts on */
                      ROLE_PLAIN,

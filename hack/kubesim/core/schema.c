@@ -1,4 +1,4 @@
-#include "core/schema.h"
+#include "kubesim/core/schema.h"
 
 #include <regex.h>
 #include <stdarg.h>

@@ -10,7 +10,7 @@
 #pragma once
 
 #include "base/json.h"
-#include "core/index.h"
+#include "kubesim/core/index.h"
 
 /* Removes members that the schema does not know, appending their paths (strings) to `unknown`
  * when that is not NULL. metadata, apiVersion and kind of the root are left alone. */

@@ -1,4 +1,4 @@
-#include "core/selector.h"
+#include "kubesim/core/selector.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "core/store.h"
+#include "kubesim/core/store.h"
 
 #include <string.h>
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "base/json.h"
-#include "core/resource.h"
+#include "kubesim/core/resource.h"
 
 struct snapshot {
     unsigned references;

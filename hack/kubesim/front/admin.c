@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "front/request.h"
+#include "kubesim/front/request.h"
 
 static void refuse(const struct request *request, const char *message)
 {

@@ -5,7 +5,7 @@
  * server. https://kubernetes.io/docs/reference/using-api/api-concepts/#field-validation */
 #include <string.h>
 
-#include "front/request.h"
+#include "kubesim/front/request.h"
 
 #define KUBERNETES_MAJOR "1"
 #define KUBERNETES_MINOR "32"

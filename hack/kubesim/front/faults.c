@@ -1,4 +1,4 @@
-#include "front/faults.h"
+#include "kubesim/front/faults.h"
 
 #include <string.h>
 

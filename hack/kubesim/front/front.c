@@ -1,11 +1,11 @@
-#include "front/front.h"
+#include "kubesim/front/front.h"
 
 #include <signal.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/num.h"
-#include "front/request.h"
+#include "kubesim/front/request.h"
 
 void front_init(struct front *front, const struct front_options *options)
 {

@@ -12,10 +12,10 @@
 #pragma once
 
 #include "base/buf.h"
-#include "core/cluster.h"
-#include "front/exchange.h"
-#include "front/faults.h"
-#include "front/images.h"
+#include "kubesim/core/cluster.h"
+#include "kubesim/front/exchange.h"
+#include "kubesim/front/faults.h"
+#include "kubesim/front/images.h"
 
 /* Reads a pod's log: appends what is there from `offset` on (the whole is bounded by whoever
  * keeps it). */

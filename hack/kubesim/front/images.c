@@ -1,4 +1,4 @@
-#include "front/images.h"
+#include "kubesim/front/images.h"
 
 #include <string.h>
 

@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "base/sha256.h"
-#include "core/index.h"
+#include "kubesim/core/index.h"
 
 #define IMAGE_DIGEST (sizeof("sha256:") + SHA256_HEX)
 

@@ -1,4 +1,4 @@
-#include "front/jsonpath.h"
+#include "kubesim/front/jsonpath.h"
 
 #include <string.h>
 

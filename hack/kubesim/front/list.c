@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "base/num.h"
-#include "front/request.h"
-#include "front/table.h"
+#include "kubesim/front/request.h"
+#include "kubesim/front/table.h"
 
 struct found {
     struct snapshot **items; /* counted */

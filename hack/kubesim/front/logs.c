@@ -3,7 +3,7 @@
 
 #include "base/limits.h"
 #include "base/num.h"
-#include "front/request.h"
+#include "kubesim/front/request.h"
 
 #define LIMIT_LOG_ANSWER   (64 * MIB)
 #define FOLLOW_INTERVAL_MS 200

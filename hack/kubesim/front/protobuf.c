@@ -1,4 +1,4 @@
-#include "front/protobuf.h"
+#include "kubesim/front/protobuf.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 
 #include "base/base64.h"
 #include "base/limits.h"
-#include "front/request.h"
+#include "kubesim/front/request.h"
 
 #define TOKEN "kubesim-pull-token" /* proves only that the client asked the token end point */
 

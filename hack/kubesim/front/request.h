@@ -2,9 +2,9 @@
 #pragma once
 
 #include "base/buf.h"
-#include "core/api.h"
-#include "core/selector.h"
-#include "front/front.h"
+#include "kubesim/core/api.h"
+#include "kubesim/core/selector.h"
+#include "kubesim/front/front.h"
 
 /* A list of everything there is: bounded by memory only, because it is our own objects. */
 #define ANSWER_MAXIMUM ((size_t)1 << 32)

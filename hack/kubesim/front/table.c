@@ -1,9 +1,9 @@
-#include "front/table.h"
+#include "kubesim/front/table.h"
 
 #include <string.h>
 
 #include "base/num.h"
-#include "front/jsonpath.h"
+#include "kubesim/front/jsonpath.h"
 
 typedef json_t *(*cell_function)(const json_t *object, int64_t now_ms);
 

@@ -1,7 +1,7 @@
 /* table.h - what `kubectl get` prints: meta.k8s.io/v1 Table objects. */
 #pragma once
 
-#include "core/resource.h"
+#include "kubesim/core/resource.h"
 
 /* A Table of these objects (array of trees), without metadata. `now_ms` is wall time, for ages;
  * `with_columns`: false for the later events of a watch. New. */

@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "front/protobuf.h"
-#include "front/request.h"
-#include "front/table.h"
+#include "kubesim/front/protobuf.h"
+#include "kubesim/front/request.h"
+#include "kubesim/front/table.h"
 
 static struct api_call call_of(const struct request *request)
 {

@@ -3,8 +3,8 @@
 
 #include "base/limits.h"
 #include "base/num.h"
-#include "front/request.h"
-#include "front/table.h"
+#include "kubesim/front/request.h"
+#include "kubesim/front/table.h"
 
 /* A peer that does not read is cut off, as a real server does. */
 #define LIMIT_WATCH_QUEUE (64 * MIB)

@@ -7,7 +7,7 @@
 #include "base/options.h"
 #include "base/yaml.h"
 #include "net/http.h"
-#include "program/commands.h"
+#include "kubesim/program/commands.h"
 
 struct client_options {
     const char *kubeconfig;
@@ -128,7 +128,9 @@ static int read_kubeconfig(const char *path, struct target *ret_target, struct e
         jx_string(json_array_get(jx_get(config, "users", NULL), 0), "user", "token", NULL);
     if (!server || !token)
         return err_set(err, ERR_INVALID, "%s: expected a file that kubesim serve wrote", path);
-    ret_target->server = mem_strdup(server);
+    /* Without the path that stands for the token: URLs end in messages. */
+    const char *prefix = strstr(server, "/token/");
+    ret_target->server = mem_strndup(server, prefix ? (size_t)(prefix - server) : strlen(server));
     ret_target->token = mem_strdup(token);
     return 0;
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "program/commands.h"
+#include "kubesim/program/commands.h"
 
 static const struct {
     const char *name;

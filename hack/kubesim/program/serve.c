@@ -10,11 +10,11 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/options.h"
-#include "front/front.h"
+#include "kubesim/front/front.h"
 #include "net/httpd.h"
-#include "program/commands.h"
-#include "runner/folder.h"
-#include "runner/runner.h"
+#include "kubesim/program/commands.h"
+#include "kubesim/runner/folder.h"
+#include "kubesim/runner/runner.h"
 
 struct serve_options {
     const char *listen, *bin, *data, *kubeconfig, *ready_file;

@@ -1,4 +1,4 @@
-#include "runner/folder.h"
+#include "kubesim/runner/folder.h"
 
 #include <errno.h>
 #include <fcntl.h>

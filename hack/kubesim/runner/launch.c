@@ -1,10 +1,10 @@
-#include "runner/launch.h"
+#include "kubesim/runner/launch.h"
 
 #include <string.h>
 
 #include "base/base64.h"
 #include "base/limits.h"
-#include "runner/folder.h"
+#include "kubesim/runner/folder.h"
 
 #define MAXIMUM_VARIABLES 256
 #define MAXIMUM_ARGUMENTS 256

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "base/json.h"
-#include "core/cluster.h"
+#include "kubesim/core/cluster.h"
 
 struct launch {
     char **arguments, **environment; /* NULL-terminated, in the arena */

@@ -1,4 +1,4 @@
-#include "runner/runner.h"
+#include "kubesim/runner/runner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,8 +9,8 @@
 #include <sys/wait.h>
 
 #include "base/limits.h"
-#include "runner/folder.h"
-#include "runner/launch.h"
+#include "kubesim/runner/folder.h"
+#include "kubesim/runner/launch.h"
 
 /* A container runtime rotates logs at 10 MiB. */
 #define LIMIT_POD_LOG     (16 * MIB)

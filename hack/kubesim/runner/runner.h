@@ -7,8 +7,8 @@
 #pragma once
 
 #include "base/buf.h"
-#include "core/cluster.h"
-#include "front/images.h"
+#include "kubesim/core/cluster.h"
+#include "kubesim/front/images.h"
 
 struct runner {
     const char *bin, *data; /* folders; borrowed */

@@ -10,8 +10,8 @@
 
 #include "base/json.h"
 #include "base/limits.h"
-#include "core/api.h"
-#include "front/front.h"
+#include "kubesim/core/api.h"
+#include "kubesim/front/front.h"
 
 struct bench_stream {
     bool open, cut;

@@ -5,8 +5,8 @@
 #include "unit.h"
 
 #include "base/limits.h"
-#include "front/jsonpath.h"
-#include "front/table.h"
+#include "kubesim/front/jsonpath.h"
+#include "kubesim/front/table.h"
 
 static const char object_text[] =
     "{\"a\":{\"b\":1,\"c.d\":\"x\"},\"list\":[{\"type\":\"Ready\",\"status\":\"True\",\"n\":1},"

@@ -6,7 +6,7 @@
 
 #include "unit.h"
 
-#include "front/protobuf.h"
+#include "kubesim/front/protobuf.h"
 
 struct body {
     char bytes[512];

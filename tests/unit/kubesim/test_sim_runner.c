@@ -7,8 +7,8 @@
 
 #include "bench.h"
 
-#include "runner/folder.h"
-#include "runner/runner.h"
+#include "kubesim/runner/folder.h"
+#include "kubesim/runner/runner.h"
 
 #define PODS "/api/v1/namespaces/default/pods"
 

@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
-#include "core/schema.h"
+#include "kubesim/core/schema.h"
 
 #include <regex.h>
 
@@ -33,63 +33,63 @@ static void forget(struct index *patterns)
 
 #define OBJECT(properties) "{'type':'object','properties':{" properties "}}"
 
+static const struct {
+    const char *name, *schema, *value, *expected; /* "" when it is fine */
+} offences[] = {
+    { "fine", OBJECT("'a':{'type':'string'}"), "{'a':'x'}", "" },
+    { "type", OBJECT("'a':{'type':'string'}"), "{'a':1}",
+      "a: Invalid value: \"integer\": a in body must be of type string: \"integer\"" },
+    { "null", OBJECT("'a':{'type':'string'}"), "{'a':null}",
+      "a: Invalid value: \"null\": a in body must be of type string: \"null\"" },
+    { "nullable", OBJECT("'a':{'type':'string','nullable':true}"), "{'a':null}", "" },
+    { "integer as number", OBJECT("'a':{'type':'number'}"), "{'a':1}", "" },
+    { "number as integer", OBJECT("'a':{'type':'integer'}"), "{'a':1.5}",
+      "a: Invalid value: \"number\": a in body must be of type integer: \"number\"" },
+    { "int or string", OBJECT("'a':{'x-kubernetes-int-or-string':true}"), "{'a':'50%'}", "" },
+    { "neither", OBJECT("'a':{'x-kubernetes-int-or-string':true}"), "{'a':true}",
+      "a: Invalid value: \"boolean\": a in body must be of type integer: \"boolean\"" },
+    { "required", "{'type':'object','required':['a']}", "{}", "a: Required value" },
+    { "enum", OBJECT("'a':{'type':'string','enum':['x','y']}"), "{'a':'z'}",
+      "a: Unsupported value: \"z\": supported values: \"x\", \"y\"" },
+    { "pattern", OBJECT("'a':{'type':'string','pattern':'^[a-z]+$'}"), "{'a':'A'}",
+      "a: Invalid value: \"A\": a in body should match '^[a-z]+$'" },
+    { "pattern of RE2", OBJECT("'a':{'type':'string','pattern':'^(?:a|\\\\d+)$'}"), "{'a':'12'}",
+      "" },
+    { "minimum", OBJECT("'a':{'type':'integer','minimum':1}"), "{'a':0}",
+      "a: Invalid value: 0: a in body should be greater than or equal to 1" },
+    { "exclusive", OBJECT("'a':{'type':'integer','maximum':5,'exclusiveMaximum':true}"), "{'a':5}",
+      "a: Invalid value: 5: a in body should be less than 5" },
+    { "short", OBJECT("'a':{'type':'string','minLength':1}"), "{'a':''}",
+      "a: Invalid value: \"\": a in body should be at least 1 chars long" },
+    { "length counts characters", OBJECT("'a':{'type':'string','maxLength':2}"), "{'a':'äö'}", "" },
+    { "long", OBJECT("'a':{'type':'string','maxLength':2}"), "{'a':'abc'}",
+      "a: Too long: may not be more than 2 bytes" },
+    { "items", OBJECT("'a':{'type':'array','maxItems':1,'items':{'type':'integer'}}"),
+      "{'a':[1,'x']}",
+      "a: Too many: 2: must have at most 1 items; "
+      "a[1]: Invalid value: \"string\": a[1] in body must be of type integer: \"string\"" },
+    { "few properties",
+      OBJECT("'a':{'type':'object','minProperties':1,"
+             "'additionalProperties':{'type':'string'}}"),
+      "{'a':{}}", "a: Invalid value: 0: a in body should have at least 1 properties" },
+    { "map values", OBJECT("'a':{'type':'object','additionalProperties':{'type':'string'}}"),
+      "{'a':{'b':1}}",
+      "a.b: Invalid value: \"integer\": a.b in body must be of type string: \"integer\"" },
+    { "list map",
+      OBJECT("'a':{'type':'array','x-kubernetes-list-type':'map',"
+             "'x-kubernetes-list-map-keys':['k'],'items':{'type':'object'}}"),
+      "{'a':[{'k':'1','v':1},{'k':'1','v':2}]}", "a[1]: Duplicate value: {\"k\":\"1\"}" },
+    { "set",
+      OBJECT("'a':{'type':'array','x-kubernetes-list-type':'set',"
+             "'items':{'type':'string'}}"),
+      "{'a':['x','y','x']}", "a[2]: Duplicate value: \"x\"" },
+};
+
 static void offences_are_named(void **state)
 {
-    static const struct {
-        const char *name, *schema, *value, *expected; /* "" when it is fine */
-    } cases[] = {
-        { "fine", OBJECT("'a':{'type':'string'}"), "{'a':'x'}", "" },
-        { "type", OBJECT("'a':{'type':'string'}"), "{'a':1}",
-          "a: Invalid value: \"integer\": a in body must be of type string: \"integer\"" },
-        { "null", OBJECT("'a':{'type':'string'}"), "{'a':null}",
-          "a: Invalid value: \"null\": a in body must be of type string: \"null\"" },
-        { "nullable", OBJECT("'a':{'type':'string','nullable':true}"), "{'a':null}", "" },
-        { "integer as number", OBJECT("'a':{'type':'number'}"), "{'a':1}", "" },
-        { "number as integer", OBJECT("'a':{'type':'integer'}"), "{'a':1.5}",
-          "a: Invalid value: \"number\": a in body must be of type integer: \"number\"" },
-        { "int or string", OBJECT("'a':{'x-kubernetes-int-or-string':true}"), "{'a':'50%'}", "" },
-        { "neither", OBJECT("'a':{'x-kubernetes-int-or-string':true}"), "{'a':true}",
-          "a: Invalid value: \"boolean\": a in body must be of type integer: \"boolean\"" },
-        { "required", "{'type':'object','required':['a']}", "{}", "a: Required value" },
-        { "enum", OBJECT("'a':{'type':'string','enum':['x','y']}"), "{'a':'z'}",
-          "a: Unsupported value: \"z\": supported values: \"x\", \"y\"" },
-        { "pattern", OBJECT("'a':{'type':'string','pattern':'^[a-z]+$'}"), "{'a':'A'}",
-          "a: Invalid value: \"A\": a in body should match '^[a-z]+$'" },
-        { "pattern of RE2", OBJECT("'a':{'type':'string','pattern':'^(?:a|\\\\d+)$'}"),
-          "{'a':'12'}", "" },
-        { "minimum", OBJECT("'a':{'type':'integer','minimum':1}"), "{'a':0}",
-          "a: Invalid value: 0: a in body should be greater than or equal to 1" },
-        { "exclusive", OBJECT("'a':{'type':'integer','maximum':5,'exclusiveMaximum':true}"),
-          "{'a':5}", "a: Invalid value: 5: a in body should be less than 5" },
-        { "short", OBJECT("'a':{'type':'string','minLength':1}"), "{'a':''}",
-          "a: Invalid value: \"\": a in body should be at least 1 chars long" },
-        { "length counts characters", OBJECT("'a':{'type':'string','maxLength':2}"), "{'a':'äö'}",
-          "" },
-        { "long", OBJECT("'a':{'type':'string','maxLength':2}"), "{'a':'abc'}",
-          "a: Too long: may not be more than 2 bytes" },
-        { "items", OBJECT("'a':{'type':'array','maxItems':1,'items':{'type':'integer'}}"),
-          "{'a':[1,'x']}",
-          "a: Too many: 2: must have at most 1 items; "
-          "a[1]: Invalid value: \"string\": a[1] in body must be of type integer: \"string\"" },
-        { "few properties",
-          OBJECT("'a':{'type':'object','minProperties':1,"
-                 "'additionalProperties':{'type':'string'}}"),
-          "{'a':{}}", "a: Invalid value: 0: a in body should have at least 1 properties" },
-        { "map values", OBJECT("'a':{'type':'object','additionalProperties':{'type':'string'}}"),
-          "{'a':{'b':1}}",
-          "a.b: Invalid value: \"integer\": a.b in body must be of type string: \"integer\"" },
-        { "list map",
-          OBJECT("'a':{'type':'array','x-kubernetes-list-type':'map',"
-                 "'x-kubernetes-list-map-keys':['k'],'items':{'type':'object'}}"),
-          "{'a':[{'k':'1','v':1},{'k':'1','v':2}]}", "a[1]: Duplicate value: {\"k\":\"1\"}" },
-        { "set",
-          OBJECT("'a':{'type':'array','x-kubernetes-list-type':'set',"
-                 "'items':{'type':'string'}}"),
-          "{'a':['x','y','x']}", "a[2]: Duplicate value: \"x\"" },
-    };
     (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        auto_json json_t *schema = parse(cases[i].schema), *value = parse(cases[i].value);
+    for (size_t i = 0; i < ARRAY_SIZE(offences); i++) {
+        auto_json json_t *schema = parse(offences[i].schema), *value = parse(offences[i].value);
         auto_json json_t *causes = json_array();
         struct index patterns = { 0 };
         auto_buf struct buf found;
@@ -100,8 +100,8 @@ static void offences_are_named(void **state)
         json_array_foreach(causes, j, cause)
             buf_format(&found, "%s%s: %s", j ? "; " : "", jx_string(cause, "field", NULL),
                        jx_string(cause, "message", NULL));
-        if (strcmp(buf_text(&found), cases[i].expected) != 0)
-            fail_msg("case \"%s\": %s", cases[i].name, buf_text(&found));
+        if (strcmp(buf_text(&found), offences[i].expected) != 0)
+            fail_msg("case \"%s\": %s", offences[i].name, buf_text(&found));
         forget(&patterns);
     }
 }

@@ -4,7 +4,7 @@
 
 #include "unit.h"
 
-#include "core/selector.h"
+#include "kubesim/core/selector.h"
 
 static void selectors_choose(void **state)
 {
