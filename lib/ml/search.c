@@ -41,44 +41,43 @@ void candidate_describe(const struct candidate *candidate, char *ret_text, size_
 
 /* --- folds as matrices -------------------------------------------------- */
 
-static void make_fold(struct fold_data *data, struct matrix matrix, const uint8_t *labels,
-                      const uint8_t *fold, unsigned number)
+void fold_data_init(struct fold_data *data, const struct search *search, unsigned number,
+                    size_t stride)
 {
-    size_t validation_rows = 0, columns = matrix.columns;
-    for (size_t i = 0; i < matrix.rows; i++)
-        validation_rows += fold[i] == number;
-    size_t train_rows = matrix.rows - validation_rows;
-    data->train_values = mem_zero(train_rows * columns, sizeof(float));
-    data->validation_values = mem_zero(validation_rows * columns, sizeof(float));
-    data->train_labels = mem_zero(train_rows, 1);
-    data->validation_labels = mem_zero(validation_rows, 1);
-    data->validation_rows = mem_zero(validation_rows, sizeof(uint32_t));
-    data->train = (struct matrix){ data->train_values, train_rows, columns };
-    data->validation = (struct matrix){ data->validation_values, validation_rows, columns };
+    size_t counts[2] = { 0 }, columns = search->matrix.columns;
+    for (size_t i = 0; i < search->matrix.rows; i += stride)
+        counts[search->fold[i] == number]++;
+    *data = (struct fold_data){
+        .train_values = mem_zero(counts[0] * columns, sizeof(float)),
+        .validation_values = mem_zero(counts[1] * columns, sizeof(float)),
+        .train_labels = mem_zero(counts[0], 1),
+        .validation_labels = mem_zero(counts[1], 1),
+        .validation_rows = mem_zero(counts[1], sizeof(uint32_t)),
+    };
+    data->train = (struct matrix){ data->train_values, counts[0], columns };
+    data->validation = (struct matrix){ data->validation_values, counts[1], columns };
     size_t train = 0, validation = 0;
-    for (size_t i = 0; i < matrix.rows; i++) {
-        float *target = fold[i] == number ? data->validation_values + validation * columns
-                                          : data->train_values + train * columns;
-        memcpy(target, matrix.values + i * columns, columns * sizeof(float));
-        if (fold[i] == number) {
+    for (size_t i = 0; i < search->matrix.rows; i += stride) {
+        const float *row = search->matrix.values + i * columns;
+        if (search->fold[i] == number) {
+            memcpy(data->validation_values + validation * columns, row, columns * sizeof(float));
             data->validation_rows[validation] = (uint32_t)i;
-            data->validation_labels[validation++] = labels[i];
+            data->validation_labels[validation++] = search->labels[i];
         } else {
-            data->train_labels[train++] = labels[i];
+            memcpy(data->train_values + train * columns, row, columns * sizeof(float));
+            data->train_labels[train++] = search->labels[i];
         }
     }
 }
 
-static void release_folds(struct search *search)
+void fold_data_release(struct fold_data *data)
 {
-    for (unsigned i = 0; i < search->fold_count; i++) {
-        free(search->folds[i].train_values);
-        free(search->folds[i].validation_values);
-        free(search->folds[i].train_labels);
-        free(search->folds[i].validation_labels);
-        free(search->folds[i].validation_rows);
-    }
-    free(search->folds);
+    free(data->train_values);
+    free(data->validation_values);
+    free(data->train_labels);
+    free(data->validation_labels);
+    free(data->validation_rows);
+    *data = (struct fold_data){ 0 };
 }
 
 /* --- the choice --------------------------------------------------------- */
@@ -92,8 +91,8 @@ static double row_loss(double margin, uint8_t label)
 static void compare(const struct search *search, const double *boosting, const double *linear,
                     double *ret_mean, double *ret_error)
 {
-    double sum = 0, squares = 0, rows = (double)search->rows;
-    for (size_t i = 0; i < search->rows; i++) {
+    double sum = 0, squares = 0, rows = (double)search->matrix.rows;
+    for (size_t i = 0; i < search->matrix.rows; i++) {
         double difference =
             row_loss(boosting[i], search->labels[i]) - row_loss(linear[i], search->labels[i]);
         sum += difference;
@@ -147,17 +146,15 @@ int search_run(const struct search_request *request, struct matrix matrix, const
                struct err *err)
 {
     struct search search = { .request = request,
-                             .fold_count = fold_count,
-                             .folds = mem_zero(fold_count, sizeof(*search.folds)),
-                             .rows = matrix.rows,
-                             .labels = labels };
+                             .matrix = matrix,
+                             .labels = labels,
+                             .fold = fold,
+                             .fold_count = fold_count };
     /* Auto on very wide data goes without logistic regression. */
     bool try_linear =
         request->try_linear && (!request->try_boosting || matrix.columns <= LINEAR_COLUMNS_MAXIMUM);
     search.total = (request->try_boosting ? search_boost_work(&search) : 0) +
                    (try_linear ? search_linear_work(&search) : 0);
-    for (unsigned i = 0; i < fold_count; i++)
-        make_fold(&search.folds[i], matrix, labels, fold, i);
     struct finalist boosting = { 0 }, linear = { 0 };
     int outcome = request->try_boosting ? search_boost(&search, &boosting, err) : 0;
     if (outcome == 0 && try_linear)
@@ -169,7 +166,6 @@ int search_run(const struct search_request *request, struct matrix matrix, const
     }
     free(boosting.margins);
     free(linear.margins);
-    release_folds(&search);
     return outcome;
 }
 

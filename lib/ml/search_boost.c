@@ -8,7 +8,8 @@
 
 #define SEARCH_RATE     0.15 /* quick, and ranks shapes as the small rate does */
 #define SEARCH_PATIENCE 20
-#define SEARCH_TREES    600 /* as good as three times as many at the small rate */
+#define SEARCH_TREES    600    /* as good as three times as many at the small rate */
+#define SEARCH_ROWS     100000 /* more are thinned out: shapes rank the same */
 #define FINAL_RATE      0.05
 #define FINAL_PATIENCE  50
 #define MAXIMUM_TREES   2000
@@ -22,7 +23,9 @@ struct round_search {
     struct candidate *candidates;
     size_t count;
     unsigned maximum_trees, patience;
+    size_t stride;              /* of rows */
     struct boost_curve *curves; /* candidate x fold */
+    size_t *rows;               /* the same: rows that were judged */
     struct booster **boosters;  /* the same, or NULL when only curves matter */
 };
 
@@ -66,10 +69,13 @@ static int search_task(void *context, size_t index, struct err *err)
 {
     struct round_search *round = context;
     const struct candidate *candidate = &round->candidates[index / round->search->fold_count];
-    const struct fold_data *fold = &round->search->folds[index % round->search->fold_count];
+    auto_fold_data struct fold_data fold;
+    fold_data_init(&fold, round->search, (unsigned)(index % round->search->fold_count),
+                   round->stride);
     struct booster **booster = round->boosters == NULL ? NULL : &round->boosters[index];
-    if (booster_search(&candidate->boost, fold->train, fold->train_labels, fold->validation,
-                       fold->validation_labels, round->maximum_trees, round->patience,
+    round->rows[index] = fold.validation.rows;
+    if (booster_search(&candidate->boost, fold.train, fold.train_labels, fold.validation,
+                       fold.validation_labels, round->maximum_trees, round->patience,
                        &round->curves[index], booster, err) < 0)
         return -1;
     search_progress(round->search);
@@ -82,18 +88,21 @@ static void judge(const struct round_search *round, size_t index, struct candida
 {
     const struct search *search = round->search;
     const struct boost_curve *curves = round->curves + index * search->fold_count;
-    size_t longest = 0;
-    for (unsigned fold = 0; fold < search->fold_count; fold++)
+    const size_t *rows = round->rows + index * search->fold_count;
+    size_t longest = 0, all_rows = 0;
+    for (unsigned fold = 0; fold < search->fold_count; fold++) {
         longest = curves[fold].count > longest ? curves[fold].count : longest;
+        all_rows += rows[fold];
+    }
     candidate->log_loss = INFINITY;
     for (size_t trees = 1; trees <= longest; trees++) {
         double sum = 0;
         for (unsigned fold = 0; fold < search->fold_count; fold++) {
             size_t last = trees <= curves[fold].count ? trees : curves[fold].count;
-            sum += curves[fold].losses[last - 1] * (double)search->folds[fold].validation.rows;
+            sum += curves[fold].losses[last - 1] * (double)rows[fold];
         }
-        if (sum / (double)search->rows < candidate->log_loss) {
-            candidate->log_loss = sum / (double)search->rows;
+        if (sum / (double)all_rows < candidate->log_loss) {
+            candidate->log_loss = sum / (double)all_rows;
             candidate->rounds = (unsigned)trees;
         }
     }
@@ -102,6 +111,8 @@ static void judge(const struct round_search *round, size_t index, struct candida
 static int run_round(struct round_search *round, struct err *err)
 {
     size_t tasks = round->count * round->search->fold_count;
+    auto_free size_t *rows = mem_zero(tasks, sizeof(*rows));
+    round->rows = rows;
     round->curves = mem_zero(tasks, sizeof(*round->curves));
     int outcome = parallel_run(round->search->request->threads, tasks, search_task, round, err);
     for (size_t i = 0; outcome == 0 && i < round->count; i++)
@@ -122,12 +133,13 @@ struct margin_search {
 static int margin_task(void *context, size_t index, struct err *err)
 {
     struct margin_search *work = context;
-    const struct fold_data *fold = &work->search->folds[index];
-    auto_free double *margins = mem_zero(fold->validation.rows, sizeof(*margins));
-    if (booster_margins(work->boosters[index], fold->validation, work->rounds, margins, err) < 0)
+    auto_fold_data struct fold_data fold;
+    fold_data_init(&fold, work->search, (unsigned)index, 1);
+    auto_free double *margins = mem_zero(fold.validation.rows, sizeof(*margins));
+    if (booster_margins(work->boosters[index], fold.validation, work->rounds, margins, err) < 0)
         return -1;
-    for (size_t i = 0; i < fold->validation.rows; i++)
-        work->margins[fold->validation_rows[i]] = margins[i];
+    for (size_t i = 0; i < fold.validation.rows; i++)
+        work->margins[fold.validation_rows[i]] = margins[i];
     return 0;
 }
 
@@ -142,6 +154,7 @@ static int run_final(struct search *search, struct candidate *candidate, double 
                                   .count = 1,
                                   .maximum_trees = maximum_trees(search->request, MAXIMUM_TREES),
                                   .patience = FINAL_PATIENCE,
+                                  .stride = 1,
                                   .boosters = boosters };
     struct margin_search work = { search, boosters, 0, margins };
     int outcome = run_round(&round, err);
@@ -162,11 +175,12 @@ int search_boost(struct search *search, struct finalist *ret_finalist, struct er
                                   .candidates = finalist.candidates,
                                   .count = finalist.count,
                                   .maximum_trees = maximum_trees(search->request, SEARCH_TREES),
-                                  .patience = SEARCH_PATIENCE };
+                                  .patience = SEARCH_PATIENCE,
+                                  .stride = (search->matrix.rows - 1) / SEARCH_ROWS + 1 };
     if (run_round(&round, err) < 0)
         return -1;
     search_sort(finalist.candidates, finalist.count);
-    auto_free double *margins = mem_zero(search->rows, sizeof(*margins));
+    auto_free double *margins = mem_zero(search->matrix.rows, sizeof(*margins));
     if (run_final(search, &finalist.candidates[0], margins, err) < 0)
         return -1;
     finalist.margins = TAKE(margins);

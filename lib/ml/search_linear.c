@@ -40,20 +40,21 @@ static int linear_task(void *context, size_t index, struct err *err)
 {
     struct linear_search *work = context;
     struct search *search = work->search;
-    const struct fold_data *fold = &search->folds[index % search->fold_count];
+    auto_fold_data struct fold_data fold;
+    fold_data_init(&fold, search, (unsigned)(index % search->fold_count), 1);
     size_t first = index / search->fold_count * work->penalty_count;
     auto_linear struct linear linear = { 0 };
-    if (linear_prepare(fold->train, work->candidates[first].inputs, &linear, err) < 0)
+    if (linear_prepare(fold.train, work->candidates[first].inputs, &linear, err) < 0)
         return -1;
     auto_linear_design struct linear_design design;
-    linear_design_init(&design, &linear, fold->train);
-    auto_free double *margins = mem_zero(fold->validation.rows, sizeof(*margins));
+    linear_design_init(&design, &linear, fold.train);
+    auto_free double *margins = mem_zero(fold.validation.rows, sizeof(*margins));
     for (size_t i = first; i < first + work->penalty_count; i++) {
-        if (linear_solve(&linear, &design, fold->train_labels, work->candidates[i].l2, err) < 0)
+        if (linear_solve(&linear, &design, fold.train_labels, work->candidates[i].l2, err) < 0)
             return -1;
-        linear_margins(&linear, fold->validation, margins);
-        for (size_t row = 0; row < fold->validation.rows; row++)
-            work->margins[i * search->rows + fold->validation_rows[row]] = margins[row];
+        linear_margins(&linear, fold.validation, margins);
+        for (size_t row = 0; row < fold.validation.rows; row++)
+            work->margins[i * search->matrix.rows + fold.validation_rows[row]] = margins[row];
     }
     search_progress(search);
     return 0;
@@ -71,7 +72,7 @@ int search_linear(struct search *search, struct finalist *ret_finalist, struct e
 {
     struct finalist finalist = { 0 };
     finalist.count = list_candidates(search, finalist.candidates);
-    auto_free double *margins = mem_zero(finalist.count * search->rows, sizeof(*margins));
+    auto_free double *margins = mem_zero(finalist.count * search->matrix.rows, sizeof(*margins));
     struct linear_search work = { search, finalist.candidates, finalist.count / INPUT_KINDS,
                                   margins };
     if (parallel_run(search->request->threads, INPUT_KINDS * search->fold_count, linear_task, &work,
@@ -80,12 +81,13 @@ int search_linear(struct search *search, struct finalist *ret_finalist, struct e
     size_t best = 0;
     for (size_t i = 0; i < finalist.count; i++) {
         finalist.candidates[i].log_loss =
-            loss_of(margins + i * search->rows, search->labels, search->rows);
+            loss_of(margins + i * search->matrix.rows, search->labels, search->matrix.rows);
         if (finalist.candidates[i].log_loss < finalist.candidates[best].log_loss)
             best = i;
     }
-    finalist.margins = mem_zero(search->rows, sizeof(double));
-    memcpy(finalist.margins, margins + best * search->rows, search->rows * sizeof(double));
+    finalist.margins = mem_zero(search->matrix.rows, sizeof(double));
+    memcpy(finalist.margins, margins + best * search->matrix.rows,
+           search->matrix.rows * sizeof(double));
     search_sort(finalist.candidates, finalist.count);
     *ret_finalist = finalist;
     return 0;

@@ -5,7 +5,8 @@
 
 #include "ml/search.h"
 
-/* One fold as two matrices: rows to learn from and rows to be judged on. */
+/* One fold as two matrices: rows to learn from and rows to be judged on. Tasks
+ * make their own, so that only as many copies exist as there are threads. */
 struct fold_data {
     float *train_values, *validation_values;
     struct matrix train, validation;
@@ -15,13 +16,19 @@ struct fold_data {
 
 struct search {
     const struct search_request *request;
-    struct fold_data *folds;
-    unsigned fold_count;
-    size_t rows;
+    struct matrix matrix;
     const uint8_t *labels;
+    const uint8_t *fold;
+    unsigned fold_count;
     atomic_size_t done; /* units of work, for progress */
     size_t total;
 };
+
+/* Takes every `stride`-th row. */
+void fold_data_init(struct fold_data *data, const struct search *search, unsigned number,
+                    size_t stride);
+void fold_data_release(struct fold_data *data);
+#define auto_fold_data __attribute__((cleanup(fold_data_release)))
 
 /* What one algorithm came up with. candidates[0] is its finalist. */
 struct finalist {

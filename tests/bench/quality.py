@@ -97,7 +97,7 @@ class Bench:
         """Scores and labels of one fold, and the seconds of its training."""
         spec = FILES[name]["data"]
         target, key = header.index(spec["target"]), header.index(spec["id"])
-        work = f"{name}.{fold}"
+        work = f"{name}-{fold}".replace("_", "-")  # names of models and batches: RFC 1123
         train, test = self.folder / f"{work}.train.csv", self.folder / f"{work}.test.csv"
         held = [row for row, of in zip(rows, folds) if of == fold]
         self.write_rows(train, header, [row for row, of in zip(rows, folds) if of != fold])
