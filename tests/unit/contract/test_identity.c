@@ -1,0 +1,148 @@
+/* Goal: identities stay what they are, and change with what they stand for.
+ * Method: fixed vectors; then one edit at a time. */
+#include "unit.h"
+
+#include "base/limits.h"
+#include "contract/identity.h"
+#include "contract/job.h"
+
+#define TRAIN                                                                                      \
+    "\"version\": 1, \"kind\": \"Train\", \"model\": \"bank/m\", \"artifacts\": {\"uri\": "        \
+    "\"file:///models/\"}"
+#define DATA "\"data\": {\"uri\": \"file:///h.csv\", \"target\": \"Exited\", \"id\": \"Id\"}"
+
+static void training_key(const char *members, char ret_key[IDENTITY_KEY])
+{
+    auto_arena struct arena arena = { 0 };
+    struct err err;
+    struct train_job job;
+    auto_free char *text = mem_format("{" TRAIN ", %s}", members);
+    auto_json json_t *document = jx_parse(span_of(text), LIMIT_JOB_DOCUMENT, "test", &err);
+    if (!document || train_job_decode(document, &arena, &job, &err) < 0)
+        fail_msg("%s: %s", text, err.message);
+    identity_training_spec(&job.training, ret_key);
+}
+
+static void test_fixed_vectors(void **state)
+{
+    (void)state;
+    char spec[IDENTITY_KEY], run[IDENTITY_KEY], name[IDENTITY_NAME], version[IDENTITY_VERSION];
+    static const struct hashed_file files[] = { { "model.json", "aa" }, { "booster.ubj", "bb" } };
+    training_key(DATA, spec);
+    assert_string_equal(spec, "8b7d06782c83c51d4e0ccc4b4672e6eb");
+    identity_training_run(spec, "", "sha256:aa", run);
+    assert_string_equal(run, "7e0c73b273e8855381c151d1f3b4ba03");
+    identity_batch_run(spec, "1", run);
+    assert_string_equal(run, "c73c175b4bd6e11c01aa40feb8ee6656");
+    identity_job_name("retail-bank", 't', "uid", spec, 1, name);
+    assert_string_equal(name, "retail-bank-tf228c93f1a");
+    identity_version(files, 2, version);
+    assert_string_equal(version, "182e939431f2c545");
+}
+
+static void test_training_spec(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *members;
+        bool same;
+    } cases[] = {
+        { DATA, true },
+        { DATA ", \"algorithm\": \"Auto\", \"seed\": 42, \"validation\": {}", true },
+        { DATA ", \"validation\": {\"folds\": 5, \"holdout\": \"0.2\"}, \"parameters\": {}", true },
+        { DATA ", \"runKey\": \"0123456789abcdef0123456789abcdef\"", true },
+        { DATA ", \"seed\": 43", false },
+        { DATA ", \"algorithm\": \"LogisticRegression\"", false },
+        { DATA ", \"parameters\": {\"max_depth\": \"3\"}", false },
+        { DATA ", \"validation\": {\"folds\": 4}", false },
+        { "\"data\": {\"uri\": \"file:///i.csv\", \"target\": \"Exited\", \"id\": \"Id\"}", false },
+        { "\"data\": {\"uri\": \"file:///h.csv\", \"target\": \"Exited\", \"id\": \"Id\", "
+          "\"drop\": [\"Age\"]}",
+          false },
+    };
+    char expected[IDENTITY_KEY], found[IDENTITY_KEY];
+    training_key(DATA, expected);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        training_key(cases[i].members, found);
+        CASE(cases[i].members, (strcmp(expected, found) == 0) == cases[i].same);
+    }
+}
+
+static void test_parts_do_not_run_together(void **state)
+{
+    (void)state;
+    char left[IDENTITY_KEY], right[IDENTITY_KEY];
+    identity_training_run("ab", "c", "d", left);
+    identity_training_run("a", "bc", "d", right);
+    assert_string_not_equal(left, right);
+    identity_batch_run("ab", "", right);
+    identity_training_run("ab", "", "", left);
+    assert_string_not_equal(left, right);
+}
+
+static void test_batch_spec(void **state)
+{
+    (void)state;
+    struct output_spec output = { .uri = "file:///out/" };
+    struct scoring_options scoring = { .threshold = "Auto",
+                                       .reasons = 3,
+                                       .max_rejected = { "0.01", 0.01 } };
+    char first[IDENTITY_KEY], found[IDENTITY_KEY];
+    identity_batch_spec("m", "file:///in.csv", &output, &scoring, first);
+    identity_batch_spec("m", "file:///in.csv", &output, &scoring, found);
+    assert_string_equal(first, found);
+    identity_batch_spec("n", "file:///in.csv", &output, &scoring, found);
+    assert_string_not_equal(first, found);
+    identity_batch_spec("m", "file:///other.csv", &output, &scoring, found);
+    assert_string_not_equal(first, found);
+    scoring.reasons = 0;
+    identity_batch_spec("m", "file:///in.csv", &output, &scoring, found);
+    assert_string_not_equal(first, found);
+    scoring.reasons = 3;
+    output.overwrite = true;
+    identity_batch_spec("m", "file:///in.csv", &output, &scoring, found);
+    assert_string_not_equal(first, found);
+}
+
+static void test_job_names(void **state)
+{
+    (void)state;
+    char name[IDENTITY_NAME], other[IDENTITY_NAME];
+    identity_job_name("a-name-of-forty-characters-cut-at-a-dash-here", 's', "uid", "key", 1, name);
+    assert_int_equal(strncmp(name, "a-name-of-forty-characters-cut-at-a-dash-s", 42), 0);
+    assert_int_equal(strlen(name), 52);
+    identity_job_name("a-name-of-forty-characters-cut-at-a-das--here", 's', "uid", "key", 1, name);
+    assert_int_equal(strncmp(name, "a-name-of-forty-characters-cut-at-a-das-s", 41), 0);
+    identity_job_name("m", 's', "uid", "key", 1, name);
+    identity_job_name("m", 's', "uid", "key", 2, other);
+    assert_string_not_equal(name, other);
+    identity_job_name("m", 's', "uid2", "key", 1, other);
+    assert_string_not_equal(name, other);
+}
+
+static void test_version_ignores_order(void **state)
+{
+    (void)state;
+    static const struct hashed_file files[] = { { "a", "1" }, { "b", "2" } };
+    static const struct hashed_file turned[] = { { "b", "2" }, { "a", "1" } };
+    static const struct hashed_file swapped[] = { { "a", "2" }, { "b", "1" } };
+    char left[IDENTITY_VERSION], right[IDENTITY_VERSION];
+    identity_version(files, 2, left);
+    identity_version(turned, 2, right);
+    assert_string_equal(left, right);
+    identity_version(swapped, 2, right);
+    assert_string_not_equal(left, right);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fixed_vectors),
+        cmocka_unit_test(test_training_spec),
+        cmocka_unit_test(test_parts_do_not_run_together),
+        cmocka_unit_test(test_batch_spec),
+        cmocka_unit_test(test_job_names),
+        cmocka_unit_test(test_version_ignores_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,132 @@
+/* Goal: job documents are read strictly, written without defaults, and survive the round
+ * trip; what is wrong is named by path.
+ * Method: a table of documents with one offence each. */
+#include "unit.h"
+
+#include "base/limits.h"
+#include "contract/job.h"
+
+#define TRAIN                                                                                      \
+    "{\"version\": 1, \"kind\": \"Train\", \"model\": \"bank/m\", \"runKey\": "                    \
+    "\"0123456789abcdef0123456789abcdef\", \"data\": {\"uri\": \"file:///h.csv\", \"target\": "    \
+    "\"Exited\", \"id\": \"Id\"}, \"artifacts\": {\"uri\": \"file:///models/\"}"
+#define SCORE                                                                                      \
+    "{\"version\": 1, \"kind\": \"Score\", \"batch\": \"bank/b\", \"model\": {\"uri\": "           \
+    "\"file:///models/v/\", \"version\": \"0123456789abcdef\"}, \"input\": {\"uri\": "             \
+    "\"file:///w.csv\"}, \"output\": {\"uri\": \"file:///o.csv\"}"
+
+static json_t *parse(const char *text)
+{
+    struct err err;
+    json_t *document = jx_parse(span_of(text), LIMIT_JOB_DOCUMENT, "test", &err);
+    if (!document)
+        fail_msg("%s: %s", text, err.message);
+    return document;
+}
+
+static void test_offences(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *message;
+        bool train;
+    } cases[] = {
+        { TRAIN ", \"extra\": 1}", "unknown member \"extra\"", true },
+        { TRAIN ", \"algorithm\": \"NeuralNetwork\"}", "algorithm: must be one of Auto", true },
+        { TRAIN ", \"parameters\": {\"depth\": \"1\"}}", "parameters.depth: must be a parameter of",
+          true },
+        { TRAIN ", \"parameters\": {\"max_trees\": \"0\"}}", "parameters.max_trees: must be an",
+          true },
+        { TRAIN ", \"algorithm\": \"LogisticRegression\", \"parameters\": {\"max_depth\": \"1\"}}",
+          "parameters.max_depth: must be a parameter of LogisticRegression: l2", true },
+        { "{\"version\": 2, \"kind\": \"Train\"}", "version: must be 1", true },
+        { SCORE "}", "kind: must be \"Train\"", true },
+        { TRAIN "}", "kind: must be \"Score\"", false },
+        { SCORE ", \"reasons\": 21}", "reasons: ", false },
+        { SCORE ", \"threshold\": \"2\"}", "threshold: must be Auto", false },
+        { SCORE ", \"maxRejected\": 0.1}", "maxRejected: ", false },
+        { SCORE ", \"shard\": {\"count\": 1}}", "unknown member \"shard\"", false },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        auto_arena struct arena arena = { 0 };
+        auto_json json_t *document = parse(cases[i].text);
+        struct train_job train;
+        struct score_job score;
+        struct err err = { .kind = ERR_NONE };
+        int result = cases[i].train ? train_job_decode(document, &arena, &train, &err)
+                                    : score_job_decode(document, &arena, &score, &err);
+        CASE(cases[i].message, result == -1);
+        if (!strstr(err.message, cases[i].message))
+            fail_msg("%s: \"%s\"", cases[i].text, err.message);
+        assert_string_equal(err.reason, "UsageError");
+    }
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    auto_arena struct arena arena = { 0 };
+    auto_json json_t *train = parse(TRAIN "}"), *score = parse(SCORE "}");
+    struct train_job training;
+    struct score_job scoring;
+    double threshold;
+    assert_int_equal(0, train_job_decode(train, &arena, &training, NULL));
+    assert_int_equal(training.training.seed, 42);
+    assert_int_equal(training.training.algorithm, ALGORITHM_AUTO);
+    assert_string_equal(training.training.data->positive_label, "1");
+    assert_int_equal(training.training.validation->folds, 5);
+    assert_false(parameter_value(&training.training, "max_depth", &threshold));
+    assert_int_equal(0, score_job_decode(score, &arena, &scoring, NULL));
+    assert_int_equal(scoring.scoring.reasons, 3);
+    assert_null(scoring.input->generation);
+    assert_false(scoring_threshold(&scoring.scoring, &threshold));
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    static const char *const trains[] = {
+        TRAIN "}",
+        TRAIN ", \"algorithm\": \"GradientBoosting\", \"parameters\": {\"max_depth\": \"3\"}, "
+              "\"validation\": {\"holdout\": \"0.3\"}, \"seed\": 7}",
+    };
+    static const char *const scores[] = {
+        SCORE "}",
+        SCORE ", \"specHash\": \"0123456789abcdef0123456789abcdef\", \"threshold\": \"0.5\", "
+              "\"reasons\": 0, \"maxRejected\": \"0\"}",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(trains); i++) {
+        auto_arena struct arena arena = { 0 };
+        auto_json json_t *train = parse(trains[i]), *score = parse(scores[i]);
+        struct train_job training;
+        struct score_job scoring;
+        assert_int_equal(0, train_job_decode(train, &arena, &training, NULL));
+        assert_int_equal(0, score_job_decode(score, &arena, &scoring, NULL));
+        auto_json json_t *train_again = train_job_encode(&training);
+        auto_json json_t *score_again = score_job_encode(&scoring);
+        CASE(trains[i], json_equal(train, train_again));
+        CASE(scores[i], json_equal(score, score_again));
+    }
+}
+
+static void test_file_errors_name_the_file(void **state)
+{
+    (void)state;
+    auto_arena struct arena arena = { 0 };
+    struct train_job job;
+    struct err err;
+    assert_int_equal(-1, train_job_read("/nowhere/job.json", &arena, &job, &err));
+    assert_string_equal(err.reason, "UsageError");
+    assert_non_null(strstr(err.message, "/nowhere/job.json"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_offences),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_file_errors_name_the_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
