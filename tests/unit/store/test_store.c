@@ -253,6 +253,7 @@ static void listings_are_sorted_and_hide_parts(void **state)
     auto_store_writer struct store_writer *open =
         store_put(fixture.store, a, STORE_ALWAYS, NULL, &err);
     auto_store_listing struct store_listing listing = { 0 };
+    assert_non_null(open);
     assert_int_equal(store_list(fixture.store, folder, &listing, &err), 0);
     assert_int_equal(listing.count, 3);
     assert_string_equal(listing.entries[0].name, "a.csv");
@@ -270,6 +271,7 @@ static void parts_of_dead_writers_are_removed(void **state)
     auto_free char *young = mem_format("%s/.churn-part.b.csv.2", fixture.folder);
     auto_close int old_fd = open(old, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     auto_close int young_fd = open(young, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    assert_true(old_fd >= 0 && young_fd >= 0);
     set_time(".churn-part.b.csv.1", 1000);
     store_writer_free(store_put(fixture.store, uri, STORE_ALWAYS, NULL, &err));
     assert_int_equal(access(old, F_OK), -1);
