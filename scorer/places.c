@@ -2,8 +2,6 @@
 
 #include "contract/reasons.h"
 
-#define URI_MAXIMUM 2048
-
 static int look(struct store *store, const char *uri, struct seen *ret_seen, struct err *err)
 {
     struct err why;

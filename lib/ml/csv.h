@@ -102,8 +102,9 @@ int csv_read(struct csv_reader *reader, enum csv_outcome *ret_outcome,
 int csv_find(const struct csv_reader *reader, struct span column, size_t *ret_index,
              struct err *err) __attribute__((warn_unused_result));
 
-/* Appends one cell, quoted when it needs to be (comma, quote, line break, or a
- * leading or trailing blank). Separators and line ends are the caller's. */
+/* Appends one cell, quoted when it needs to be (comma, quote, line break, a
+ * leading or trailing blank, a leading byte order mark). Separators and line ends are the caller's.
+ */
 void csv_append_cell(struct buf *out, struct span cell);
 
 /* "line,column,why" and the lines under it: the rejects file. */

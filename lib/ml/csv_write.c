@@ -7,6 +7,8 @@ static bool needs_quotes(struct span cell)
         if (cell.data[i] == ',' || cell.data[i] == '"' || cell.data[i] == '\n' ||
             cell.data[i] == '\r')
             return true;
+    if (cell.length >= 3 && memcmp(cell.data, "\xef\xbb\xbf", 3) == 0)
+        return true; /* at the start of a file it would be a byte order mark */
     return cell.length > 0 && (cell.data[0] == ' ' || cell.data[cell.length - 1] == ' ');
 }
 

@@ -87,7 +87,8 @@ int features_match(const struct features *features, const struct csv_reader *rea
                    size_t **ret_cells, struct err *err) __attribute__((warn_unused_result));
 
 /* One record to source_count doubles. False when a cell does not fit the type of
- * its column; *ret_fault then says which. *unseen counts levels never seen. */
+ * its column; *ret_fault then says which. *unseen counts levels that no feature
+ * stands for. */
 bool features_decode(const struct features *features, const size_t *cells,
                      const struct csv_record *record, double *ret_values,
                      struct row_fault *ret_fault, uint64_t *unseen);

@@ -12,8 +12,9 @@ static int read_span(void *context, void *buffer, size_t capacity, size_t *ret_l
 
     (void)err;
     *ret_length = rest->length < capacity ? rest->length : capacity;
-    if (*ret_length > 0)
-        memcpy(buffer, rest->data, *ret_length);
+    if (*ret_length == 0)
+        return 0;
+    memcpy(buffer, rest->data, *ret_length);
     rest->data += *ret_length;
     rest->length -= *ret_length;
     return 0;
