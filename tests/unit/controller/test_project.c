@@ -1,0 +1,149 @@
+/* Goal: what the cache keeps of an object is enough to decide by, and no more; pods are boiled
+ * down to what became of their Job.
+ * Method: objects as the API server sends them, with what is expected to remain. */
+#include "unit.h"
+
+#include "base/limits.h"
+#include "project.h"
+
+static json_t *parse(const char *text)
+{
+    struct err err;
+    json_t *value = jx_parse(span_of(text), LIMIT_JSON_DOCUMENT, "test", &err);
+    if (!value)
+        fail_msg("%s: %s", text, err.message);
+    return value;
+}
+
+static void expect(const char *name, json_t *take_found, const char *expected)
+{
+    auto_json json_t *found = take_found, *wanted = parse(expected);
+    auto_free char *left = jx_canonical(found), *right = jx_canonical(wanted);
+    if (strcmp(left, right) != 0)
+        fail_msg("%s: %s, not %s", name, left, right);
+}
+
+#define CONDITION                                                                                  \
+    "{\"type\": \"Complete\", \"status\": \"True\", \"reason\": \"Scored\", \"message\": \"\", "   \
+    "\"lastTransitionTime\": \"2026-01-01T00:00:00Z\"}"
+
+static void test_batches(void **state)
+{
+    (void)state;
+    auto_json json_t *finished = parse(
+        "{\"metadata\": {\"name\": \"b\", \"generation\": 2, \"managedFields\": []}, \"spec\": "
+        "{\"a\": 1}, \"status\": {\"observedGeneration\": 2, \"rows\": {\"read\": 1}, "
+        "\"conditions\": [" CONDITION "]}}");
+    auto_json json_t *edited =
+        parse("{\"metadata\": {\"name\": \"b\", \"generation\": 3}, \"spec\": {\"a\": 1}, "
+              "\"status\": {\"observedGeneration\": 2, \"conditions\": [" CONDITION "]}}");
+    expect("finished", project_batch(finished),
+           "{\"metadata\": {\"name\": \"b\", \"generation\": 2}, \"status\": "
+           "{\"observedGeneration\": 2, \"conditions\": [" CONDITION "]}}");
+    auto_free char *whole = jx_canonical(edited);
+    expect("edited since", project_batch(edited), whole);
+}
+
+static void test_jobs(void **state)
+{
+    (void)state;
+    auto_arena struct arena arena = { 0 };
+    auto_json json_t *job = parse(
+        "{\"metadata\": {\"name\": \"j\", \"uid\": \"u\", \"labels\": {\"churnops.io/run\": \"r\", "
+        "\"other\": \"x\"}, \"annotations\": {\"churnops.io/attempt\": \"2\", "
+        "\"churnops.io/template\": \"t\"}, \"ownerReferences\": [{\"apiVersion\": "
+        "\"churnops.io/v1alpha1\", \"kind\": \"ChurnModel\", \"name\": \"m\", \"uid\": \"o\", "
+        "\"controller\": true}]}, \"spec\": {\"suspend\": true, \"template\": {}}, \"status\": "
+        "{\"startTime\": \"2026-01-01T00:00:00Z\", \"active\": 1, \"conditions\": [{\"type\": "
+        "\"FailureTarget\", \"status\": \"True\"}, {\"type\": \"Complete\", \"status\": "
+        "\"False\"}]}}");
+    auto_json json_t *reduced = project_job(job);
+    struct job_view view;
+    job_view_decode(reduced, &arena, &view);
+    assert_null(jx_get(reduced, "spec", "template", NULL));
+    assert_string_equal(job_owner_uid(reduced), "o");
+    assert_string_equal(job_owner_name(reduced), "m");
+    assert_string_equal(view.run_key, "r");
+    assert_string_equal(view.template_hash, "t");
+    assert_int_equal(view.attempt, 2);
+    assert_int_equal(view.active, 1);
+    assert_true(view.suspended);
+    assert_int_equal(view.state, JOB_UNFINISHED); /* neither condition counts */
+    assert_true(view.started_ms == 1767225600000);
+    json_array_append_new(
+        json_object_get(json_object_get(job, "status"), "conditions"),
+        json_pack("{ss ss ss}", "type", "Failed", "status", "True", "reason", "DeadlineExceeded"));
+    auto_json json_t *failed = project_job(job);
+    job_view_decode(failed, &arena, &view);
+    assert_int_equal(view.state, JOB_FAILED);
+    assert_string_equal(view.reason, "DeadlineExceeded");
+}
+
+static void test_strangers(void **state)
+{
+    (void)state;
+    auto_json json_t *job =
+        parse("{\"metadata\": {\"ownerReferences\": [{\"apiVersion\": \"batch/v1\", \"kind\": "
+              "\"CronJob\", \"uid\": \"o\", \"controller\": true}, {\"apiVersion\": "
+              "\"churnops.io/v1alpha1\", \"kind\": \"ChurnModel\", \"uid\": \"p\"}]}}");
+    assert_null(job_owner_uid(job));
+}
+
+#define POD(state)                                                                                 \
+    "{\"status\": {\"containerStatuses\": [{\"name\": \"istio\", \"state\": {}}, {\"name\": "      \
+    "\"churn\", \"state\": {" state "}}]}}"
+#define ENDED(code, time, reason, message)                                                         \
+    POD("\"terminated\": {\"exitCode\": " #code ", \"finishedAt\": \"2026-01-01T00:00:" time       \
+        "Z\", \"reason\": \"" reason "\", \"message\": \"" message "\"}")
+
+static void test_pods(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *items;
+        bool ended, out_of_memory;
+        int64_t exit_code;
+        const char *result, *trouble;
+    } cases[] = {
+        { "none", "[]", false, false, 0, NULL, NULL },
+        { "one", "[" ENDED(65, "01", "Error", "bad") "]", true, false, 65, "bad", NULL },
+        { "the last one",
+          "[" ENDED(69, "03", "Error", "third") ", " ENDED(69, "02", "Error", "second") "]", true,
+          false, 69, "third", NULL },
+        { "success counts",
+          "[" ENDED(0, "01", "Completed", "done") ", " ENDED(143, "09", "Error", "stopped") "]",
+          true, false, 0, "done", NULL },
+        { "memory", "[" ENDED(137, "01", "OOMKilled", "") "]", true, true, 137, "", NULL },
+        { "no image",
+          "[" POD("\"waiting\": {\"reason\": \"ErrImagePull\", \"message\": \"not found\"}") "]",
+          false, false, 0, NULL, "ErrImagePull: not found" },
+        { "no node",
+          "[{\"status\": {\"conditions\": [{\"type\": \"PodScheduled\", \"status\": \"False\", "
+          "\"reason\": \"Unschedulable\", \"message\": \"0/3 nodes\"}]}}]",
+          false, false, 0, NULL, "Unschedulable: 0/3 nodes" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        auto_arena struct arena arena = { 0 };
+        auto_json json_t *items = parse(cases[i].items);
+        struct pods_fact fact;
+        pods_fact_decode("j", items, &arena, &fact);
+        CASE(cases[i].name, fact.ended == cases[i].ended);
+        CASE(cases[i].name, fact.out_of_memory == cases[i].out_of_memory);
+        CASE(cases[i].name, fact.exit_code == cases[i].exit_code);
+        CASE(cases[i].name,
+             cases[i].result ? strcmp(fact.result, cases[i].result) == 0 : fact.result == NULL);
+        CASE(cases[i].name,
+             cases[i].trouble ? strcmp(fact.trouble, cases[i].trouble) == 0 : fact.trouble == NULL);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_jobs),
+        cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_pods),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
