@@ -1,7 +1,8 @@
 /* clock.h - the two clocks, as a port that tests replace by virtual time.
  *
- * Durations and deadlines use monotonic time; wall time is only written into
- * objects and compared with times that other machines wrote. */
+ * Durations and deadlines use monotonic time, which never jumps and goes on while
+ * the machine sleeps; wall time is only written into objects and compared with
+ * times that other machines wrote. */
 #pragma once
 
 #include <stdint.h>

@@ -114,10 +114,13 @@ int err_wrap(struct err *err, const char *format, ...)
     va_start(arguments, format);
     fill(&context, ERR_NONE, "", format, arguments);
     va_end(arguments);
-    int length = snprintf(joined, sizeof(joined), "%s: %s", context.message, err->message);
-    memcpy(err->message, joined, sizeof(err->message) - 1);
-    err->message[sizeof(err->message) - 1] = '\0';
-    make_presentable(err->message, sizeof(err->message), (size_t)length);
+    size_t length =
+        (size_t)snprintf(joined, sizeof(joined), "%s: %s", context.message, err->message);
+    size_t kept = length < sizeof(err->message) ? length : sizeof(err->message) - 1;
+
+    memcpy(err->message, joined, kept);
+    err->message[kept] = '\0';
+    make_presentable(err->message, sizeof(err->message), length);
     return -1;
 }
 

@@ -1,6 +1,7 @@
 /* json.h - jansson with limits, and the few helpers everyone needs.
  *
- * Trees are jansson's json_t with its ownership words: new, borrowed, stolen.
+ * Trees are jansson's json_t with its ownership words: new, borrowed, stolen; our own
+ * names begin with jx_, because json_ is jansson's.
  * Parsing refuses documents above a size, deeper than LIMIT_JSON_DEPTH, with
  * duplicate keys, with NUL in strings, or with anything after the value. */
 #pragma once
@@ -12,11 +13,11 @@
 #include "base/mem.h"
 #include "base/span.h"
 
-static inline void json_cleanup_decref(json_t **value)
+static inline void jx_cleanup(json_t **value)
 {
     json_decref(*value);
 }
-#define auto_json __attribute__((cleanup(json_cleanup_decref)))
+#define auto_json __attribute__((cleanup(jx_cleanup)))
 
 /* Parses a whole document of at most `maximum` bytes; any JSON value. The
  * error names `what` with line and column. New reference, NULL on failure. */

@@ -54,8 +54,9 @@
 /* One watch event, or one item of a list: one object of at most 1.5 MiB in
  * etcd, which JSON escaping and managedFields can make larger on the wire. */
 #define LIMIT_KUBE_OBJECT (8 * MIB)
-/* The path and query of a request to the API server; a continue token is the longest part. */
-#define LIMIT_KUBE_PATH (16 * KIB)
+/* The path and query of a request to the API server; a continue token is the longest part
+ * (about 1 KiB). With the server before it, it must fit into LIMIT_URL. */
+#define LIMIT_KUBE_PATH (7 * KIB)
 
 /* --- data files --------------------------------------------------------- */
 

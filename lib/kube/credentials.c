@@ -123,17 +123,23 @@ static bool is_due(const struct kube_credentials *credentials, const struct cloc
     return expires_ms != 0 && clock_wall_ms(clock) >= expires_ms;
 }
 
+static int renew(struct kube_credentials *credentials, const struct clock *clock, struct err *err)
+{
+    struct err failure = { 0 };
+
+    if (!credentials->token_file)
+        return run_plugin(credentials, err);
+    if (read_token(credentials, clock_monotonic_ms(clock), &failure) == 0 || credentials->valid)
+        return 0;
+    *err = failure;
+    return -1;
+}
+
 int kube_credentials_get(struct kube_credentials *credentials, const struct clock *clock,
                          struct kube_authorization *ret_authorization, struct err *err)
 {
-    if (is_due(credentials, clock)) {
-        int result = credentials->token_file
-                         ? read_token(credentials, clock_monotonic_ms(clock), err)
-                         : run_plugin(credentials, err);
-
-        if (result < 0)
-            return -1;
-    }
+    if (is_due(credentials, clock) && renew(credentials, clock, err) < 0)
+        return -1;
     *ret_authorization =
         (struct kube_authorization){ .header = credentials->header,
                                      .certificate_pem = credentials->credential.certificate_pem,

@@ -39,9 +39,9 @@ struct kube_authorization {
     unsigned generation;                   /* which credential this is, for a reject */
 };
 
-/* The current credential, renewed when it is due. Fails when a token file cannot
- * be read or a plugin fails (the message has its install hint and the first line it
- * wrote on stderr, never its output). */
+/* The current credential, renewed when it is due. Fails when a token file cannot be read or
+ * a plugin fails (see exec_plugin_run()). A token that is merely old and cannot be read again
+ * goes on to be used until the server refuses it. */
 int kube_credentials_get(struct kube_credentials *credentials, const struct clock *clock,
                          struct kube_authorization *ret_authorization, struct err *err)
     __attribute__((warn_unused_result));

@@ -175,13 +175,14 @@ static int start(const struct exec_plugin *plugin, struct process *ret_process, 
     close_descriptor(&process.output);
     close_descriptor(&process.errors);
     return err_set(err, ERR_NOT_FOUND, "the exec plugin %s cannot be started: %s%s%s",
-                   plugin->command, strerror(result), plugin->install_hint ? "; " : "",
+                   plugin->command, strerrordesc_np(result), plugin->install_hint ? "; " : "",
                    plugin->install_hint ? plugin->install_hint : "");
 }
 
 /* --- hearing it out ----------------------------------------------------------- */
 
-/* Reads what is there; closes the descriptor at its end. */
+/* Reads what is there; closes the descriptor at its end. What does not fit is thrown away, one
+ * piece a call: a plugin that never stops writing must not keep us from looking at the time. */
 static void drain(int *descriptor, struct buf *out)
 {
     char piece[4096];
@@ -193,7 +194,7 @@ static void drain(int *descriptor, struct buf *out)
             buf_append(out, piece, (size_t)length);
         else if (length == 0 || (errno != EAGAIN && errno != EINTR))
             close_descriptor(descriptor);
-        else if (errno == EAGAIN)
+        if (out->overflow || (length < 0 && errno == EAGAIN))
             return;
     }
 }

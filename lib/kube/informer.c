@@ -20,8 +20,8 @@ enum {
     BOOKMARK_PAUSE_MS = 150000,
     /* Failures are forgotten when none came for so long. */
     HEALTHY_MS = 120000,
-    /* Watches that failed with an HTTP status in a row before the state is listed again: the
-     * position may be one that this server will never know. */
+    /* Watches in a row that the server failed before the state is listed again: the position may
+     * be one that it will never know. */
     WATCH_REFUSALS = 5,
     /* Lists in a row that show an older state than was seen before they are believed: the
      * cluster was restored from a backup. */
@@ -87,10 +87,10 @@ static const char *text_or_empty(const char *text)
 static const json_t *controller_of(const json_t *object)
 {
     const json_t *owners = jx_get(object, "metadata", "ownerReferences", NULL);
-    const json_t *owner;
-    size_t i;
 
-    json_array_foreach(owners, i, owner) if (jx_bool(owner, "controller", false)) return owner;
+    for (size_t i = 0; i < json_array_size(owners); i++)
+        if (jx_bool(json_array_get(owners, i), "controller", false))
+            return json_array_get(owners, i);
     return NULL;
 }
 
@@ -225,11 +225,17 @@ static void on_retry(void *context)
     begin(context);
 }
 
+static unsigned recent_failures(const struct informer *informer)
+{
+    bool healthy = now(informer) - informer->last_failure_ms > HEALTHY_MS;
+
+    return healthy && informer->state != INFORMER_WAITING ? 0 : informer->failures;
+}
+
 /* Notes a failure and waits before the next attempt. */
 static void fail(struct informer *informer, const struct err *failure)
 {
-    if (informer->failures > 0 && now(informer) - informer->last_failure_ms > HEALTHY_MS)
-        informer->failures = 0;
+    informer->failures = recent_failures(informer);
     informer->last_failure = *failure;
     informer->last_failure_ms = now(informer);
     informer->not_served = failure->http_status == 404;
@@ -387,14 +393,17 @@ static int on_event(void *context, enum watch_event event, json_t *object, struc
     return 0;
 }
 
-/* Whether the position may be what the server does not like. */
+/* Whether the position may be what the server does not like. Too many requests and missing
+ * rights have nothing to do with it, and a list would be the heavier request. */
 static bool needs_list(struct informer *informer, const struct err *failure)
 {
     if (failure->kind == ERR_GONE || failure->kind == ERR_INVALID ||
         failure->kind == ERR_NOT_FOUND || failure->kind == ERR_TOO_BIG ||
         failure->http_status == 504)
         return true;
-    return failure->http_status != 0 && ++informer->refusals >= WATCH_REFUSALS;
+    if (failure->http_status == 0 || failure->http_status == 429 || failure->kind == ERR_DENIED)
+        return false;
+    return ++informer->refusals >= WATCH_REFUSALS;
 }
 
 /* Whether a watch that ended without a failure failed all the same. */
@@ -540,7 +549,7 @@ void informer_health(const struct informer *informer, struct informer_health *re
         .synced = informer->synced,
         .not_served = informer->not_served,
         .silence_ms = informer->state == INFORMER_IDLE ? 0 : now(informer) - informer->last_byte_ms,
-        .failures = informer->failures,
+        .failures = recent_failures(informer),
         .lists = informer->lists,
         .watches = informer->watches,
         .events = informer->events,

@@ -68,7 +68,7 @@ struct informer_health {
     /* Since the last byte from the server; grows while disconnected. Servers send a
      * bookmark about every minute, so minutes of silence mean trouble. */
     int64_t silence_ms;
-    unsigned failures;              /* in a row */
+    unsigned failures;              /* less than two minutes apart, up to now */
     uint64_t lists, watches;        /* begun since the start */
     uint64_t events;                /* received since the start */
     const struct err *last_failure; /* kind NONE when there was none */

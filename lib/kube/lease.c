@@ -246,15 +246,18 @@ static void attempt_failed(struct lease *lease, const struct err *failure)
     bool changed = failure->kind == ERR_CONFLICT || failure->kind == ERR_EXISTS ||
                    (failure->kind == ERR_NOT_FOUND && lease->object);
     int64_t delay_ms = jittered_period_ms(lease);
+    int64_t asked_ms = failure->retry_after_ms;
 
+    if (asked_ms > patience_ms(lease))
+        asked_ms = patience_ms(lease); /* one small request matters more than the server's wish */
     if (!changed)
         lease->handler.failed(lease->context, failure);
     else
         forget_object(lease);
     if (changed && lease->held)
         delay_ms = 0; /* somebody touched our record: find out at once */
-    else if (failure->retry_after_ms > delay_ms)
-        delay_ms = failure->retry_after_ms;
+    else if (asked_ms > delay_ms)
+        delay_ms = asked_ms;
     timer_set(lease->timers, &lease->next, delay_ms);
 }
 

@@ -126,7 +126,7 @@ static void delay_item(struct item *item, int64_t delay_ms)
     struct workqueue *queue = item->queue;
     bool armed = item->delay.position > 0;
 
-    if (armed && item->delay.due_ms <= now_ms(queue) + delay_ms)
+    if (armed && item->delay.due_ms - now_ms(queue) <= delay_ms)
         return;
     if (!armed)
         queue->stats.delayed++;

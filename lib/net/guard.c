@@ -11,9 +11,10 @@ struct prefix {
 };
 
 static const struct prefix local_ipv4[] = {
-    { { 0 }, 8 },         /* this host, RFC 1122; Linux connects it to loopback */
-    { { 127 }, 8 },       /* loopback */
-    { { 169, 254 }, 16 }, /* link-local: metadata servers */
+    { { 0 }, 8 },                   /* this host, RFC 1122; Linux connects it to loopback */
+    { { 127 }, 8 },                 /* loopback */
+    { { 169, 254 }, 16 },           /* link-local: metadata servers */
+    { { 100, 100, 100, 200 }, 32 }, /* metadata server of Alibaba Cloud */
 };
 
 static const struct prefix local_ipv6[] = {
@@ -21,6 +22,7 @@ static const struct prefix local_ipv6[] = {
     { { [15] = 1 }, 128 },                                         /* loopback */
     { { 0xfe, 0x80 }, 10 },                                        /* link-local */
     { { 0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54 }, 128 }, /* metadata server of AWS */
+    { { 0xfd, 0x20, 0x00, 0xce, [14] = 0x02, [15] = 0x54 }, 128 }, /* and of Google Cloud */
 };
 
 /* IPv6 prefixes whose last four bytes are an IPv4 address. */

@@ -111,7 +111,8 @@ static int set_tls(CURL *easy, const struct tls_options *tls, struct err *err)
     SET(CURLOPT_SSL_VERIFYPEER, tls->insecure ? 0L : 1L);
     SET(CURLOPT_SSL_VERIFYHOST, tls->insecure ? 0L : 2L);
     if (tls->ca_pem || tls->ca_file)
-        SET(CURLOPT_CAPATH, NULL); /* else the system's authorities are trusted too */
+        SET(CURLOPT_CAPATH, NULL);     /* else the system's authorities are trusted too */
+    SET(CURLOPT_CA_CACHE_TIMEOUT, 0L); /* else a rotated ca_file is not seen for a day */
     if (tls->ca_pem) {
         struct curl_blob blob = blob_of(tls->ca_pem);
         SET(CURLOPT_CAINFO_BLOB, &blob);

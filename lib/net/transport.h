@@ -25,7 +25,8 @@ struct http_header {
 
 /* What a TLS connection trusts and presents. PEM texts win over files; all NULL:
  * the system's certificate authorities. Verification of peer and host is on
- * unless `insecure`. TLS 1.2 at least. */
+ * unless `insecure`. TLS 1.2 at least. Files are read again for every new
+ * connection, so that they may be rotated. */
 struct tls_options {
     const char *ca_file, *ca_pem;
     const char *certificate_file, *certificate_pem;

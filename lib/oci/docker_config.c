@@ -30,7 +30,7 @@ static void split_key(const char *key, struct arena *arena, struct docker_auth *
 static int decode_auth(const char *text, const char *key, struct arena *arena,
                        struct docker_auth *auth, struct err *err)
 {
-    auto_buf struct buf plain;
+    auto_buf struct buf plain = { 0 };
 
     buf_init(&plain, LIMIT_CREDENTIAL);
     if (base64_decode(&plain, span_of(text), err) < 0)
@@ -51,11 +51,12 @@ static int parse_entry(const char *key, const json_t *entry, struct arena *arena
     const char *encoded = jx_string(entry, "auth", NULL);
     const char *username = jx_string(entry, "username", NULL);
     const char *password = jx_string(entry, "password", NULL);
+    const char *identity = jx_string(entry, "identitytoken", NULL);
 
     if (!json_is_object(entry))
         return err_set(err, ERR_INVALID, "auths[\"%s\"]: must be an object", key);
     split_key(key, arena, auth);
-    if (jx_string(entry, "identitytoken", NULL))
+    if (identity && *identity)
         return 0;
     if (encoded && *encoded)
         return decode_auth(encoded, key, arena, auth, err);
@@ -89,9 +90,11 @@ int docker_config_parse(struct span text, struct arena *arena, struct docker_con
     if (!json_is_object(auths))
         return err_set(err, ERR_INVALID, "pull secret: auths must be an object");
     config.auths = arena_zero(arena, json_object_size(auths) + 1, sizeof(*config.auths));
-    json_object_foreach(auths, key,
-                        entry) if (parse_entry(key, entry, arena, &config.auths[config.count++],
-                                               err) < 0) return err_wrap(err, "pull secret");
+    json_object_foreach(auths, key, entry)
+    {
+        if (parse_entry(key, entry, arena, &config.auths[config.count++], err) < 0)
+            return err_wrap(err, "pull secret");
+    }
     qsort(config.auths, config.count, sizeof(*config.auths), longest_path_first);
     *ret_config = config;
     return 0;

@@ -142,7 +142,7 @@ static const struct docker_auth *current_auth(const struct registry_lookup *look
 static const char *basic_authorization(struct registry_lookup *lookup,
                                        const struct docker_auth *auth)
 {
-    auto_buf struct buf text;
+    auto_buf struct buf text = { 0 };
     const char *plain = arena_format(&lookup->arena, "%s:%s", auth->username, auth->password);
 
     buf_init(&text, 2 * LIMIT_CREDENTIAL);
@@ -262,11 +262,15 @@ static void ask_token(struct registry_lookup *lookup, const struct challenge *ch
         use_token(lookup, kept, true);
         return;
     }
-    auto_buf struct buf url;
+    auto_buf struct buf url = { 0 };
     buf_init(&url, LIMIT_URL);
     buf_string(&url, challenge->realm);
     append_parameter(&url, "service", challenge->service);
     append_parameter(&url, "scope", scope);
+    if (buf_check(&url, "the URL for a token", &err) < 0) {
+        finish_failed(lookup, &err);
+        return;
+    }
     send_request(lookup, "GET", buf_text(&url), insecure, "application/json",
                  auth ? basic_authorization(lookup, auth) : NULL, on_token);
 }
