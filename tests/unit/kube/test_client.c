@@ -229,6 +229,36 @@ static void test_token_rotation(void **state)
     fake_release(&fake);
 }
 
+/* A token file that is away for a moment is no reason to stop: the old token does, until the
+ * server says otherwise. */
+static void test_token_file_away(void **state)
+{
+    char path[] = "/tmp/churn-test-token-XXXXXX";
+    struct fake fake;
+    struct answer answer = { 0 };
+    struct http_call *call;
+
+    (void)state;
+    close(mkstemp(path));
+    write_file(path, "first\n");
+    fake_init(&fake);
+    kube_credentials_free(fake.config.credentials);
+    fake.config.credentials =
+        kube_credentials_new(&(struct kube_credentials_options){ .token_file = path });
+    kube_get_path(fake.client, "/a", note, &answer);
+    fake_answer(fake_expect(&fake, "GET", "/a", ""), 200, "{}");
+    unlink(path);
+    fake_advance(&fake, KUBE_TOKEN_FILE_AGE_MS);
+    kube_get_path(fake.client, "/b", note, &answer);
+    call = fake_expect(&fake, "GET", "/b", "");
+    assert_string_equal(call->authorization, "Bearer first");
+    fake_refuse(call, 401, "Unauthorized");
+    fake_advance(&fake, 0);
+    assert_int_equal(answer.failure.kind, ERR_NOT_FOUND);
+    assert_int_equal(fake.started, 2);
+    fake_release(&fake);
+}
+
 /* Several requests get a 401 for one old token: it is renewed once for all of them. */
 static void test_rejected_together(void **state)
 {
@@ -339,15 +369,11 @@ static void test_warnings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_requests),
-        cmocka_unit_test(test_delete),
-        cmocka_unit_test(test_failures),
-        cmocka_unit_test(test_transport_failures),
-        cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_token_rotation),
-        cmocka_unit_test(test_rejected_together),
-        cmocka_unit_test(test_no_credential),
-        cmocka_unit_test(test_fixed_credentials),
+        cmocka_unit_test(test_requests),        cmocka_unit_test(test_delete),
+        cmocka_unit_test(test_failures),        cmocka_unit_test(test_transport_failures),
+        cmocka_unit_test(test_cancel),          cmocka_unit_test(test_token_rotation),
+        cmocka_unit_test(test_token_file_away), cmocka_unit_test(test_rejected_together),
+        cmocka_unit_test(test_no_credential),   cmocka_unit_test(test_fixed_credentials),
         cmocka_unit_test(test_warnings),
     };
 

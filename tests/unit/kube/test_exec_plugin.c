@@ -93,6 +93,11 @@ static void test_hangs(void **state)
     assert_int_equal(run(&folder, "#!/bin/sh\nexec >&- 2>&-\nsleep 30\n", 50, &credential, &err),
                      -1);
     assert_int_equal(err.kind, ERR_RETRY);
+    /* nor does one that never stops talking keep us from the time */
+    assert_int_equal(run(&folder, "#!/bin/sh\nexec yes\n", 50, &credential, &err), -1);
+    assert_int_equal(err.kind, ERR_RETRY);
+    assert_int_equal(run(&folder, "#!/bin/sh\nexec yes >&2\n", 50, &credential, &err), -1);
+    assert_int_equal(err.kind, ERR_RETRY);
     folder_release(&folder);
 }
 

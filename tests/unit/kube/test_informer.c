@@ -266,6 +266,26 @@ static void test_refused_position(void **state)
     scene_end(&scene);
 }
 
+/* Neither throttling nor a missing right says anything about the position, and a list would be
+ * the heavier request. */
+static void test_throttled_watch(void **state)
+{
+    struct scene scene;
+    struct http_call *watch = synced(&scene);
+
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        fake_refuse(watch, i % 2 ? 429 : 403, "TooManyRequests");
+        fake_advance(&scene.fake, 30000);
+        watch = expect_watch(&scene, "10");
+    }
+    fake_data(watch, BOOKMARK("11"));
+    assert_int_equal(health(&scene).failures, 20);
+    fake_advance(&scene.fake, 100000);
+    assert_int_equal(health(&scene).failures, 0); /* two good minutes after the last */
+    scene_end(&scene);
+}
+
 /* A server that cannot be reached says nothing about the position. */
 static void test_outage(void **state)
 {
@@ -418,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_backoff),
         cmocka_unit_test(test_not_served),
         cmocka_unit_test(test_refused_position),
+        cmocka_unit_test(test_throttled_watch),
         cmocka_unit_test(test_outage),
         cmocka_unit_test(test_stale_list),
         cmocka_unit_test(test_bad_objects),

@@ -17,7 +17,8 @@ struct fixture {
     struct kube_config config;
     struct kube_client *client;
     struct recorder *recorder;
-    int status;   /* of the next answers; 0: none at all */
+    int status; /* of the next answers; 0: none at all */
+    const char *reason;
     json_t *sent; /* array of {method, url, body} */
     unsigned failures;
 };
@@ -31,8 +32,10 @@ static void serve(void *context, struct fake_exchange *exchange)
     assert_non_null(body);
     json_array_append_new(fixture->sent, json_pack("{s:s, s:s, s:o}", "method", exchange->method,
                                                    "url", exchange->url, "body", body));
+    auto_free char *status = mem_format("{\"kind\":\"Status\",\"reason\":\"%s\"}",
+                                        fixture->reason ? fixture->reason : "");
     if (fixture->status)
-        network_reply(exchange, fixture->status, "{\"kind\":\"Status\"}");
+        network_reply(exchange, fixture->status, status);
 }
 
 static void on_failed(void *context, const struct err *failure)
@@ -274,6 +277,26 @@ static void test_failures(void **state)
     }
 }
 
+/* The answer to a POST was lost, so that the next attempt finds the Event there. */
+static void test_lost_answer(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    fixture_init(&fixture);
+    fixture.status = 503;
+    say(&fixture, "same");
+    fixture.status = 409;
+    fixture.reason = "AlreadyExists";
+    run_for(&fixture, 1000);
+    assert_int_equal(stats_of(&fixture).sent, 1);
+    assert_int_equal(fixture.failures, 0);
+    fixture.status = 200;
+    say(&fixture, "same");
+    assert_string_equal(jx_string(sent(&fixture, 2), "method", NULL), "PATCH");
+    fixture_release(&fixture);
+}
+
 /* The server forgets Events after an hour: a series whose Event is gone begins again. */
 static void test_patched_event_is_gone(void **state)
 {
@@ -319,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_budget_of_a_series),
         cmocka_unit_test(test_at_most_a_thousand_wait),
         cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_lost_answer),
         cmocka_unit_test(test_patched_event_is_gone),
         cmocka_unit_test(test_long_note_is_cut_at_a_character),
     };

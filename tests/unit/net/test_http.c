@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <signal.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "base/limits.h"
@@ -105,6 +106,8 @@ static void script_turn(struct script *script)
             close(script->peer);
         script->peer = fd;
         script->connections++;
+        /* else the second piece waits for the acknowledgement of the first */
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
     }
     ssize_t count = script->peer < 0 ? -1 : recv(script->peer, bytes, sizeof(bytes), 0);
     if (count < 4 || memcmp(bytes + count - 4, "\r\n\r\n", 4) != 0)

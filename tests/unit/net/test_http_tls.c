@@ -252,11 +252,39 @@ static void test_pem_texts(void **state)
     assert_int_equal(fixture.failure.kind, ERR_INVALID);
 }
 
+static void write_text(const char *path, const char *text)
+{
+    auto_fclose FILE *file = fopen(path, "we");
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+}
+
+/* A cluster's authority is rotated by replacing its file: the next connection trusts the new. */
+static void test_rotated_authority(void **state)
+{
+    auto_free char *ca = read_text(fixture.ca), *stranger = read_text(fixture.stranger);
+    auto_free char *path = path_of("rotated.pem");
+    struct tls_options tls = { .ca_file = path,
+                               .certificate_file = fixture.client,
+                               .key_file = fixture.client_key };
+
+    (void)state;
+    write_text(path, stranger);
+    get("localhost", &tls);
+    assert_int_equal(fixture.failure.kind, ERR_RETRY);
+    write_text(path, ca);
+    get("localhost", &tls);
+    assert_int_equal(fixture.status, 200);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_verification),
         cmocka_unit_test(test_pem_texts),
+        cmocka_unit_test(test_rotated_authority),
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -37,6 +37,9 @@ static const struct {
     { "wildcard", "{\"auths\":{" ENTRY("*.azure.io", "u") "}}", "acme.azure.io", "a", "u:p " },
     { "wildcard is one label", "{\"auths\":{" ENTRY("*.io", "u") "}}", "a.azure.io", "a", "" },
     { "identity token", "{\"auths\":{\"h.io\":{\"identitytoken\":\"t\"}}}", "h.io", "a", "-:- " },
+    { "empty identity token",
+      "{\"auths\":{\"h.io\":{\"auth\":\"dXNlcjpwYTpzcw==\",\"identitytoken\":\"\"}}}", "h.io", "a",
+      "user:pa:ss " },
     { "helpers", "{\"auths\":{},\"credHelpers\":{\"h.io\":\"x\"},\"credsStore\":\"y\"}", "h.io",
       "a", "" },
 };

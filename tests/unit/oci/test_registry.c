@@ -351,6 +351,13 @@ static void test_realm_is_guarded(void **state)
     fixture.realm_url = "user:pass@h";
     resolve(good);
     assert_string_equal(fixture.failure.reason, "RegistryInvalid");
+    auto_free char *padding = mem_zero(8 * 1024, 1);
+    memset(padding, 'x', 8 * 1024 - 60);
+    auto_free char *endless = mem_format("%s/%s", fixture.realm_host, padding);
+    fixture.realm_url = endless; /* a URL, but none with service and scope behind it */
+    resolve(good);
+    assert_int_equal(fixture.failure.kind, ERR_TOO_BIG);
+    assert_string_equal(fixture.failure.reason, "RegistryInvalid");
 }
 
 static void at_once(const char *reference, const char *secret)
