@@ -214,6 +214,17 @@ static void append_row(struct block *block, size_t row)
     buf_char(out, '\n');
 }
 
+/* A damaged model may give anything; what follows counts on probabilities. */
+static int check_probabilities(const struct block *block, struct err *err)
+{
+    for (size_t row = 0; row < block->scored; row++)
+        if (!(block->probabilities[row] >= 0 && block->probabilities[row] <= 1))
+            return err_reason(err, ERR_INVALID, "DataInvalid",
+                              "model %s gives no probability for line %" PRIu64,
+                              block->plan->model->version, block->lines[row]);
+    return 0;
+}
+
 int block_score(struct block *block, struct err *err)
 {
     const struct block_plan *plan = block->plan;
@@ -226,7 +237,8 @@ int block_score(struct block *block, struct err *err)
     memset(block->drift_counts, 0, drift->bin_total * sizeof(*block->drift_counts));
     if (take_records(block, err) ||
         model_score(block->session, block->encoded, block->scored, plan->reasons,
-                    block->probabilities, block->found, err))
+                    block->probabilities, block->found, err) ||
+        check_probabilities(block, err))
         return -1;
     for (size_t row = 0; row < block->scored; row++) {
         drift_count(drift, block->values + row * source_count, block->probabilities[row],
