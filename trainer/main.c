@@ -84,16 +84,15 @@ static int usage_error(struct err *err, const char *message)
 }
 
 static int run(const struct arguments *arguments, const struct strings *operands,
-               struct training *training, struct result *ret_result, struct err *err)
+               struct training *training, struct progress *progress, struct result *ret_result,
+               struct err *err)
 {
-    struct progress progress;
-    progress_init(&progress, &clock_system);
     if (operands->count == 0) {
         if (arguments->in != NULL || arguments->out != NULL)
             return usage_error(err, "--in and --out belong to a STAGE");
         if (train_job_read(arguments->job, &training->arena, &training->job, err) < 0)
             return -1;
-        return run_training(training, &progress, ret_result, err);
+        return run_training(training, progress, ret_result, err);
     }
     const struct stage *stage = stage_find(operands->items[0]);
     if (stage == NULL)
@@ -101,7 +100,7 @@ static int run(const struct arguments *arguments, const struct strings *operands
                                 "explain, package");
     if (arguments->in == NULL || arguments->out == NULL)
         return usage_error(err, "a STAGE needs --in DIR and --out DIR");
-    return run_stage(training, stage, arguments->in, arguments->out, &progress, ret_result, err);
+    return run_stage(training, stage, arguments->in, arguments->out, progress, ret_result, err);
 }
 
 /* To the file that was asked for, or the container's termination log, or, on a
@@ -151,10 +150,20 @@ int main(int argc, char **argv)
     auto_training struct training training = {
         .threads = arguments.threads > 0 ? (unsigned)arguments.threads : parallel_threads(),
     };
+    struct progress progress;
     struct result result;
-    if (run(&arguments, &operands, &training, &result, &err) == 0)
+    progress_init(&progress, &clock_system);
+    if (run(&arguments, &operands, &training, &progress, &result, &err) == 0) {
+        if (result.model != NULL)
+            progress_conclude(&progress, "%s: version %s, %sreport.html",
+                              outcome_names[result.outcome], result.model->version,
+                              result.model->uri);
         return finish(&result, arguments.result, EXIT_CODE_DONE);
-    log_failure(LOG_ERROR, "training failed", &err);
+    }
+    if (progress.terminal)
+        progress_conclude(&progress, "churn-trainer: %s", err.message);
+    else
+        log_failure(LOG_ERROR, "training failed", &err);
     result = result_of_error(&err);
     return finish(&result, arguments.result, exit_code_of(&err));
 }

@@ -1,5 +1,7 @@
 #include "trainer/progress.h"
 
+#include <stdarg.h>
+
 #include "base/log.h"
 
 #define BAR_WIDTH 30
@@ -46,4 +48,15 @@ int64_t progress_end(struct progress *progress, bool succeeded)
         log_write(LOG_INFO, "step ended", LOG_TEXT("step", progress->step),
                   LOG_TEXT("state", state), LOG_REAL("seconds", seconds));
     return spent_ms;
+}
+
+void progress_conclude(const struct progress *progress, const char *format, ...)
+{
+    if (!progress->terminal)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
 }

@@ -25,3 +25,8 @@ void progress_begin(struct progress *progress, const char *step);
 void progress_update(void *context, size_t done, size_t total);
 /* Says that the step ended; returns the milliseconds it took. */
 int64_t progress_end(struct progress *progress, bool succeeded);
+
+/* The last word: on a terminal one plain line, else nothing (results and logs say
+ * it already). */
+void progress_conclude(const struct progress *progress, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));

@@ -241,9 +241,11 @@ static void write_cell(struct buf *out, size_t count, const char *what, bool goo
 
 static void write_confusion(struct confusion confusion, struct buf *out)
 {
-    buf_string(out, "<div class=\"card\"><h3>Held-out customers at this threshold</h3>"
-                    "<table><tr><th></th><th>called a churner</th><th>not called</th></tr>"
-                    "<tr><th>left</th>");
+    buf_string(
+        out,
+        "<div class=\"card\"><h3>Held-out customers at this threshold</h3>"
+        "<table class=\"matrix\"><tr><th></th><th>called a churner</th><th>not called</th></tr>"
+        "<tr><th>left</th>");
     write_cell(out, confusion.true_positives, "found", true);
     write_cell(out, confusion.false_negatives, "missed", false);
     buf_string(out, "</tr><tr><th>stayed</th>");

@@ -14,6 +14,9 @@
 #define LIMIT_STATE (512 * MIB)
 #define LIMIT_ROWS  INT32_MAX
 
+/* How many stages are done when one of them is. */
+enum { DONE_SPLIT = 2, DONE_FIT = 3, DONE_EVALUATE = 5, DONE_EXPLAIN = 6 };
+
 /* --- training.json ------------------------------------------------------- */
 
 struct saved_candidate {
@@ -210,7 +213,8 @@ static char *encode_state(const struct training *training)
     return jx_canonical(json);
 }
 
-static int save_weights(struct model *model, const char *folder, const char *name, struct err *err)
+static int save_weights(const struct model *model, const char *folder, const char *name,
+                        struct err *err)
 {
     auto_json json_t *json = model->linear == NULL ? NULL : linear_to_json(model->linear);
     auto_free char *text = json == NULL ? NULL : jx_canonical(json);
@@ -227,10 +231,10 @@ int state_save(const struct training *training, const char *in, const char *out,
         pass_on(in, out, training->history.name, err) < 0 ||
         write_file(out, STATE_FILE, span_of(text), err) < 0)
         return -1;
-    if (stages_done < 3) /* nothing is fitted yet */
+    if (stages_done < DONE_FIT)
         return 0;
-    if (save_weights((struct model *)&training->evaluation, out, "evaluation", err) < 0 ||
-        save_weights((struct model *)&training->final, out, "final", err) < 0)
+    if (save_weights(&training->evaluation, out, "evaluation", err) < 0 ||
+        save_weights(&training->final, out, "final", err) < 0)
         return -1;
     return 0;
 }
@@ -339,7 +343,7 @@ static int load_results(struct training *training, const struct saved_state *sta
                         size_t stages_done, struct err *err)
 {
     const struct figure *figures = state->figures.items;
-    if (stages_done < 5)
+    if (stages_done < DONE_EVALUATE)
         return 0;
     if (state->holdout.count != training->folds.holdout_count)
         return damaged("holdout", err);
@@ -347,7 +351,7 @@ static int load_results(struct training *training, const struct saved_state *sta
     training->figures.count = state->figures.count;
     for (size_t i = 0; i < state->figures.count; i++)
         training->figures.items[i] = figures[i];
-    if (stages_done < 6)
+    if (stages_done < DONE_EXPLAIN)
         return 0;
     if (state->importance.count != training->final.features.source_count)
         return damaged("importance", err);
@@ -386,9 +390,9 @@ int state_load(struct training *training, const char *folder, size_t stages_done
     if (fields_decode(json, &state_fields, STATE_FILE, &training->arena, &state, err) < 0 ||
         load_history(training, &state, folder, err) < 0)
         return -1;
-    if (stages_done >= 2 && load_folds(training, &state, err) < 0)
+    if (stages_done >= DONE_SPLIT && load_folds(training, &state, err) < 0)
         return -1;
-    if (stages_done >= 3 &&
+    if (stages_done >= DONE_FIT &&
         (load_search(training, &state, err) < 0 || load_models(training, &state, folder, err) < 0))
         return -1;
     return load_results(training, &state, stages_done, err);
