@@ -37,6 +37,7 @@ struct manager {
     bool leading, started; /* started: decisions are taken */
     struct ticket tickets[MANAGER_ROUNDS_MAXIMUM];
     size_t rounds;
+    bool more; /* the queue was not empty when this turn's share was done */
     bool stopping, stopped;
     struct timer stop_deadline;
     bool lost;
@@ -237,14 +238,20 @@ static void work_on(struct manager *manager, struct work *work)
         reconcile_entry(manager, work, entry, memo);
 }
 
-/* Begins as many rounds as may run at a time. */
+/* Begins as many rounds as may run at a time. A round without a write is over at once: of
+ * these, too, only so many in one turn, or a start with thousands of objects at rest would
+ * keep the loop from watches and the Lease for seconds. */
 static void begin_rounds(struct manager *manager)
 {
     struct work *work;
+    size_t begun = 0;
 
-    while (may_write(manager) && manager->rounds < MANAGER_ROUNDS_MAXIMUM &&
-           (work = workqueue_take(manager->queue)))
+    while (begun < MANAGER_ROUNDS_MAXIMUM && may_write(manager) &&
+           manager->rounds < MANAGER_ROUNDS_MAXIMUM && (work = workqueue_take(manager->queue))) {
         work_on(manager, work);
+        begun++;
+    }
+    manager->more = begun == MANAGER_ROUNDS_MAXIMUM;
 }
 
 /* --- leadership ---------------------------------------------------------------------- */
@@ -462,7 +469,7 @@ void manager_turn(struct manager *manager, int64_t wait_ms)
 
     if (timer_ms >= 0 && timer_ms < wait_ms)
         wait_ms = timer_ms;
-    transport_run(manager->options.transport, wait_ms);
+    transport_run(manager->options.transport, manager->more ? 0 : wait_ms);
     fact_store_poll(manager->facts);
     (void)timers_run(timers);
     start_when_ready(manager);
