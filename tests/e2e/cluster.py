@@ -29,7 +29,7 @@ RESOURCES = {
     "lease": ("/apis/coordination.k8s.io/v1", "leases"),
     "secret": ("/api/v1", "secrets"),
 }
-DEADLINE_SECONDS = 90
+DEADLINE_SECONDS = 60
 
 
 def kubectl_program():
@@ -206,10 +206,10 @@ class Cluster:
         last = None
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError, ValueError):  # a cut watch is begun again
-                with self.request(self.path(kind, namespace),
-                                  timeout_seconds=max(0.1, deadline - time.monotonic()),
-                                  watch="true", sendInitialEvents="true", allowWatchBookmarks="true",
-                                  resourceVersionMatch="NotOlderThan",
+                left_seconds = max(1, int(deadline - time.monotonic()))
+                with self.request(self.path(kind, namespace), timeout_seconds=left_seconds + 5,
+                                  timeoutSeconds=left_seconds, watch="true", sendInitialEvents="true",
+                                  allowWatchBookmarks="true", resourceVersionMatch="NotOlderThan",
                                   fieldSelector=f"metadata.name={name}") as stream:
                     for line in stream:
                         event = json.loads(line)
