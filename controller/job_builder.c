@@ -103,7 +103,7 @@ static bool has_quantity(const struct pairs *pairs, const char *name)
 
 /* A default request must not exceed a limit that the user gave alone: then
  * Kubernetes takes the limit for the request. */
-static void default_request(json_t *requests, const struct resources *given, const char *name,
+static void default_request(json_t *requests, const struct pod_resources *given, const char *name,
                             const char *quantity)
 {
     if (given && (has_quantity(&given->requests, name) || has_quantity(&given->limits, name)))
@@ -111,7 +111,7 @@ static void default_request(json_t *requests, const struct resources *given, con
     json_object_set_new(requests, name, json_string(quantity));
 }
 
-static json_t *resources(const struct resources *given)
+static json_t *resources(const struct pod_resources *given)
 {
     json_t *resources = json_object(), *requests = json_object();
     if (given)

@@ -277,7 +277,10 @@ static void lost(void *context, const struct err *why)
 static void observed(void *context, const char *holder)
 {
     (void)context;
-    log_write(LOG_INFO, "another process is the leader", LOG_TEXT("holder", holder));
+    if (*holder)
+        log_write(LOG_INFO, "another process is the leader", LOG_TEXT("holder", holder));
+    else
+        log_write(LOG_INFO, "the lease was given back");
 }
 
 static void lease_failed(void *context, const struct err *failure)

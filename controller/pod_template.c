@@ -3,10 +3,10 @@
 #include "pod_template.h"
 
 static const struct field resources_items[] = {
-    FIELD(struct resources, requests, "requests", FIELD_MAP, .maximum = 64),
-    FIELD(struct resources, limits, "limits", FIELD_MAP, .maximum = 64),
+    FIELD(struct pod_resources, requests, "requests", FIELD_MAP, .maximum = 64),
+    FIELD(struct pod_resources, limits, "limits", FIELD_MAP, .maximum = 64),
 };
-static const struct fields resources_fields = FIELDS(struct resources, resources_items);
+static const struct fields resources_fields = FIELDS(struct pod_resources, resources_items);
 
 #define USER_MAXIMUM 2147483647 /* of the core API */
 
@@ -88,7 +88,7 @@ static int check_named(const json_t *list, const char *path, const char *member,
 
 int pod_template_check(const struct pod_template *template, const char *path, struct err *err)
 {
-    const struct resources *resources = template->resources;
+    const struct pod_resources *resources = template->resources;
     if (resources && (check_quantities(&resources->requests, path, "requests", err) < 0 ||
                       check_quantities(&resources->limits, path, "limits", err) < 0))
         return -1;

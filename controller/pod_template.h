@@ -7,12 +7,12 @@
 
 #include "base/fields.h"
 
-struct resources {
+struct pod_resources {
     struct pairs requests, limits; /* resource name to quantity */
 };
 
 struct pod_template {
-    struct resources *resources;
+    struct pod_resources *resources;
     struct pairs node_selector;
     json_t *tolerations, *affinity; /* arrays and objects of the core API; NULL: none */
     const char *service_account_name, *priority_class_name;

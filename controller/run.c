@@ -89,7 +89,7 @@ static void run_failed(struct run *run, const char *reason, const char *message)
 
 static const char *out_of_memory_advice(const struct pod_template *template, struct arena *arena)
 {
-    const struct resources *resources = template ? template->resources : NULL;
+    const struct pod_resources *resources = template ? template->resources : NULL;
     for (size_t i = 0; resources && i < resources->limits.count; i++)
         if (strcmp(resources->limits.items[i].name, "memory") == 0)
             return arena_format(arena,

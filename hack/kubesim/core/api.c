@@ -82,7 +82,7 @@ json_t *api_view(const struct resource *resource, const struct snapshot *snapsho
 
 int api_get(struct api_call *call, struct snapshot **ret_snapshot, struct err *err)
 {
-    const struct object *object = store_get(call->resource, call->namespace, call->name);
+    const struct object *object = store_find(call->resource, call->namespace, call->name);
     if (!object)
         return refuse_not_found(call, err);
     *ret_snapshot = snapshot_take(object->snapshot);
@@ -231,7 +231,7 @@ static int check_namespace(struct api_call *call, struct err *err)
     if (!call->resource->namespaced)
         return 0;
     struct resource *namespaces = resource_find(&cluster->resources, "", "v1", "namespaces");
-    const struct object *namespace = store_get(namespaces, "", call->namespace);
+    const struct object *namespace = store_find(namespaces, "", call->namespace);
     if (!namespace)
         return api_refuse(err, 404, "NotFound", "namespaces \"%s\" not found", call->namespace);
     if (object_is_deleting(namespace->snapshot->json)) {
@@ -282,7 +282,7 @@ int api_create(struct api_call *call, const json_t *body, struct snapshot **ret_
     const char *name = jx_string(object, "metadata", "name", NULL);
     if (check_new_name(call, name, err) != 0 || check_namespace(call, err) != 0)
         return -1;
-    if (store_get(call->resource, call->namespace, name)) {
+    if (store_find(call->resource, call->namespace, name)) {
         auto_free char *resource = resource_name(call->resource);
         return api_refuse(err, 409, "AlreadyExists", "%s \"%s\" already exists", resource, name);
     }
@@ -292,8 +292,9 @@ int api_create(struct api_call *call, const json_t *body, struct snapshot **ret_
     struct resource *storage = (struct resource *)call->resource->storage;
     json_t *stored = storage_form(call, object);
     *ret_snapshot =
-        call->dry_run ? snapshot_new(stored, call->cluster->store.revision)
-                      : snapshot_take(store_put(&call->cluster->store, storage, stored)->snapshot);
+        call->dry_run
+            ? snapshot_new(stored, call->cluster->store.revision)
+            : snapshot_take(store_write(&call->cluster->store, storage, stored)->snapshot);
     return 0;
 }
 
@@ -314,7 +315,7 @@ void api_commit(struct cluster *cluster, struct object *object, json_t *take_jso
                         json_string(revision));
     bool changed = !json_equal(take_json, object->snapshot->json);
     if (changed)
-        store_put(&cluster->store, object->resource, take_json);
+        store_write(&cluster->store, object->resource, take_json);
     else
         json_decref(take_json);
     const json_t *current = object->snapshot->json;
@@ -426,14 +427,14 @@ static int replace(struct api_call *call, json_t *object, const json_t *old, boo
         return -1;
     if (has_generation(resource) && !same_intent(combined, old))
         bump_generation(combined);
-    struct object *stored = store_get(resource, call->namespace, call->name);
+    struct object *stored = store_find(resource, call->namespace, call->name);
     if (call->dry_run) {
         *ret_snapshot = snapshot_new(storage_form(call, combined), stored->snapshot->revision);
         return 0;
     }
     auto_snapshot struct snapshot *before = snapshot_take(stored->snapshot);
     api_commit(call->cluster, stored, storage_form(call, combined));
-    stored = store_get(resource, call->namespace, call->name);
+    stored = store_find(resource, call->namespace, call->name);
     *ret_snapshot = stored ? snapshot_take(stored->snapshot) : TAKE(before);
     return 0;
 }
@@ -441,7 +442,7 @@ static int replace(struct api_call *call, json_t *object, const json_t *old, boo
 int api_update(struct api_call *call, const json_t *body, struct snapshot **ret_snapshot,
                struct err *err)
 {
-    const struct object *stored = store_get(call->resource, call->namespace, call->name);
+    const struct object *stored = store_find(call->resource, call->namespace, call->name);
     if (!stored)
         return refuse_not_found(call, err);
     auto_json json_t *old = api_view(call->resource, stored->snapshot);
@@ -474,7 +475,7 @@ int api_patch(struct api_call *call, const json_t *patch, bool strategic,
                           "include: application/merge-patch+json");
     if (!json_is_object(patch))
         return api_refuse(err, 400, "BadRequest", "the patch must be a JSON object");
-    const struct object *stored = store_get(call->resource, call->namespace, call->name);
+    const struct object *stored = store_find(call->resource, call->namespace, call->name);
     if (!stored)
         return refuse_not_found(call, err);
     auto_json json_t *own_patch = json_deep_copy(patch);
@@ -535,7 +536,7 @@ int api_delete(struct api_call *call, const struct delete_options *options,
                struct snapshot **ret_snapshot, struct err *err)
 {
     struct cluster *cluster = call->cluster;
-    struct object *object = store_get(call->resource, call->namespace, call->name);
+    struct object *object = store_find(call->resource, call->namespace, call->name);
     if (!object)
         return refuse_not_found(call, err);
     if (check_preconditions(call, options, object->snapshot->json, err) != 0)
@@ -554,7 +555,7 @@ int api_delete(struct api_call *call, const struct delete_options *options,
         api_commit(cluster, object, TAKE(edited));
     else
         store_remove(&cluster->store, object);
-    object = store_get(call->resource, call->namespace, call->name);
+    object = store_find(call->resource, call->namespace, call->name);
     *ret_snapshot = object ? snapshot_take(object->snapshot) : NULL;
     return 0;
 }

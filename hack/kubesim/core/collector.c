@@ -58,7 +58,7 @@ static struct object *owner_object(const struct cluster *cluster, const json_t *
     if (!api_version || !kind || !name || !uid)
         return NULL;
     const struct resource *resource = resource_of_kind(&cluster->resources, api_version, kind);
-    struct object *owner = resource ? store_get(resource, namespace, name) : NULL;
+    struct object *owner = resource ? store_find(resource, namespace, name) : NULL;
     return owner && strcmp(jx_string(owner->snapshot->json, "metadata", "uid", NULL), uid) == 0
                ? owner
                : NULL;

@@ -77,7 +77,7 @@ static void record(struct sync *sync, const char *type, const char *reason, cons
         name, "namespace", namespace, "uid", sync->state->uid, "type", type, "reason", reason,
         "message", message, "source", "component", "job-controller", "reportingComponent",
         "job-controller", "count", 1, "firstTimestamp", now, "lastTimestamp", now);
-    store_put(&cluster->store, resource_find(&cluster->resources, "", "v1", "events"), event);
+    store_write(&cluster->store, resource_find(&cluster->resources, "", "v1", "events"), event);
 }
 
 /* --- counting pods ------------------------------------------------------------------ */

@@ -71,7 +71,7 @@ char *store_key(const char *namespace, const char *name)
     return mem_format("%s/%s", namespace ? namespace : "", name);
 }
 
-struct object *store_get(const struct resource *resource, const char *namespace, const char *name)
+struct object *store_find(const struct resource *resource, const char *namespace, const char *name)
 {
     auto_free char *key = store_key(resource->namespaced ? namespace : "", name);
     return index_get(&resource->storage->objects, key);
@@ -130,7 +130,7 @@ static struct snapshot *next_snapshot(struct store *store, json_t *take_json)
     return snapshot_new(take_json, store->revision);
 }
 
-struct object *store_put(struct store *store, struct resource *resource, json_t *take_json)
+struct object *store_write(struct store *store, struct resource *resource, json_t *take_json)
 {
     auto_free char *key = store_key(jx_string(take_json, "metadata", "namespace", NULL),
                                     jx_string(take_json, "metadata", "name", NULL));

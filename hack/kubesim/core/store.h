@@ -66,10 +66,10 @@ void store_init(struct store *store, size_t log_capacity);
 void store_release(struct store *store, struct resources *resources);
 
 char *store_key(const char *namespace, const char *name); /* new text */
-struct object *store_get(const struct resource *resource, const char *namespace, const char *name);
+struct object *store_find(const struct resource *resource, const char *namespace, const char *name);
 
 /* Adds the object or replaces the one with its namespace and name. Sets its resourceVersion. */
-struct object *store_put(struct store *store, struct resource *resource, json_t *take_json);
+struct object *store_write(struct store *store, struct resource *resource, json_t *take_json);
 void store_remove(struct store *store, struct object *object);
 
 void store_watch(struct store *store, struct watcher *watcher);

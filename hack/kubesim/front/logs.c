@@ -51,7 +51,7 @@ static bool has_ended(const struct follow *follow)
 {
     const struct resources *resources = &follow->front->options.cluster->resources;
     const struct object *pod =
-        store_get(resource_find(resources, "", "v1", "pods"), follow->namespace, follow->name);
+        store_find(resource_find(resources, "", "v1", "pods"), follow->namespace, follow->name);
     const char *phase = pod ? jx_string(pod->snapshot->json, "status", "phase", NULL) : NULL;
     return !phase || strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0;
 }
@@ -110,7 +110,7 @@ void handle_log(struct request *request)
 {
     const struct front_options *options = &request->front->options;
     const struct exchange *exchange = &request->exchange;
-    const struct object *pod = store_get(request->resource, request->namespace, request->name);
+    const struct object *pod = store_find(request->resource, request->namespace, request->name);
     struct err err = { 0 }, ignored;
     int64_t lines;
     if (!pod || !options->read_log) {

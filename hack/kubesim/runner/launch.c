@@ -69,7 +69,7 @@ static int key_of(const struct preparation *from, const json_t *reference, const
     const char *name = jx_string(reference, "name", NULL), *key = jx_string(reference, "key", NULL);
     const struct resource *resource = resource_find(&from->cluster->resources, "", "v1", plural);
     const struct object *object =
-        name ? store_get(resource, jx_string(from->pod, "metadata", "namespace", NULL), name)
+        name ? store_find(resource, jx_string(from->pod, "metadata", "namespace", NULL), name)
              : NULL;
     const char *value = object && key ? jx_string(object->snapshot->json, "data", key, NULL) : NULL;
     if (!value && !jx_bool(reference, "optional", false))

@@ -1,25 +1,35 @@
 /* fake_network.h - a network that is one function of the test.
  *
  * Every exchange that is started reaches the server function from the next
- * fake_network_run(). It may answer at once (network_reply, network_fail), stream
- * (network_piece), or leave the exchange open and answer later. Answers are
- * delivered from fake_network_run() too, in the order in which they were given. */
+ * fake_network_run(). The server answers at once or later: network_reply() or
+ * network_fail(), or for a stream network_write() ... network_end(). Answers are delivered
+ * from fake_network_run() too. An exchange that the client cancels stays valid for
+ * the server until it has answered; a stream's server is told by on_close. */
 #pragma once
 
+#include <stdbool.h>
+
+#include "base/limits.h"
+#include "base/buf.h"
 #include "base/mem.h"
 #include "net/transport.h"
+
+#define FAKE_HEADERS 8
 
 struct fake_exchange {
     struct fake_network *network;
     struct fake_exchange *next;
-    char *method, *url, *body;
+    char *method, *url, *body, *user_agent, *content_type, *authorization;
     struct http_handler handler;
     void *context;
-    bool seen, answered;
+    bool seen, streaming, over, canceled;
     int status;
-    char *reply;
-    const char *header_name, *header_value; /* one header of the answer, or NULL */
+    struct buf written;                       /* not yet delivered */
+    struct http_header headers[FAKE_HEADERS]; /* of the answer; texts owned */
+    size_t header_count;
     struct err failure;
+    void (*on_close)(void *context); /* of a stream's server */
+    void *close_context;
 };
 
 struct fake_network {
@@ -30,13 +40,12 @@ struct fake_network {
     unsigned started, canceled;
 };
 
-static inline void fake_exchange_free(struct fake_exchange *exchange)
+static inline char *network_header(const struct http_request *request, const char *name)
 {
-    free(exchange->method);
-    free(exchange->url);
-    free(exchange->body);
-    free(exchange->reply);
-    free(exchange);
+    for (size_t i = 0; i < request->header_count; i++)
+        if (strcasecmp(request->headers[i].name, name) == 0)
+            return mem_strdup(request->headers[i].value);
+    return NULL;
 }
 
 static inline struct http_call *network_start(struct transport *transport,
@@ -51,8 +60,12 @@ static inline struct http_call *network_start(struct transport *transport,
     exchange->method = mem_strdup(request->method);
     exchange->url = mem_strdup(request->url);
     exchange->body = mem_strndup(request->body.data ?: "", request->body.length);
+    exchange->user_agent = network_header(request, "User-Agent");
+    exchange->content_type = network_header(request, "Content-Type");
+    exchange->authorization = network_header(request, "Authorization");
     exchange->handler = *handler;
     exchange->context = context;
+    buf_init(&exchange->written, LIMIT_HTTP_BODY);
     network->started++;
     while (*place)
         place = &(*place)->next;
@@ -64,84 +77,170 @@ static inline void network_unlink(struct fake_exchange *exchange)
 {
     struct fake_exchange **place = &exchange->network->first;
 
-    while (*place != exchange)
+    while (*place && *place != exchange)
         place = &(*place)->next;
-    *place = exchange->next;
+    if (*place)
+        *place = exchange->next;
+}
+
+static inline void network_free(struct fake_exchange *exchange)
+{
+    network_unlink(exchange);
+    buf_release(&exchange->written);
+    free(exchange->method);
+    free(exchange->url);
+    free(exchange->body);
+    free(exchange->user_agent);
+    free(exchange->content_type);
+    free(exchange->authorization);
+    for (size_t i = 0; i < exchange->header_count; i++) {
+        free((char *)exchange->headers[i].name);
+        free((char *)exchange->headers[i].value);
+    }
+    free(exchange);
+}
+
+/* The client is gone: tell the server of a stream; wait for the answer of anything else. */
+static inline void network_abandon(struct fake_exchange *exchange)
+{
+    if (exchange->streaming && !exchange->over && exchange->on_close)
+        exchange->on_close(exchange->close_context);
+    if (!exchange->seen || exchange->streaming || exchange->over)
+        network_free(exchange);
+    else
+        exchange->canceled = true;
 }
 
 static inline void network_cancel(struct transport *transport, struct http_call *call)
 {
-    struct fake_exchange *exchange = (struct fake_exchange *)call;
-
     ((struct fake_network *)transport)->canceled++;
-    network_unlink(exchange);
-    fake_exchange_free(exchange);
+    network_abandon((struct fake_exchange *)call);
+}
+
+/* --- the server's side ------------------------------------------------------- */
+
+static inline void network_finish(struct fake_exchange *exchange)
+{
+    exchange->over = true;
+    if (exchange->canceled)
+        network_free(exchange);
+}
+
+static inline void network_answer_header(struct fake_exchange *exchange, const char *name,
+                                         const char *value)
+{
+    if (exchange->header_count < FAKE_HEADERS)
+        exchange->headers[exchange->header_count++] =
+            (struct http_header){ mem_strdup(name), mem_strdup(value) };
 }
 
 /* The whole answer; `body` is copied. */
 static inline void network_reply(struct fake_exchange *exchange, int status, const char *body)
 {
-    exchange->answered = true;
     exchange->status = status;
-    free(exchange->reply);
-    exchange->reply = mem_strdup(body);
+    buf_string(&exchange->written, body);
+    network_finish(exchange);
 }
 
 /* The network fails. */
 static inline void network_fail(struct fake_exchange *exchange, enum err_kind kind,
                                 const char *message)
 {
-    exchange->answered = true;
     (void)err_set(&exchange->failure, kind, "%s", message);
+    network_finish(exchange);
 }
 
-/* A piece of a streamed answer, delivered at once: only for code that is called
- * from fake_network_run(). */
-static inline int network_piece(struct fake_exchange *exchange, const char *text, struct err *err)
+static inline void network_stream(struct fake_exchange *exchange, int status,
+                                  void (*on_close)(void *context), void *context)
 {
-    return exchange->handler.on_data(exchange->context, span_of(text), err);
+    exchange->streaming = true;
+    exchange->status = status;
+    exchange->on_close = on_close;
+    exchange->close_context = context;
 }
 
-static inline void network_deliver(struct fake_exchange *exchange)
+static inline void network_write(struct fake_exchange *exchange, struct span bytes)
 {
-    struct http_header header = { exchange->header_name, exchange->header_value };
-    struct http_reply reply = { .status = exchange->status,
-                                .headers = &header,
-                                .header_count = exchange->header_name ? 1 : 0 };
-    bool stream = exchange->handler.on_data && exchange->status / 100 == 2;
+    buf_append(&exchange->written, bytes.data, bytes.length);
+}
+
+static inline void network_end(struct fake_exchange *exchange)
+{
+    exchange->over = true;
+}
+
+/* --- delivery ------------------------------------------------------------------ */
+
+/* Hands over what was written; false: the client ended the exchange, which is freed. */
+static inline bool network_deliver_pieces(struct fake_exchange *exchange)
+{
+    struct http_handler handler = exchange->handler;
+    void *context = exchange->context;
+    char *piece auto_free = buf_take(&exchange->written);
+    struct err failure;
+
+    buf_init(&exchange->written, LIMIT_HTTP_BODY);
+    if (handler.on_data(context, span_of(piece), &failure) == 0)
+        return true;
+    network_abandon(exchange);
+    handler.on_done(context, NULL, &failure);
+    return false;
+}
+
+static inline void network_deliver_end(struct fake_exchange *exchange)
+{
+    struct http_handler handler = exchange->handler;
+    void *context = exchange->context;
     struct err failure = exchange->failure;
+    char *body auto_free = buf_take(&exchange->written);
+    struct http_reply reply = { .status = exchange->status,
+                                .body = span_of(body),
+                                .headers = exchange->headers,
+                                .header_count = exchange->header_count };
 
     network_unlink(exchange);
-    if (failure.kind == ERR_NONE && stream)
-        (void)network_piece(exchange, exchange->reply, &failure);
-    else if (failure.kind == ERR_NONE)
-        reply.body = span_of(exchange->reply);
     if (failure.kind == ERR_NONE)
-        exchange->handler.on_done(exchange->context, &reply, NULL);
+        handler.on_done(context, &reply, NULL);
     else
-        exchange->handler.on_done(exchange->context, NULL, &failure);
-    fake_exchange_free(exchange);
+        handler.on_done(context, NULL, &failure);
+    network_free(exchange);
+}
+
+static inline bool network_has_pieces(const struct fake_exchange *exchange)
+{
+    return exchange->handler.on_data && exchange->status / 100 == 2 && exchange->written.length > 0;
+}
+
+/* One step for one exchange; false: there is nothing to do. */
+static inline bool network_step(struct fake_network *network)
+{
+    struct fake_exchange *exchange;
+
+    for (exchange = network->first; exchange; exchange = exchange->next) {
+        if (exchange->canceled)
+            continue;
+        if (!exchange->seen) {
+            exchange->seen = true;
+            network->serve(network->context, exchange);
+            return true;
+        }
+        if (network_has_pieces(exchange)) {
+            (void)network_deliver_pieces(exchange);
+            return true;
+        }
+        if (exchange->over) {
+            network_deliver_end(exchange);
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Serves and delivers until nothing more can be done without the test's help. */
 static inline void fake_network_run(struct fake_network *network)
 {
-    struct fake_exchange *exchange;
-
-    for (;;) {
-        for (exchange = network->first; exchange && exchange->seen; exchange = exchange->next)
-            ;
-        if (exchange) {
-            exchange->seen = true;
-            network->serve(network->context, exchange);
-            continue;
-        }
-        for (exchange = network->first; exchange && !exchange->answered; exchange = exchange->next)
-            ;
-        if (!exchange)
-            return;
-        network_deliver(exchange);
-    }
+    while (network_step(network))
+        ;
 }
 
 static inline void network_run(struct transport *transport, int64_t wait_ms)
@@ -167,5 +266,5 @@ static inline void fake_network_init(struct fake_network *network,
 static inline void fake_network_release(struct fake_network *network)
 {
     while (network->first)
-        network_cancel(&network->transport, (struct http_call *)network->first);
+        network_free(network->first);
 }

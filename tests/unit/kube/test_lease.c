@@ -115,7 +115,7 @@ static void serve(void *context, struct fake_exchange *exchange)
     else
         reply_status(exchange, 404, "NotFound");
     if (candidate->fault == FAULT_LOST_ANSWER)
-        exchange->answered = false;
+        exchange->over = false, buf_clear(&exchange->written);
 }
 
 static const char *holder(const struct world *world)

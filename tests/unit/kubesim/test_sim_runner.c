@@ -95,7 +95,7 @@ static const json_t *wait_for(struct stage *stage, const char *state)
     sigaddset(&child, SIGCHLD);
     for (;;) {
         int64_t wait_ms = timers_run(&stage->timers);
-        const struct object *pod = store_get(call.resource, "default", "p");
+        const struct object *pod = store_find(call.resource, "default", "p");
         const json_t *status =
             pod ? json_array_get(jx_get(pod->snapshot->json, "status", "containerStatuses", NULL),
                                  0)
@@ -214,7 +214,7 @@ static void what_cannot_run_says_why(void **state)
         CASE(cases[i].name, strcmp(jx_string(waiting, "reason", NULL), cases[i].reason) == 0);
         CASE(cases[i].name, strstr(jx_string(waiting, "message", NULL), cases[i].word) != NULL);
         struct api_call call = call_for(stage, "pods", "p");
-        api_discard(&stage->cluster, store_get(call.resource, "default", "p"), -1);
+        api_discard(&stage->cluster, store_find(call.resource, "default", "p"), -1);
         assert_null(wait_for(stage, "terminated"));
         stage_free(stage);
     }
@@ -238,7 +238,7 @@ static void deletion_stops_the_group(void **state)
         put_script(stage, cases[i].script);
         create(stage, "pods", POD("", ""));
         assert_non_null(wait_for(stage, "running"));
-        api_discard(&stage->cluster, store_get(call.resource, "default", "p"),
+        api_discard(&stage->cluster, store_find(call.resource, "default", "p"),
                     cases[i].grace_seconds);
         CASE(cases[i].name, wait_for(stage, "terminated") == NULL);
         CASE(cases[i].name, stage->runner.pods.count == 0);

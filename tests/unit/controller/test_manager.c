@@ -1,0 +1,357 @@
+/* Goal: the shell carries out what the reconcilers decide, exactly once, whatever happens between
+ * it and the API server.
+ * Method: whole controllers on a simulated cluster (simulation.h): runs to the end, then the same
+ * runs with a crash before and after every single write, conflicts, refusals, outages and a change
+ * of leader. */
+#include "simulation.h"
+
+#define SECOND 1000
+
+/* --- runs ------------------------------------------------------------------------- */
+
+static struct sim *start(void)
+{
+    struct sim *sim = sim_new();
+
+    sim_start_controller(sim, 0);
+    sim_run(sim, SECOND);
+    return sim;
+}
+
+/* Runs on until nothing is left to do; pods succeed as soon as they run. */
+static void finish_everything(struct sim *sim)
+{
+    for (int i = 0; i < 40; i++) {
+        sim_run(sim, SECOND);
+        while (sim->pod_count > 0)
+            sim_pod_succeeds(sim);
+    }
+}
+
+static int64_t trainings(struct sim *sim)
+{
+    return jx_int(jx_get(sim_get(sim, SIM_MODEL), "status", NULL), "trainingsRun", -1);
+}
+
+static void test_a_training_and_a_batch(void **state)
+{
+    struct sim *sim = start();
+    unsigned writes;
+
+    (void)state;
+    sim_create_model(sim);
+    sim_run(sim, SECOND);
+    assert_int_equal(sim_count(sim, SIM_JOBS), 1);
+    assert_string_equal(sim_condition(sim, SIM_MODEL, "Ready"), "False Training");
+    sim_pod_succeeds(sim);
+    sim_run(sim, SECOND);
+    assert_string_equal(sim_condition(sim, SIM_MODEL, "Ready"), "True Trained");
+    assert_int_equal(sim->writes, 3); /* status, Job, status */
+
+    writes = sim->writes;
+    sim_create_batch(sim, "week-1");
+    sim_run(sim, SECOND);
+    assert_int_equal(sim_count(sim, SIM_JOBS), 2);
+    sim_pod_succeeds(sim);
+    sim_run(sim, 3 * SECOND);
+    assert_string_equal(sim_condition(sim, SIM_BATCHES "/week-1", "Complete"), "True Scored");
+    assert_int_equal(trainings(sim), 1);
+    assert_in_range(sim->writes - writes, 3, 4); /* and the model's Skipped */
+    sim_free(sim);
+}
+
+static void test_at_rest_nothing_is_written(void **state)
+{
+    struct sim *sim = start();
+    unsigned writes;
+
+    (void)state;
+    sim_create_model(sim);
+    sim_create_batch(sim, "week-1");
+    finish_everything(sim);
+    assert_string_equal(sim_condition(sim, SIM_BATCHES "/week-1", "Complete"), "True Scored");
+    writes = sim->writes;
+    sim_run(sim, 11 * 60 * SECOND); /* more than one poll of the image, and one watch */
+    assert_int_equal(sim->writes, writes);
+    sim_free(sim);
+}
+
+static void test_a_moved_tag_trains_once(void **state)
+{
+    struct sim *sim = start();
+
+    (void)state;
+    sim_create_model(sim);
+    finish_everything(sim);
+    sim_move_tag(sim, "trainer:stable", "2");
+    sim_create_batch(sim, "week-1");
+    finish_everything(sim);
+    assert_int_equal(trainings(sim), 2);
+    assert_string_equal(sim_condition(sim, SIM_BATCHES "/week-1", "Complete"), "True Scored");
+    assert_int_equal(sim_count(sim, SIM_JOBS), 3);
+    sim_free(sim);
+}
+
+static void test_deleted_jobs_do_not_run_again(void **state)
+{
+    struct sim *sim = start();
+
+    (void)state;
+    sim_create_model(sim);
+    sim_create_batch(sim, "week-1");
+    finish_everything(sim);
+    assert_int_equal(sim_ask(sim, "DELETE", SIM_JOBS, NULL) / 100, 2);
+    finish_everything(sim);
+    assert_int_equal(sim_count(sim, SIM_JOBS), 0);
+    assert_int_equal(trainings(sim), 1);
+    sim_free(sim);
+}
+
+/* --- crashes ------------------------------------------------------------------------ */
+
+struct crash {
+    struct sim *sim;
+    unsigned before;  /* writes that still pass */
+    bool carried_out; /* the last one reaches the server, its answer is lost */
+    bool crashed;
+};
+
+static bool crash_at_write(void *context, const struct fake_exchange *exchange)
+{
+    struct crash *crash = context;
+
+    (void)exchange;
+    if (crash->crashed)
+        return true;
+    if (crash->before-- > 0)
+        return true;
+    crash->crashed = true;
+    crash->sim->controllers[0].paused = true; /* nothing of it runs any more */
+    return crash->carried_out;
+}
+
+static void run_with_crash(unsigned write, bool carried_out, unsigned *ret_writes)
+{
+    struct sim *sim = start();
+    struct crash crash = { .sim = sim, .before = write, .carried_out = carried_out };
+
+    sim->on_write = crash_at_write;
+    sim->write_context = &crash;
+    sim_create_model(sim);
+    sim_create_batch(sim, "week-1");
+    for (int i = 0; i < 80; i++) {
+        sim_run(sim, SECOND);
+        if (crash.crashed && sim->controllers[0].sim) {
+            sim_kill_controller(sim, 0);
+            sim_start_controller(sim, 1);
+        }
+        while (sim->pod_count > 0)
+            sim_pod_succeeds(sim);
+    }
+    if (strcmp(sim_condition(sim, SIM_BATCHES "/week-1", "Complete"), "True Scored") != 0 ||
+        trainings(sim) != 1 || sim_count(sim, SIM_JOBS) != 2)
+        fail_msg("crash at write %u (%s): batch %s, %d trainings, %zu jobs", write,
+                 carried_out ? "carried out" : "lost",
+                 sim_condition(sim, SIM_BATCHES "/week-1", "Complete"), (int)trainings(sim),
+                 sim_count(sim, SIM_JOBS));
+    *ret_writes = sim->writes;
+    sim_free(sim);
+}
+
+static void test_a_crash_at_every_write(void **state)
+{
+    unsigned writes = 1, ignored;
+
+    (void)state;
+    for (unsigned write = 0; write < writes; write++) {
+        run_with_crash(write, false, write == 0 ? &writes : &ignored);
+        run_with_crash(write, true, &ignored);
+    }
+    assert_true(writes >= 6);
+}
+
+/* --- conflicts and refusals -------------------------------------------------------------- */
+
+/* Somebody edits the object right before our first status write. */
+static bool edit_before_status(void *context, const struct fake_exchange *exchange)
+{
+    struct sim *sim = context;
+
+    if (strstr(exchange->url, "/status")) {
+        sim->on_write = NULL;
+        assert_int_equal(
+            sim_ask(sim, "PATCH", SIM_MODEL, "{'metadata':{'labels':{'team':'risk'}}}"), 200);
+    }
+    return true;
+}
+
+static void test_a_conflict_is_decided_again(void **state)
+{
+    struct sim *sim = start();
+
+    (void)state;
+    sim->on_write = edit_before_status;
+    sim->write_context = sim;
+    sim_create_model(sim);
+    sim_run(sim, SECOND);
+    assert_null(sim->on_write);
+    assert_string_equal(sim_condition(sim, SIM_MODEL, "Ready"), "False Training");
+    assert_int_equal(sim_count(sim, SIM_JOBS), 1);
+    assert_int_equal(sim->writes, 3); /* the one that failed, status, Job */
+    sim_free(sim);
+}
+
+static void add_fault(struct sim *sim, const char *text)
+{
+    struct err err;
+    json_t *fault auto_json = NULL;
+    char *json auto_free = mem_strdup(text);
+
+    for (char *at = json; *at; at++)
+        *at = *at == '\'' ? '"' : *at;
+    fault = jx_parse(span_of(json), LIMIT_JSON_DOCUMENT, "fault", &err);
+    if (!fault || faults_add(&sim->front.faults, fault, &err) < 0)
+        fail_msg("%s", err.message);
+}
+
+static void test_trouble_passes(void **state)
+{
+    static const char *const faults[] = {
+        "{'verb':'create','resource':'jobs','action':'status','code':503,'count':3}",
+        "{'verb':'create','resource':'jobs','action':'status','code':429,'count':2}",
+        "{'verb':'patch','resource':'churnmodels','action':'status','code':500,'count':3}",
+        "{'verb':'patch','resource':'churnmodels','action':'drop','count':3}",
+        "{'verb':'create','resource':'jobs','action':'drop','count':3}",
+        "{'verb':'watch','resource':'*','action':'status','code':410,'count':3}",
+        "{'verb':'event','resource':'*','action':'drop','count':5}",
+        "{'verb':'list','resource':'*','action':'status','code':429,'count':5}",
+        "{'verb':'*','resource':'events','action':'status','code':403,'count':100}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+        struct sim *sim = sim_new();
+
+        add_fault(sim, faults[i]);
+        sim_start_controller(sim, 0);
+        sim_create_model(sim);
+        finish_everything(sim);
+        CASE(faults[i], strcmp(sim_condition(sim, SIM_MODEL, "Ready"), "True Trained") == 0);
+        CASE(faults[i], sim_count(sim, SIM_JOBS) == 1);
+        sim_free(sim);
+    }
+}
+
+static void test_a_refused_job_is_told(void **state)
+{
+    struct sim *sim = start();
+
+    (void)state;
+    add_fault(sim, "{'verb':'create','resource':'jobs','action':'status','code':403,'count':1}");
+    sim_create_model(sim);
+    sim_run(sim, 2 * SECOND);
+    assert_int_equal(sim_count(sim, SIM_JOBS), 0);
+    assert_string_equal(sim_condition(sim, SIM_MODEL, "Stalled"), "True JobRejected");
+    sim_free(sim);
+}
+
+/* --- leadership ---------------------------------------------------------------------------- */
+
+static void test_a_standby_writes_nothing_and_takes_over(void **state)
+{
+    struct sim *sim = start();
+
+    (void)state;
+    sim_start_controller(sim, 1);
+    sim_run(sim, 5 * SECOND);
+    assert_true(manager_is_ready(sim->controllers[1].manager));
+    sim->controllers[0].paused = true;
+    sim_create_model(sim);
+    sim_run(sim, 10 * SECOND);
+    assert_int_equal(sim->writes, 0);
+    sim_run(sim, 10 * SECOND);
+    assert_int_equal(sim_count(sim, SIM_JOBS), 1);
+    sim->controllers[0].paused = false; /* the old leader wakes up: it must not write */
+    sim_run(sim, SECOND);
+    assert_non_null(manager_loss(sim->controllers[0].manager));
+    assert_int_equal(sim_count(sim, SIM_JOBS), 1);
+    assert_int_equal(sim->writes, 2);
+    sim_free(sim);
+}
+
+static void test_an_outage_ends_leadership(void **state)
+{
+    struct sim *sim = start();
+
+    (void)state;
+    sim->controllers[0].cut = true;
+    sim_run(sim, 9 * SECOND);
+    assert_null(manager_loss(sim->controllers[0].manager));
+    sim_run(sim, 4 * SECOND);
+    assert_non_null(manager_loss(sim->controllers[0].manager));
+    sim_free(sim);
+}
+
+static void test_a_graceful_stop_gives_the_lease_back(void **state)
+{
+    struct sim *sim = start();
+    const json_t *lease;
+
+    (void)state;
+    sim_create_model(sim);
+    sim_run(sim, SECOND);
+    manager_stop(sim->controllers[0].manager);
+    sim_run(sim, SECOND);
+    assert_true(manager_is_stopped(sim->controllers[0].manager));
+    lease = sim_get(sim, "/apis/coordination.k8s.io/v1/namespaces/default/leases/churn-controller");
+    assert_string_equal(jx_string(lease, "spec", "holderIdentity", NULL), "");
+    sim_free(sim);
+}
+
+/* --- figures ---------------------------------------------------------------------------------- */
+
+static void test_snapshot(void **state)
+{
+    struct sim *sim = start();
+    struct metrics metrics;
+    struct buf text auto_buf;
+
+    (void)state;
+    sim_create_model(sim);
+    finish_everything(sim);
+    manager_snapshot(sim->controllers[0].manager, &metrics);
+    assert_true(metrics.leader && metrics.ready);
+    assert_int_equal(metrics.jobs_created[OBJECT_MODEL], 1);
+    assert_int_equal(metrics.caches[OBJECT_JOB].entries, 1);
+    assert_int_equal(metrics.events_dropped, 0);
+    buf_init(&text, LIMIT_HTTP_BODY);
+    metrics_render(&metrics, &text);
+    assert_non_null(strstr(buf_text(&text),
+                           "churn_decisions_total{kind=\"ChurnModel\",decision=\"First\"} 1\n"));
+    assert_non_null(
+        strstr(buf_text(&text), "churn_runs_total{kind=\"ChurnModel\",outcome=\"Trained\"} 1\n"));
+    assert_non_null(
+        strstr(buf_text(&text), "churn_api_requests_total{verb=\"create\",code=\"201\"} 1\n"));
+    assert_non_null(strstr(buf_text(&text), "churn_lookups_total{of=\"image\"} 1\n"));
+    sim_free(sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_training_and_a_batch),
+        cmocka_unit_test(test_at_rest_nothing_is_written),
+        cmocka_unit_test(test_a_moved_tag_trains_once),
+        cmocka_unit_test(test_deleted_jobs_do_not_run_again),
+        cmocka_unit_test(test_a_crash_at_every_write),
+        cmocka_unit_test(test_a_conflict_is_decided_again),
+        cmocka_unit_test(test_trouble_passes),
+        cmocka_unit_test(test_a_refused_job_is_told),
+        cmocka_unit_test(test_a_standby_writes_nothing_and_takes_over),
+        cmocka_unit_test(test_an_outage_ends_leadership),
+        cmocka_unit_test(test_a_graceful_stop_gives_the_lease_back),
+        cmocka_unit_test(test_snapshot),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
