@@ -95,7 +95,7 @@ static void hash_version(const json_t *document, const char *weights_file,
     bool weights_first = strcmp(weights_file, MODEL_FILE) < 0;
     struct sha256 hash;
     sha256_init(&hash);
-    sha256_add_part(&hash, span_of("model"));
+    sha256_add_part(&hash, span_of("model-version"));
     if (weights_first) {
         sha256_add_part(&hash, span_of(weights_file));
         sha256_add_part(&hash, span_of(weights_sha256));
