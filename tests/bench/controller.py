@@ -30,7 +30,7 @@ class ControllerGroup:
                         self.failover):
             try:
                 figures()
-            except Failed as failure:
+            except (Failed, AssertionError) as failure:
                 self.report.missing(f"controller: {figures.__name__.replace('_', ' ')}", str(failure))
         self.report.missing("controller image", "images are part of a later issue",
                             Goal("<=", 12, unit="MiB"))

@@ -4,6 +4,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -21,25 +22,24 @@ class Usage:
     output: str = ""
 
 
-def run(command, *, threads=1, keep_output=False, stdout=None, allowed=(0,)):
+def run(command, *, threads=1, keep_output=False, stdout=None):
     """Runs a program to its end. Our programs and numpy's take the number of threads from here."""
     environment = {**os.environ, "CHURN_THREADS": str(threads), "OMP_NUM_THREADS": str(threads),
                    "OPENBLAS_NUM_THREADS": str(threads)}
-    begin = time.monotonic()
-    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE if keep_output else stdout or subprocess.DEVNULL,
-                               stderr=subprocess.PIPE, text=True)
-    errors = process.stderr
-    output = process.stdout.read() if keep_output else ""
-    complaint = errors.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.monotonic() - begin
-    process.returncode = os.waitstatus_to_exitcode(status)
-    errors.close()
-    if keep_output:
-        process.stdout.close()
-    if process.returncode not in allowed:
-        raise Failed(f"{' '.join(command)}: exit code {process.returncode}\n{complaint[-2000:]}")
+    with tempfile.TemporaryFile("w+") as errors:
+        begin = time.monotonic()
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE if keep_output else stdout or subprocess.DEVNULL,
+                                   stderr=errors, text=True)
+        output = process.stdout.read() if keep_output else ""
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if keep_output:
+            process.stdout.close()
+        if process.returncode != 0:
+            errors.seek(0)
+            raise Failed(f"{' '.join(command)}: exit code {process.returncode}\n{errors.read()[-2000:]}")
     return Usage(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss, output)
 
 

@@ -100,7 +100,13 @@ class World(Cluster):
         self.close()
 
     def __init__(self):
-        super().__init__()
+        self.kubesim = None
+        try:
+            super().__init__()
+        except BaseException:
+            if self.kubesim:
+                self.kubesim.stop(signal.SIGKILL)
+            raise
         self.put("customerID,Churn\n1,Yes\n2,No\n", "input_folder", "history.csv")
         self.put("customerID\n1\n", "weekly_folder", "week-1.csv")
         self.connection = http.client.HTTPConnection(self.address)
