@@ -62,7 +62,8 @@ static size_t list_candidates(const struct search *search, struct candidate *can
 size_t search_boost_work(const struct search *search)
 {
     struct candidate candidates[SEARCH_CANDIDATES];
-    return (list_candidates(search, candidates) + 1) * search->fold_count;
+    size_t count = list_candidates(search, candidates);
+    return (count > 1 ? count + 1 : 1) * search->fold_count;
 }
 
 static int search_task(void *context, size_t index, struct err *err)
@@ -177,7 +178,8 @@ int search_boost(struct search *search, struct finalist *ret_finalist, struct er
                                   .maximum_trees = maximum_trees(search->request, SEARCH_TREES),
                                   .patience = SEARCH_PATIENCE,
                                   .stride = (search->matrix.rows - 1) / SEARCH_ROWS + 1 };
-    if (run_round(&round, err) < 0)
+    /* a shape that the user fixed needs no ranking */
+    if (finalist.count > 1 && run_round(&round, err) < 0)
         return -1;
     search_sort(finalist.candidates, finalist.count);
     auto_free double *margins = mem_zero(search->matrix.rows, sizeof(*margins));
