@@ -12,6 +12,21 @@ const struct kube_resource object_resources[OBJECT_KINDS] = {
     [OBJECT_JOB] = { "batch", "v1", "jobs", "Job" },
 };
 
+/* What project.c does not read, most of the text: not worth parsing. */
+#define UNREAD_METADATA                                                                            \
+    "metadata.managedFields",                                                                      \
+        "metadata.annotations.kubectl.kubernetes.io/last-applied-configuration"
+
+static const char *const unread_of_resources[] = { UNREAD_METADATA, NULL };
+static const char *const unread_of_jobs[] = { UNREAD_METADATA,
+                                              "metadata.annotations." JOB_ANNOTATION,
+                                              "spec.template", "spec.podFailurePolicy", NULL };
+static const char *const *const unread_members[OBJECT_KINDS] = {
+    [OBJECT_MODEL] = unread_of_resources,
+    [OBJECT_BATCH] = unread_of_resources,
+    [OBJECT_JOB] = unread_of_jobs,
+};
+
 #define OUTPUT_DIGITS 16
 
 /* Precedes the projection of a batch in its cache entry: what is needed often
@@ -246,6 +261,7 @@ struct objects *objects_new(const struct objects_options *options)
                                         .namespace = options->namespace,
                                         .label_selector = kind == OBJECT_JOB ? JOBS_SELECTOR : NULL,
                                         .seed = options->seed + kind,
+                                        .ignored = unread_members[kind],
                                         .project = project,
                                         .on_change = on_change,
                                         .on_failure = on_failure,

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/prune.h"
 #include "base/random.h"
 #include "kube/list.h"
 #include "kube/watch.h"
@@ -27,6 +28,8 @@ enum {
      * cluster was restored from a backup. */
     STALE_LISTS = 5,
 };
+
+static const char *const MANAGED_FIELDS[] = { "metadata.managedFields", NULL };
 
 static const struct backoff RETRY = { .base_ms = 800, .cap_ms = 30000 };
 
@@ -264,7 +267,9 @@ static int on_item(void *context, struct span item, struct err *err)
 {
     struct informer *informer = context;
     struct err failure = { 0 };
-    auto_json json_t *object = jx_parse(item, LIMIT_KUBE_OBJECT, "an item of the list", &failure);
+    auto_buf struct buf storage = { .maximum = LIMIT_KUBE_OBJECT };
+    struct span text = prune(item, NULL, informer->options.ignored, &storage);
+    auto_json json_t *object = jx_parse(text, LIMIT_KUBE_OBJECT, "an item of the list", &failure);
 
     (void)err;
     informer->last_byte_ms = now(informer);
@@ -477,6 +482,7 @@ static void watch(struct informer *informer)
         .label_selector = informer->options.label_selector,
         .resource_version = informer->initial ? NULL : cache_position(informer->cache),
         .initial_events = informer->initial,
+        .ignored = informer->options.ignored,
         .timeout_s =
             WATCH_MINIMUM_S + (unsigned)random_below(&informer->random, WATCH_SPREAD_S + 1),
     };
@@ -511,6 +517,8 @@ struct informer *informer_new(const struct informer_options *options)
     struct informer *informer = mem_zero(1, sizeof(*informer));
 
     informer->options = *options;
+    if (!options->ignored)
+        informer->options.ignored = MANAGED_FIELDS;
     informer->cache = cache_new();
     informer->timers = kube_client_timers(options->client);
     informer->retry = (struct timer){ .fire = on_retry, .context = informer };

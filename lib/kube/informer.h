@@ -28,6 +28,9 @@ struct informer_options {
     /* Ask for the initial state as a stream of events (WatchList, KEP-3157); when the server
      * refuses or stalls, a list is taken instead. */
     bool watch_list;
+    /* Members that project() does not read and that are cut out before parsing, most of whose
+     * cost they may be: paths as in base/prune.h, NULL at the end. NULL: managedFields. */
+    const char *const *ignored;
     uint64_t seed; /* of jitter; different in every process */
 
     /* Writes what is to be kept of an object into `blob` (empty at first). On failure the

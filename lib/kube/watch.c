@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/lines.h"
+#include "base/prune.h"
 
 /* How much longer than asked for a watch may last before it counts as dead. */
 enum { WATCH_GRACE_MS = 30000 };
@@ -12,6 +13,7 @@ enum { WATCH_GRACE_MS = 30000 };
 
 struct watch_call {
     struct lines lines;
+    const char *const *ignored;
     struct kube_watch_handler handler;
     void *context;
     char *what;
@@ -70,11 +72,13 @@ int watch_decode(struct span line, enum watch_event *ret_event, json_t **ret_obj
 static int on_line(void *context, struct span line, struct err *err)
 {
     struct watch_call *watch = context;
+    auto_buf struct buf storage = { .maximum = LIMIT_WATCH_LINE };
     auto_json json_t *object = NULL;
     enum watch_event event;
 
     if (span_trim(line).length == 0)
         return 0;
+    line = prune(line, "object", watch->ignored, &storage);
     if (watch_decode(line, &event, &object, err) < 0)
         return -1;
     return watch->handler.on_event(watch->context, event, object, err);
@@ -136,6 +140,7 @@ struct kube_call *kube_watch(struct kube_client *client, const struct kube_resou
 
     watch->handler = *handler;
     watch->context = context;
+    watch->ignored = options->ignored;
     watch->what = mem_format("watch %s", resource->plural);
     lines_init(&watch->lines, LIMIT_WATCH_LINE, on_line, watch);
     buf_init(&path, LIMIT_KUBE_PATH);

@@ -13,6 +13,7 @@ struct kube_watch_options {
     const char *label_selector;   /* NULL: everything */
     const char *resource_version; /* to begin after; NULL with initial_events: the newest */
     bool initial_events;          /* begin with the whole state as ADDED events (KEP-3157) */
+    const char *const *ignored;   /* members not to be parsed, as in informer.h; or NULL */
     unsigned timeout_s;           /* the server ends the watch then */
 };
 

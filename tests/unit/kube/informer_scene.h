@@ -23,6 +23,7 @@ static inline int project(void *context, const json_t *object, struct buf *blob,
     struct scene *scene = context;
     const char *value = jx_string(object, "value", NULL);
 
+    assert_null(jx_get(object, "metadata", "managedFields", NULL)); /* cut out unread */
     scene->projected++;
     if (value && strcmp(value, "bad") == 0)
         return err_set(err, ERR_INVALID, "value: bad");

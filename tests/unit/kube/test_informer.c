@@ -48,6 +48,23 @@ static void test_pages(void **state)
     scene_end(&scene);
 }
 
+/* What nobody reads is not parsed, neither of a list nor of an event. */
+static void test_managed_fields(void **state)
+{
+#define MANAGED(version)                                                                           \
+    "{\"metadata\":{\"managedFields\":[{\"f:x\":{}}],\"namespace\":\"bank\",\"name\":\"a\","       \
+    "\"uid\":\"u-a\",\"resourceVersion\":\"" version "\"}}"
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene);
+    fake_answer(expect_list(&scene, ""), 200, LIST("10", MANAGED("3")));
+    fake_data(expect_watch(&scene, "10"), EVENT("MODIFIED", MANAGED("11")));
+    told(&scene, "+a . ~a ");
+    assert_int_equal(scene.projected, 2);
+    scene_end(&scene);
+}
+
 /* A continue token lives for minutes; when it expires the list is taken in one answer. */
 static void test_expired_continue(void **state)
 {
@@ -427,6 +444,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_list_and_watch),
         cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_managed_fields),
         cmocka_unit_test(test_expired_continue),
         cmocka_unit_test(test_relist),
         cmocka_unit_test(test_http_gone),

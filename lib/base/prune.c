@@ -1,0 +1,182 @@
+#include "base/prune.h"
+
+#define PATH_MAXIMUM 256 /* a longer path is none of those to be cut */
+
+enum fate { KEEP, ENTER, CUT };
+
+struct pruner {
+    const char *at, *end;
+    const char *kept; /* from here to `at` is still to be copied */
+    struct buf *out;
+    const char *below;
+    const char *const *paths;
+};
+
+static void skip_blanks(struct pruner *pruner)
+{
+    while (pruner->at < pruner->end && (*pruner->at == ' ' || *pruner->at == '\t' ||
+                                        *pruner->at == '\r' || *pruner->at == '\n'))
+        pruner->at++;
+}
+
+static bool is_at(const struct pruner *pruner, char character)
+{
+    return pruner->at < pruner->end && *pruner->at == character;
+}
+
+/* Moves behind the string whose opening quote is at hand. */
+static bool skip_string(struct pruner *pruner)
+{
+    const char *start = ++pruner->at, *quote;
+
+    while ((quote = memchr(pruner->at, '"', (size_t)(pruner->end - pruner->at)))) {
+        const char *backslash = quote;
+
+        while (backslash > start && backslash[-1] == '\\')
+            backslash--;
+        pruner->at = quote + 1;
+        if ((quote - backslash) % 2 == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_scalar(char character)
+{
+    return (character >= '0' && character <= '9') || (character >= 'a' && character <= 'z') ||
+           character == '-' || character == '+' || character == '.' || character == 'E';
+}
+
+static bool skip_value(struct pruner *pruner)
+{
+    size_t depth = 0;
+
+    do {
+        if (pruner->at == pruner->end)
+            return false;
+        char character = *pruner->at;
+
+        if (character == '"') {
+            if (!skip_string(pruner))
+                return false;
+            continue;
+        }
+        if (character == '{' || character == '[')
+            depth++;
+        else if ((character == '}' || character == ']') && depth-- == 0)
+            return false;
+        pruner->at++;
+        while (is_scalar(character) && pruner->at < pruner->end && is_scalar(*pruner->at))
+            pruner->at++;
+    } while (depth > 0);
+    return true;
+}
+
+static enum fate fate_of(const struct pruner *pruner, const char *path)
+{
+    enum fate fate = KEEP;
+
+    if (pruner->below) {
+        size_t length = strlen(pruner->below);
+
+        if (strncmp(path, pruner->below, length) != 0 || (path[length] && path[length] != '.'))
+            return KEEP;
+        if (!path[length])
+            return ENTER;
+        path += length + 1;
+    }
+    size_t length = strlen(path);
+
+    for (const char *const *cut = pruner->paths; *cut; cut++) {
+        if (strcmp(*cut, path) == 0)
+            return CUT;
+        if (strncmp(*cut, path, length) == 0 && (*cut)[length] == '.')
+            fate = ENTER;
+    }
+    return fate;
+}
+
+/* Leaves out what stands between `start` and `at`, with one of the commas around it. */
+static void cut(struct pruner *pruner, const char *start)
+{
+    struct buf *out = pruner->out;
+
+    buf_append(out, pruner->kept, (size_t)(start - pruner->kept));
+    skip_blanks(pruner);
+    if (is_at(pruner, ',')) {
+        pruner->at++;
+    } else {
+        while (out->length > 0 && strchr(" \t\r\n", out->data[out->length - 1]))
+            out->length--;
+        if (out->length > 0 && out->data[out->length - 1] == ',')
+            out->length--;
+    }
+    pruner->kept = pruner->at;
+}
+
+static bool prune_object(struct pruner *pruner, const char *path);
+
+static bool prune_member(struct pruner *pruner, const char *parent)
+{
+    const char *start = pruner->at;
+    char path[PATH_MAXIMUM];
+    enum fate fate = KEEP;
+
+    if (!is_at(pruner, '"') || !skip_string(pruner))
+        return false;
+    int length = snprintf(path, sizeof(path), "%s%s%.*s", parent, *parent ? "." : "",
+                          (int)(pruner->at - start) - 2, start + 1);
+
+    if (length < (int)sizeof(path))
+        fate = fate_of(pruner, path);
+    skip_blanks(pruner);
+    if (!is_at(pruner, ':'))
+        return false;
+    pruner->at++;
+    skip_blanks(pruner);
+    if (fate == ENTER && is_at(pruner, '{'))
+        return prune_object(pruner, path);
+    if (!skip_value(pruner))
+        return false;
+    if (fate == CUT)
+        cut(pruner, start);
+    return true;
+}
+
+/* Goes no deeper than the longest path. False: this is no JSON, so that no more is cut. */
+static bool prune_object(struct pruner *pruner, const char *path)
+{
+    pruner->at++;
+    skip_blanks(pruner);
+    while (!is_at(pruner, '}')) {
+        if (!prune_member(pruner, path))
+            return false;
+        skip_blanks(pruner);
+        if (is_at(pruner, ','))
+            pruner->at++;
+        skip_blanks(pruner);
+    }
+    pruner->at++;
+    return true;
+}
+
+struct span prune(struct span text, const char *below, const char *const *paths,
+                  struct buf *storage)
+{
+    struct pruner pruner = { .at = text.data,
+                             .end = text.data + text.length,
+                             .kept = text.data,
+                             .out = storage,
+                             .below = below,
+                             .paths = paths };
+
+    if (!paths || text.length == 0)
+        return text;
+    skip_blanks(&pruner);
+    if (is_at(&pruner, '{'))
+        (void)prune_object(&pruner, "");
+    if (pruner.kept == text.data)
+        return text;
+    buf_append(storage, pruner.kept, (size_t)(pruner.end - pruner.kept));
+    return (struct span){ storage->data, storage->length };
+}

@@ -1,0 +1,101 @@
+/* Goal: what is cut out of a text is what was named and nothing else, and the rest stays as it
+ * was, byte by byte.
+ * Method: tables of texts before and after; a text that is cut off anywhere keeps its end. */
+#include "unit.h"
+
+#include "base/prune.h"
+
+static const char *const paths[] = { "a.cut", "a.b.cut", "cut", "a.x.y/cut", NULL };
+
+static const struct {
+    const char *name, *text, *expected;
+} cases[] = {
+    { "nothing", "{\"a\":{\"b\":1},\"c\":2}", NULL },
+    { "alone", "{\"cut\":1}", "{}" },
+    { "first", "{\"cut\":[1,{\"x\":\"}\"}],\"c\":2}", "{\"c\":2}" },
+    { "last", "{\"c\":2,\"cut\":\"a\"}", "{\"c\":2}" },
+    { "last with blanks", "{\"c\":2 , \"cut\" : null }", "{\"c\":2 }" },
+    { "middle", "{\"c\":-2.5E+3,\"cut\":true,\"d\":{}}", "{\"c\":-2.5E+3,\"d\":{}}" },
+    { "deep", "{\"a\":{\"b\":{\"cut\":{}},\"cut\":{}},\"b\":{\"cut\":1}}",
+      "{\"a\":{\"b\":{}},\"b\":{\"cut\":1}}" },
+    { "name with dots", "{\"a\":{\"x.y/cut\":1,\"x\":{\"y/cut\":1}}}", "{\"a\":{\"x\":{}}}" },
+    { "longer name", "{\"cuts\":1,\"cu\":2}", NULL },
+    { "not in lists", "{\"a\":[{\"cut\":1}]}", NULL },
+    { "not in texts", "{\"c\":\"\\\\\\\",\\\"cut\\\":1\"}", NULL },
+    { "quotes in what is cut", "{\"cut\":\"\\\\\\\"}\",\"c\":\"\\\\\"}", "{\"c\":\"\\\\\"}" },
+    { "escaped name is another", "{\"\\u0063ut\":1}", NULL },
+    { "no object", "[{\"cut\":1}]", NULL },
+    { "empty", "", NULL },
+};
+
+static void test_cuts(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        auto_buf struct buf storage = { .maximum = 1000 };
+        struct span text = span_of(cases[i].text);
+        struct span pruned = prune(text, NULL, paths, &storage);
+
+        if (!cases[i].expected)
+            CASE(cases[i].name, pruned.data == text.data && pruned.length == text.length);
+        else if (!span_equals(pruned, cases[i].expected))
+            fail_msg("%s: %.*s", cases[i].name, (int)pruned.length, pruned.data);
+    }
+    assert_true(span_equals(prune(span_of("{\"cut\":1}"), NULL, NULL, NULL), "{\"cut\":1}"));
+}
+
+static void test_below(void **state)
+{
+    auto_buf struct buf storage = { .maximum = 1000 };
+    struct span pruned = prune(span_of("{\"cut\":1,\"objects\":{\"cut\":1},\"object\":{\"cut\":1,"
+                                       "\"a\":{\"cut\":1,\"c\":2}}}"),
+                               "object", paths, &storage);
+
+    (void)state;
+    assert_true(
+        span_equals(pruned, "{\"cut\":1,\"objects\":{\"cut\":1},\"object\":{\"a\":{\"c\":2}}}"));
+}
+
+/* A long name does not match by what of it fits. */
+static void test_long_names(void **state)
+{
+    auto_free char *name = mem_zero(300, 1);
+    auto_buf struct buf storage = { .maximum = 1000 };
+
+    (void)state;
+    memset(name, 'x', 299);
+    auto_free char *text = mem_format("{\"%s\":1,\"cut\":2}", name);
+    auto_free char *expected = mem_format("{\"%s\":1}", name);
+    name[255] = '\0';
+    const char *const long_path[] = { name, "cut", NULL };
+    assert_true(span_equals(prune(span_of(text), NULL, long_path, &storage), expected));
+}
+
+/* Texts that are cut off or nonsense are left to the parser, their ends included. */
+static void test_every_cut_off(void **state)
+{
+    static const char whole[] = "{\"a\":{\"cut\":[1,\"\\\"\"],\"b\":2},\"cut\":{\"x\":[]},\"z\":3}";
+
+    (void)state;
+    for (size_t length = 0; length < sizeof(whole) - 1; length++) {
+        auto_free char *part = memcpy(mem_alloc(length), whole, length); /* its end is guarded */
+        auto_buf struct buf storage = { .maximum = 1000 };
+        struct span pruned = prune((struct span){ part, length }, NULL, paths, &storage);
+
+        if (length > 0 && pruned.data[pruned.length - 1] != part[length - 1] &&
+            part[length - 1] != ',' && !strchr("]}", part[length - 1]))
+            fail_msg("cut off at %zu: %.*s", length, (int)pruned.length, pruned.data);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cuts),
+        cmocka_unit_test(test_below),
+        cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_every_cut_off),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
