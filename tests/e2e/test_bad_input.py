@@ -88,7 +88,7 @@ class Stalled(ClusterTest):
         done = self.score("week-1")
         self.cluster.apply(self.cluster.batch("week-1", reasons=1))
         batch = self.cluster.wait_condition("churnbatch", "week-1", "Stalled", reason="SpecImmutable")
-        self.assertIn("spec.reasons", condition_of(batch, "Stalled")["message"])
+        self.assertIn("spec", condition_of(batch, "Stalled")["message"])
         self.assertEqual(condition_of(batch, "Complete")["status"], "True")
         self.cluster.apply(self.cluster.batch("week-1"))
         batch = self.cluster.wait_condition("churnbatch", "week-1", "Stalled", "False")
