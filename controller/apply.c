@@ -1,5 +1,7 @@
 #include "apply.h"
 
+#include "base/log.h"
+
 #include "job_builder.h"
 #include "project.h"
 
@@ -57,6 +59,15 @@ static void count_api(const struct round *round, enum api_verb verb, int success
     metrics_count_api(round->applier->metrics, verb, success_code, failure);
 }
 
+/* What was done, for people who read the log of the controller. */
+static void log_done(const struct round *round, const char *what, const char *member,
+                     const char *value)
+{
+    log_write(LOG_INFO, what, LOG_TEXT("kind", object_resources[round->kind].kind),
+              LOG_TEXT("namespace", round->metadata.namespace_),
+              LOG_TEXT("name", round->metadata.name), LOG_TEXT(member, value));
+}
+
 /* --- WRITE_STATUS ------------------------------------------------------------ */
 
 static void remember_version(const struct round *round, const json_t *object)
@@ -88,6 +99,10 @@ static void count_decisions(const struct round *round)
     struct metrics *metrics = round->applier->metrics;
     struct memo *memo = memo_of_round(round);
 
+    if (round->plan.decision)
+        log_done(round, "decided", "decision", round->plan.decision);
+    if (round->plan.outcome)
+        log_done(round, "run ended", "outcome", round->plan.outcome);
     metrics_count_word(&metrics->decisions, round->plan.decision);
     metrics_count_word(&metrics->outcomes[round->kind], round->plan.outcome);
     if (memo && round->plan.skipped_counted)
@@ -156,6 +171,7 @@ static void job_deleted(void *context, json_t *object, const struct err *failure
         expect_job(round, object);
     else if (memo)
         memo_wrote_job(memo, action->delete_.name, action->delete_.uid, NULL);
+    log_done(round, "Job deleted", "job", action->delete_.name);
     round->applier->metrics->jobs_deleted[round->kind]++;
     next_action(round);
 }
@@ -238,6 +254,7 @@ static void job_created(void *context, json_t *object, const struct err *failure
 
     count_api(round, API_CREATE, 201, failure);
     if (!failure) {
+        log_done(round, "Job created", "job", current(round)->create.name);
         round->applier->metrics->jobs_created[round->kind]++;
         job_is_there(round, object);
     } else if (failure->kind == ERR_EXISTS) {

@@ -5,7 +5,7 @@
  * client. Pods do what the test tells them. */
 #pragma once
 
-#include "../unit.h"
+#include "unit.h"
 
 #include "base/json.h"
 #include "kubesim/core/api.h"

@@ -1,0 +1,422 @@
+/* Goal: slow look-ups are shared, never older than asked for, and a registry in trouble is not
+ * hammered.
+ * Method: the real store on a network where one function plays registry and API server, under
+ * virtual time; folders are real ones, listed by the real thread. */
+#include <sched.h>
+#include <sys/stat.h>
+
+#include "unit.h"
+
+#include "facts.h"
+
+#include "../kube/fake_network.h"
+#include "../kube/virtual_clock.h"
+
+#define REGISTRY "registry.test:5000"
+#define IMAGE    REGISTRY "/trainer:stable"
+#define DIGEST_A "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define DIGEST_B "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+struct fixture {
+    struct virtual_clock time;
+    struct clock clock;
+    struct timers timers;
+    struct fake_network network;
+    struct kube_config config;
+    struct kube_client *client;
+    struct fact_store *store;
+    struct fact_user users[3];
+    /* the registry */
+    const char *digest; /* NULL: 404 */
+    int status;         /* 0: as the digest says */
+    bool wants_password;
+    unsigned asked;
+    struct fake_exchange *held; /* answered later */
+    bool hold;
+    const char *secret; /* body of a GET of a Secret, NULL: 404 */
+    unsigned secrets_read;
+    unsigned woken[3], ended, failed;
+};
+
+static void answer_registry(struct fixture *fixture, struct fake_exchange *exchange)
+{
+    bool admitted =
+        !fixture->wants_password ||
+        (exchange->authorization && strcmp(exchange->authorization, "Basic dXNlcjpwYXNz") == 0);
+
+    if (!admitted) {
+        network_answer_header(exchange, "WWW-Authenticate", "Basic realm=\"test\"");
+        network_reply(exchange, 401, "");
+    } else if (fixture->status) {
+        network_reply(exchange, fixture->status, "");
+    } else if (!fixture->digest) {
+        network_reply(exchange, 404, "");
+    } else {
+        network_answer_header(exchange, "Docker-Content-Digest", fixture->digest);
+        network_reply(exchange, 200, "");
+    }
+}
+
+static void serve(void *context, struct fake_exchange *exchange)
+{
+    struct fixture *fixture = context;
+
+    if (strstr(exchange->url, "/secrets/")) {
+        fixture->secrets_read++;
+        network_reply(exchange, fixture->secret ? 200 : 404,
+                      fixture->secret ? fixture->secret : "{\"kind\":\"Status\"}");
+        return;
+    }
+    fixture->asked++;
+    if (fixture->hold)
+        fixture->held = exchange;
+    else
+        answer_registry(fixture, exchange);
+}
+
+static void on_wake(void *context, unsigned kind, const char *key)
+{
+    struct fixture *fixture = context;
+
+    (void)key;
+    fixture->woken[kind]++;
+}
+
+static void on_ended(void *context, enum fact_kind fact, const char *argument,
+                     const struct err *failure)
+{
+    struct fixture *fixture = context;
+
+    (void)fact, (void)argument;
+    fixture->ended++;
+    fixture->failed += failure != NULL;
+}
+
+static void fixture_init(struct fixture *fixture)
+{
+    static const char *insecure[] = { REGISTRY };
+    struct err err;
+
+    *fixture = (struct fixture){ .time = { .monotonic_ms = 1000, .wall_ms = 1700000000000 },
+                                 .digest = DIGEST_A };
+    fixture->clock = virtual_clock_port(&fixture->time);
+    timers_init(&fixture->timers, &fixture->clock);
+    fake_network_init(&fixture->network, serve, fixture);
+    fixture->config.server = "http://api";
+    fixture->config.credentials = kube_credentials_new(&(struct kube_credentials_options){ 0 });
+    fixture->client =
+        kube_client_new(&(struct kube_client_options){ .transport = &fixture->network.transport,
+                                                       .timers = &fixture->timers,
+                                                       .config = &fixture->config });
+    fixture->store =
+        fact_store_new(&(struct facts_options){ .client = fixture->client,
+                                                .transport = &fixture->network.transport,
+                                                .timers = &fixture->timers,
+                                                .insecure_registries = { insecure, 1 },
+                                                .seed = 5,
+                                                .wake = on_wake,
+                                                .ended = on_ended,
+                                                .context = fixture },
+                       &err);
+    assert_non_null(fixture->store);
+}
+
+static void fixture_release(struct fixture *fixture)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(fixture->users); i++)
+        fact_user_release(&fixture->users[i]);
+    fact_store_free(fixture->store);
+    kube_client_free(fixture->client);
+    kube_config_release(&fixture->config);
+    fake_network_release(&fixture->network);
+    timers_release(&fixture->timers);
+}
+
+static void run_for(struct fixture *fixture, int64_t ms)
+{
+    for (int64_t passed = 0; passed <= ms; passed += 10) {
+        (void)timers_run(&fixture->timers);
+        fake_network_run(&fixture->network);
+        fact_store_poll(fixture->store);
+        virtual_clock_advance(&fixture->time, 10);
+    }
+}
+
+static bool need(struct fixture *fixture, unsigned user, enum fact_kind kind, const char *argument,
+                 int64_t newer_than_ms, const char *secret)
+{
+    const char *secrets[] = { secret };
+
+    return fact_need(fixture->store, &fixture->users[user], user, "bank/m",
+                     &(struct fact_request){ .kind = kind,
+                                             .argument = argument,
+                                             .pull_secrets = { secrets, secret ? 1 : 0 },
+                                             .newer_than_ms = newer_than_ms });
+}
+
+static struct facts view(struct fixture *fixture, unsigned user, struct arena *arena)
+{
+    struct facts facts = { 0 };
+
+    fact_user_view(&fixture->users[user], arena, &facts);
+    return facts;
+}
+
+static void test_one_look_up_answers_all(void **state)
+{
+    struct fixture fixture;
+    struct arena arena auto_arena = { 0 };
+    struct facts facts;
+
+    (void)state;
+    fixture_init(&fixture);
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.time.wall_ms, NULL));
+    assert_false(need(&fixture, 1, FACT_IMAGE, IMAGE, fixture.time.wall_ms, NULL));
+    run_for(&fixture, 100);
+    assert_int_equal(fixture.asked, 1);
+    assert_int_equal(fixture.woken[0], 1);
+    assert_int_equal(fixture.woken[1], 1);
+    facts = view(&fixture, 0, &arena);
+    assert_int_equal(facts.image_count, 1);
+    assert_string_equal(facts.images[0].reference, IMAGE);
+    assert_string_equal(facts.images[0].digest, DIGEST_A);
+    assert_int_equal(facts.images[0].error, IMAGE_OK);
+    assert_int_equal(facts.images[0].checked_ms, 1700000000000);
+    /* a third who comes later and is content with that */
+    assert_true(need(&fixture, 2, FACT_IMAGE, IMAGE, 1700000000000, NULL));
+    assert_false(need(&fixture, 2, FACT_IMAGE, IMAGE, 1700000000000, NULL)); /* has it */
+    assert_int_equal(view(&fixture, 2, &arena).image_count, 1);
+    assert_int_equal(fixture.asked, 1);
+    fixture_release(&fixture);
+}
+
+/* Who asks while a look-up is under way must not get an answer from before. */
+static void test_a_newer_answer_is_a_new_look_up(void **state)
+{
+    struct fixture fixture;
+    struct arena arena auto_arena = { 0 };
+
+    (void)state;
+    fixture_init(&fixture);
+    fixture.hold = true;
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, 0, NULL));
+    run_for(&fixture, 50);
+    assert_false(need(&fixture, 1, FACT_IMAGE, IMAGE, fixture.time.wall_ms, NULL));
+    fixture.hold = false;
+    answer_registry(&fixture, TAKE(fixture.held));
+    fixture.digest = DIGEST_B;
+    run_for(&fixture, 100);
+    assert_int_equal(fixture.asked, 2);
+    assert_int_equal(fixture.woken[0], 2); /* the answer, and that it changed */
+    assert_true(fixture.woken[1] >= 1);
+    assert_string_equal(view(&fixture, 1, &arena).images[0].digest, DIGEST_B);
+    fixture_release(&fixture);
+}
+
+static void test_only_changes_wake_those_who_do_not_wait(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    fixture_init(&fixture);
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, 0, NULL));
+    run_for(&fixture, 10);
+    assert_true(need(&fixture, 1, FACT_IMAGE, IMAGE, 0, NULL));
+    run_for(&fixture, 1000);
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.time.wall_ms, NULL));
+    run_for(&fixture, 10);
+    assert_int_equal(fixture.woken[1], 0);
+    fixture.digest = DIGEST_B;
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.time.wall_ms, NULL));
+    run_for(&fixture, 10);
+    assert_int_equal(fixture.woken[1], 1);
+    fixture_release(&fixture);
+}
+
+static void test_failures_wait_longer_and_keep_the_digest(void **state)
+{
+    struct fixture fixture;
+    struct arena arena auto_arena = { 0 };
+    struct image_fact image;
+    int64_t failing_ms;
+
+    (void)state;
+    fixture_init(&fixture);
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, 0, NULL));
+    run_for(&fixture, 100);
+    fixture.status = 503;
+    failing_ms = fixture.time.wall_ms;
+    for (int i = 0; i < 600; i++) {
+        (void)need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.time.wall_ms, NULL);
+        run_for(&fixture, 1000);
+    }
+    image = view(&fixture, 0, &arena).images[0];
+    assert_string_equal(image.digest, DIGEST_A);
+    assert_int_equal(image.error, IMAGE_UNREACHABLE);
+    assert_non_null(image.message);
+    assert_in_range(image.failing_since_ms, failing_ms, failing_ms + 100);
+    assert_in_range(fixture.asked, 10, 30); /* in ten minutes */
+    fixture.status = 0;
+    run_for(&fixture, 61 * 1000);
+    image = view(&fixture, 0, &arena).images[0];
+    assert_int_equal(image.error, IMAGE_OK);
+    assert_int_equal(image.failing_since_ms, 0);
+    fixture_release(&fixture);
+}
+
+static void test_errors_of_a_registry(void **state)
+{
+    static const struct {
+        const char *name;
+        int status;
+        enum image_error error;
+    } cases[] = {
+        { "not there", 404, IMAGE_NOT_FOUND },
+        { "forbidden", 403, IMAGE_DENIED },
+        { "in trouble", 500, IMAGE_UNREACHABLE },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct fixture fixture;
+        struct arena arena auto_arena = { 0 };
+
+        fixture_init(&fixture);
+        fixture.status = cases[i].status;
+        assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, 0, NULL));
+        run_for(&fixture, 100);
+        CASE(cases[i].name, view(&fixture, 0, &arena).images[0].error == cases[i].error);
+        CASE(cases[i].name, view(&fixture, 0, &arena).images[0].digest == NULL);
+        CASE(cases[i].name, fixture.failed == 1);
+        fixture_release(&fixture);
+    }
+}
+
+static void test_pull_secrets(void **state)
+{
+    /* {"auths": {"registry.test:5000": {"username": "user", "password": "pass"}}} */
+    static const char secret[] =
+        "{\"data\":{\".dockerconfigjson\":\"eyJhdXRocyI6IHsicmVnaXN0cnkudGVzdDo1MDAwIjogeyJ1c2VybmF"
+        "tZSI6ICJ1c2VyIiwgInBhc3N3b3JkIjogInBhc3MifX19\"}}";
+    struct fixture fixture;
+    struct arena arena auto_arena = { 0 };
+
+    (void)state;
+    fixture_init(&fixture);
+    fixture.wants_password = true;
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, 0, "regcred"));
+    run_for(&fixture, 100);
+    assert_int_equal(view(&fixture, 0, &arena).images[0].error, IMAGE_DENIED);
+    assert_non_null(strstr(view(&fixture, 0, &arena).images[0].message,
+                           "pull secret bank/regcred does not exist"));
+    fixture.secret = secret;
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.time.wall_ms, "regcred"));
+    run_for(&fixture, 61 * 1000);
+    assert_string_equal(view(&fixture, 0, &arena).images[0].digest, DIGEST_A);
+    assert_int_equal(fixture.secrets_read, 2); /* read anew for each look-up */
+    /* without the secret it is another fact */
+    assert_false(need(&fixture, 1, FACT_IMAGE, IMAGE, 0, NULL));
+    run_for(&fixture, 100);
+    assert_int_equal(view(&fixture, 1, &arena).images[0].error, IMAGE_DENIED);
+    fixture_release(&fixture);
+}
+
+/* A user who leaves while a look-up is under way leaves nothing behind. */
+static void test_leaving_early(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    fixture_init(&fixture);
+    fixture.hold = true;
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, 0, NULL));
+    run_for(&fixture, 50);
+    fact_user_release(&fixture.users[0]);
+    fixture.hold = false;
+    answer_registry(&fixture, TAKE(fixture.held));
+    run_for(&fixture, 50);
+    assert_int_equal(fixture.woken[0], 0);
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, 0, NULL)); /* forgotten: asked again */
+    run_for(&fixture, 50);
+    assert_int_equal(fixture.asked, 2);
+    fixture_release(&fixture);
+}
+
+/* --- folders -------------------------------------------------------------------------- */
+
+static void write_file(const char *folder, const char *name)
+{
+    char *path auto_free = mem_format("%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    fputs("id\n1\n", file);
+    fclose(file);
+}
+
+/* The listing thread runs in real time: give it the processor until it has answered. */
+static void wait_for_listing(struct fixture *fixture, unsigned ended)
+{
+    int64_t deadline_ms = clock_monotonic_ms(&clock_system) + 10000;
+
+    while (fixture->ended < ended && clock_monotonic_ms(&clock_system) < deadline_ms) {
+        sched_yield();
+        fact_store_poll(fixture->store);
+    }
+    assert_int_equal(fixture->ended, ended);
+}
+
+static void test_folders(void **state)
+{
+    char folder[] = "/tmp/test_facts_XXXXXX";
+    struct fixture fixture;
+    struct arena arena auto_arena = { 0 };
+    char *uri auto_free = NULL, *expected auto_free = NULL, *file auto_free = NULL;
+    struct folder_fact fact;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    uri = mem_format("file://%s/", folder);
+    fixture_init(&fixture);
+    assert_false(need(&fixture, 0, FACT_FOLDER, uri, 1, NULL));
+    wait_for_listing(&fixture, 1);
+    fact = view(&fixture, 0, &arena).folders[0];
+    assert_null(fact.newest_uri);
+    assert_null(fact.message);
+
+    write_file(folder, "w1.csv");
+    virtual_clock_advance(&fixture.time, 1000);
+    assert_false(need(&fixture, 0, FACT_FOLDER, uri, fixture.time.wall_ms, NULL));
+    wait_for_listing(&fixture, 2);
+    expected = mem_format("file://%s/w1.csv", folder);
+    fact = view(&fixture, 0, &arena).folders[0];
+    assert_string_equal(fact.newest_uri, expected);
+    assert_string_not_equal(fact.generation, "");
+
+    file = mem_format("%s/w1.csv", folder);
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(rmdir(folder), 0);
+    virtual_clock_advance(&fixture.time, 1000);
+    assert_false(need(&fixture, 0, FACT_FOLDER, uri, fixture.time.wall_ms, NULL));
+    wait_for_listing(&fixture, 3);
+    fact = view(&fixture, 0, &arena).folders[0];
+    assert_non_null(fact.message);
+    assert_int_equal(fixture.woken[0], 3);
+    fixture_release(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_look_up_answers_all),
+        cmocka_unit_test(test_a_newer_answer_is_a_new_look_up),
+        cmocka_unit_test(test_only_changes_wake_those_who_do_not_wait),
+        cmocka_unit_test(test_failures_wait_longer_and_keep_the_digest),
+        cmocka_unit_test(test_errors_of_a_registry),
+        cmocka_unit_test(test_pull_secrets),
+        cmocka_unit_test(test_leaving_early),
+        cmocka_unit_test(test_folders),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
