@@ -242,6 +242,23 @@ static void test_trouble_passes(void **state)
     }
 }
 
+/* The watch of models goes silent after the model was seen, that of Jobs does not: nothing may be
+ * decided from the model as it was before our own write. */
+static void test_own_writes_are_waited_for(void **state)
+{
+    struct sim *sim = start();
+
+    (void)state;
+    add_fault(sim, "{'verb':'event','resource':'churnmodels','action':'stall','skip':1,'count':1}");
+    sim_create_model(sim);
+    sim_run(sim, 3 * SECOND);
+    assert_int_equal(sim_count(sim, SIM_JOBS), 1);
+    sim_pod_succeeds(sim);
+    sim_run(sim, 20 * SECOND);
+    assert_int_equal(sim->writes, 2); /* status and Job; no attempt from the old state */
+    sim_free(sim);
+}
+
 static void test_a_refused_job_is_told(void **state)
 {
     struct sim *sim = start();
@@ -276,6 +293,38 @@ static void test_a_standby_writes_nothing_and_takes_over(void **state)
     assert_non_null(manager_loss(sim->controllers[0].manager));
     assert_int_equal(sim_count(sim, SIM_JOBS), 1);
     assert_int_equal(sim->writes, 2);
+    sim_free(sim);
+}
+
+/* The process freezes while its status write is answered, longer than the lease lasts. */
+static bool freeze_at_status(void *context, const struct fake_exchange *exchange)
+{
+    struct sim *sim = context;
+
+    if (strstr(exchange->url, "/status")) {
+        sim->on_write = NULL;
+        sim->now_ms += 20 * SECOND;
+    }
+    return true;
+}
+
+static void test_the_lease_is_checked_before_each_write(void **state)
+{
+    struct sim *sim = start();
+
+    (void)state;
+    sim->on_write = freeze_at_status;
+    sim->write_context = sim;
+    sim_create_model(sim);
+    sim_run(sim, SECOND);
+    assert_null(sim->on_write);
+    assert_int_equal(sim->writes, 1); /* no Job was sent */
+    assert_non_null(manager_loss(sim->controllers[0].manager));
+    sim_kill_controller(sim, 0);
+    sim_start_controller(sim, 1);
+    finish_everything(sim);
+    assert_string_equal(sim_condition(sim, SIM_MODEL, "Ready"), "True Trained");
+    assert_int_equal(sim_count(sim, SIM_JOBS), 1);
     sim_free(sim);
 }
 
@@ -346,8 +395,10 @@ int main(void)
         cmocka_unit_test(test_a_crash_at_every_write),
         cmocka_unit_test(test_a_conflict_is_decided_again),
         cmocka_unit_test(test_trouble_passes),
+        cmocka_unit_test(test_own_writes_are_waited_for),
         cmocka_unit_test(test_a_refused_job_is_told),
         cmocka_unit_test(test_a_standby_writes_nothing_and_takes_over),
+        cmocka_unit_test(test_the_lease_is_checked_before_each_write),
         cmocka_unit_test(test_an_outage_ends_leadership),
         cmocka_unit_test(test_a_graceful_stop_gives_the_lease_back),
         cmocka_unit_test(test_snapshot),
