@@ -76,11 +76,14 @@ static int visit_rows(struct model_session *session, const float *encoded, size_
                               err) < 0)
         return -1;
     for (size_t row = 0; row < rows; row++) {
-        const float *contributions = shap + row * (count + 1);
-        double base = shap == NULL ? model->linear->intercept : (double)contributions[count];
+        const float *contributions = session->encoded;
+        double base;
         if (shap == NULL) {
             linear_row(session, encoded + row * count);
-            contributions = session->encoded;
+            base = model->linear->intercept;
+        } else {
+            contributions = shap + row * (count + 1);
+            base = (double)contributions[count];
         }
         explain_group(&model->features, contributions, model->calibration.slope, session->sources);
         visit(context, row, session->sources, base);
