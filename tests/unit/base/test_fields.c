@@ -238,6 +238,22 @@ static void a_document_has_no_path_before_its_members(void **state)
     assert_string_equal(err.message, "name: must be a string");
 }
 
+static void names_of_a_map_are_bounded(void **state)
+{
+    auto_arena struct arena arena = { 0 };
+    auto_free char *name = mem_zero(1026, 1);
+    auto_json json_t *labels = json_object(), *object = json_pack("{s:O}", "labels", labels);
+    struct everything value;
+    struct err err;
+
+    (void)state;
+    memset(name, 'x', 1025);
+    json_object_set_new(labels, name, json_string("v"));
+    assert_int_equal(fields_decode(object, &everything_table, "spec", &arena, &value, &err), -1);
+    assert_int_equal(err.kind, ERR_INVALID);
+    assert_non_null(strstr(err.message, "a name longer than 1024 bytes"));
+}
+
 static void open_tables_ignore_unknown_members(void **state)
 {
     static const struct fields open_table = FIELDS(struct column, column_fields, .open = true);
@@ -330,6 +346,7 @@ int main(void)
         cmocka_unit_test(absent_members_take_their_defaults),
         cmocka_unit_test(offences_are_named_by_path),
         cmocka_unit_test(a_document_has_no_path_before_its_members),
+        cmocka_unit_test(names_of_a_map_are_bounded),
         cmocka_unit_test(open_tables_ignore_unknown_members),
         cmocka_unit_test(encoding_gives_the_document_back),
         cmocka_unit_test(required_and_kept_members_are_always_written),

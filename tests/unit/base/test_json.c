@@ -82,6 +82,8 @@ static void nesting_is_limited(void **state)
 
     (void)state;
     assert_non_null(deepest);
+    assert_null(jx_parse(span_of("]"), 100, "bracket", &err)); /* not "nested too deep" */
+    assert_int_equal(err.kind, ERR_INVALID);
     assert_null(nested(LIMIT_JSON_DEPTH + 1, &err));
     assert_int_equal(err.kind, ERR_TOO_BIG);
     assert_string_equal(err.message, "deep line 1 column 65: nested deeper than 64 levels");

@@ -57,6 +57,7 @@ static const struct option options[] = {
     { .name = "host",
       .kind = OPTION_TEXTS,
       .offset = offsetof(struct values, hosts),
+      .environment = "TEST_OPTIONS_HOST",
       .argument = "HOST:PORT",
       .help = "A host that may be asked." },
 };
@@ -169,8 +170,9 @@ static void a_flag_beats_the_environment(void **state)
 {
     static const char *const none[] = { NULL };
     static const char *const flag[] = { "--job=flag", NULL };
-    static char variable[] = "TEST_OPTIONS_JOB=environment";
-    static char *environment[] = { variable, NULL };
+    static const char *const hosts[] = { "--host=a", "--host=b", NULL };
+    static char job[] = "TEST_OPTIONS_JOB=environment", host[] = "TEST_OPTIONS_HOST=c";
+    static char *environment[] = { job, host, NULL };
     char **saved = environ;
     auto_arena struct arena arena = { 0 };
     enum options_outcome outcome;
@@ -183,6 +185,11 @@ static void a_flag_beats_the_environment(void **state)
     assert_string_equal(values.job, "environment");
     assert_int_equal(parse(flag, &arena, &values, &operands, &outcome, NULL), 0);
     assert_string_equal(values.job, "flag");
+    assert_int_equal(values.hosts.count, 1);
+    assert_string_equal(values.hosts.items[0], "c");
+    assert_int_equal(parse(hosts, &arena, &values, &operands, &outcome, NULL), 0);
+    assert_int_equal(values.hosts.count, 2); /* the list is replaced, not made longer */
+    assert_string_equal(values.hosts.items[0], "a");
     environ = saved;
 }
 

@@ -21,6 +21,7 @@ struct http_call {
     struct fake *fake;
     char *method, *path; /* without the server, with the query */
     char *body, *authorization, *content_type;
+    char *certificate, *key; /* PEM texts; "" for none */
     int64_t timeout_ms, idle_ms;
     struct http_handler handler;
     void *context;
@@ -61,6 +62,9 @@ static inline struct http_call *fake_start(struct transport *transport,
     call->body = mem_strndup(request->body.length ? request->body.data : "", request->body.length);
     call->authorization = fake_header(request, "Authorization");
     call->content_type = fake_header(request, "Content-Type");
+    const struct tls_options *tls = request->tls;
+    call->certificate = mem_strdup(tls && tls->certificate_pem ? tls->certificate_pem : "");
+    call->key = mem_strdup(tls && tls->key_pem ? tls->key_pem : "");
     call->timeout_ms = request->timeout_ms;
     call->idle_ms = request->idle_ms;
     call->handler = *handler;
@@ -84,6 +88,8 @@ static inline void fake_forget(struct http_call *call)
     free(call->body);
     free(call->authorization);
     free(call->content_type);
+    free(call->certificate);
+    free(call->key);
     free(call);
 }
 

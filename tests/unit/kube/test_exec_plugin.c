@@ -1,6 +1,7 @@
 /* Goal: a credential plugin gets what the protocol promises it, its answer is used until it
  * expires, and a plugin that fails, hangs or babbles is told apart and never waited for.
  * Method: shell scripts in a temporary folder. */
+#include "fake_transport.h"
 #include "folder.h"
 
 #include <signal.h>
@@ -79,6 +80,13 @@ static void test_answers(void **state)
     folder_release(&folder);
 }
 
+static void ignore_answer(void *context, json_t *object, const struct err *failure)
+{
+    (void)context;
+    (void)object;
+    (void)failure;
+}
+
 static void test_hangs(void **state)
 {
     struct exec_credential credential;
@@ -101,6 +109,73 @@ static void test_hangs(void **state)
     folder_release(&folder);
 }
 
+static int64_t read_number(const struct folder *folder, const char *name)
+{
+    auto_free char *path = mem_format("%s/%s", folder->path, name);
+    auto_fclose FILE *file = fopen(path, "re");
+    char text[32] = "";
+    int64_t number = 0;
+
+    assert_non_null(file);
+    assert_non_null(fgets(text, sizeof(text), file));
+    text[strcspn(text, "\n")] = '\0';
+    assert_int_equal(num_int64(span_of(text), 2, INT32_MAX, &number, NULL), 0);
+    return number;
+}
+
+/* A plugin that takes too long takes its children with it. */
+static void test_hanging_family(void **state)
+{
+    static const char script[] = "#!/bin/sh\n"
+                                 "sleep 60 &\n"
+                                 "echo $! > \"$(dirname \"$0\")/child\"\n"
+                                 "wait\n";
+    struct exec_credential credential;
+    struct folder folder;
+    struct err err = { 0 };
+
+    (void)state;
+    folder_init(&folder);
+    assert_int_equal(run(&folder, script, 1000, &credential, &err), -1);
+    assert_int_equal(err.kind, ERR_RETRY);
+    auto_free char *process = mem_format("/proc/%d/stat", (int)read_number(&folder, "child"));
+    int64_t give_up_ms = clock_monotonic_ms(&clock_system) + 10000;
+    bool lives = true;
+    while (lives && clock_monotonic_ms(&clock_system) < give_up_ms) {
+        auto_fclose FILE *file = fopen(process, "re");
+        char text[256] = "";
+
+        lives = file && fgets(text, sizeof(text), file) && !strstr(text, ") Z");
+    }
+    assert_false(lives);
+    folder_release(&folder);
+}
+
+/* The certificate of a plugin goes where that of a kubeconfig would. */
+static void test_certificate_is_presented(void **state)
+{
+    struct folder folder;
+    struct fake fake;
+
+    (void)state;
+    folder_init(&folder);
+    auto_free char *path = folder_write(
+        &folder, "plugin",
+        PRINT("\"clientCertificateData\":\"the certificate\",\"clientKeyData\":\"the key\""), 0700);
+    fake_init(&fake);
+    kube_credentials_free(fake.config.credentials);
+    fake.config.credentials = kube_credentials_new(&(struct kube_credentials_options){
+        .exec = &(struct exec_plugin){ .command = path, .api_version = V1 } });
+    kube_get_path(fake.client, "/a", ignore_answer, NULL);
+    struct http_call *call = fake_expect(&fake, "GET", "/a", "");
+    assert_string_equal(call->certificate, "the certificate");
+    assert_string_equal(call->key, "the key");
+    assert_string_equal(call->authorization, "");
+    fake_answer(call, 200, "{}");
+    fake_release(&fake);
+    folder_release(&folder);
+}
+
 /* A child that outlives the plugin and keeps its output open is not waited for. */
 static void test_lingering_child(void **state)
 {
@@ -111,8 +186,6 @@ static void test_lingering_child(void **state)
     struct exec_credential credential = { 0 };
     struct folder folder;
     struct err err = { 0 };
-    char text[32] = "";
-    int64_t child = 0;
 
     (void)state;
     folder_init(&folder);
@@ -121,13 +194,7 @@ static void test_lingering_child(void **state)
     assert_string_equal(credential.token, "abc");
     exec_credential_release(&credential);
 
-    auto_free char *path = mem_format("%s/child", folder.path);
-    auto_fclose FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    assert_non_null(fgets(text, sizeof(text), file));
-    text[strcspn(text, "\n")] = '\0';
-    assert_int_equal(num_int64(span_of(text), 2, INT32_MAX, &child, &err), 0);
-    assert_int_equal(kill((pid_t)child, SIGKILL), 0);
+    assert_int_equal(kill((pid_t)read_number(&folder, "child"), SIGKILL), 0);
     folder_release(&folder);
 }
 
@@ -262,9 +329,14 @@ static void test_expiry(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answers),         cmocka_unit_test(test_hangs),
-        cmocka_unit_test(test_lingering_child), cmocka_unit_test(test_missing),
-        cmocka_unit_test(test_protocol),        cmocka_unit_test(test_expiry),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_hangs),
+        cmocka_unit_test(test_lingering_child),
+        cmocka_unit_test(test_hanging_family),
+        cmocka_unit_test(test_certificate_is_presented),
+        cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_protocol),
+        cmocka_unit_test(test_expiry),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,7 +79,9 @@ static void test_expired_continue(void **state)
     fake_answer(expect_list(&scene, "!limit !continue"), 200,
                 LIST("20", OBJECT("a", "u-a", "3", "") "," OBJECT("c", "u-c", "15", "")));
     told(&scene, "+a +b ! +c -b . ");
-    expect_watch(&scene, "20");
+    fake_refuse(expect_watch(&scene, "20"), 410, "Expired");
+    fake_advance(&scene.fake, 800);
+    expect_list(&scene, "limit=500"); /* the next list comes in pages again */
     scene_end(&scene);
 }
 
@@ -178,6 +180,7 @@ static void test_cut_watch_resumes(void **state)
     fake_advance(&scene.fake, 800);
     watch = expect_watch(&scene, "11");
     fake_data(watch, "{\"type\":\"ADD");
+    fake_advance(&scene.fake, 2000);
     fake_end(watch); /* an end inside an event is a cut too */
     told(&scene, "! ");
     fake_advance(&scene.fake, 1600);
@@ -279,7 +282,52 @@ static void test_refused_position(void **state)
         if (i < 4)
             watch = expect_watch(&scene, "10");
     }
-    expect_list(&scene, "limit=500 !watch");
+    fake_answer(expect_list(&scene, "limit=500 !watch"), 200, LIST("20", ""));
+    /* begins to count anew, and so does an event */
+    fake_refuse(expect_watch(&scene, "20"), 500, "InternalError");
+    fake_advance(&scene.fake, 30000);
+    watch = expect_watch(&scene, "20");
+    fake_data(watch, BOOKMARK("21"));
+    for (int i = 0; i < 4; i++) {
+        fake_refuse(watch, 500, "InternalError");
+        fake_advance(&scene.fake, 30000);
+        watch = expect_watch(&scene, "21");
+    }
+    scene_end(&scene);
+}
+
+/* Answers that say something about the position at once: only a list helps. */
+static void test_useless_position(void **state)
+{
+    static const int statuses[] = { 400, 404, 410, 413, 504 };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
+        struct scene scene;
+
+        fake_refuse(synced(&scene), statuses[i], "");
+        fake_advance(&scene.fake, 800);
+        expect_list(&scene, "limit=500 !watch");
+        scene_end(&scene);
+    }
+}
+
+/* Watches end at different times, so that they spread over the servers. */
+static void test_watches_spread(void **state)
+{
+    struct scene scene;
+    struct http_call *watch = synced(&scene);
+    int64_t shortest_ms = INT64_MAX, longest_ms = 0;
+
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        shortest_ms = watch->timeout_ms < shortest_ms ? watch->timeout_ms : shortest_ms;
+        longest_ms = watch->timeout_ms > longest_ms ? watch->timeout_ms : longest_ms;
+        fake_data(watch, BOOKMARK("10"));
+        fake_end(watch);
+        watch = expect_watch(&scene, "10");
+    }
+    assert_true(longest_ms - shortest_ms > 60000);
     scene_end(&scene);
 }
 
@@ -456,6 +504,8 @@ int main(void)
         cmocka_unit_test(test_backoff),
         cmocka_unit_test(test_not_served),
         cmocka_unit_test(test_refused_position),
+        cmocka_unit_test(test_useless_position),
+        cmocka_unit_test(test_watches_spread),
         cmocka_unit_test(test_throttled_watch),
         cmocka_unit_test(test_outage),
         cmocka_unit_test(test_stale_list),

@@ -13,7 +13,14 @@
 
 enum { CANDIDATES = 3 };
 
-enum fault { FAULT_NONE, FAULT_SILENCE, FAULT_ERROR, FAULT_LOST_ANSWER, FAULT_DENIED };
+enum fault {
+    FAULT_NONE,
+    FAULT_SILENCE,
+    FAULT_ERROR,
+    FAULT_LOST_ANSWER,
+    FAULT_DENIED,
+    FAULT_THROTTLED
+};
 
 /* The server: one Lease. */
 struct server {
@@ -102,6 +109,11 @@ static void serve(void *context, struct fake_exchange *exchange)
         return;
     if (candidate->fault == FAULT_ERROR) {
         network_fail(exchange, ERR_RETRY, "connection refused");
+        return;
+    }
+    if (candidate->fault == FAULT_THROTTLED) {
+        network_answer_header(exchange, "Retry-After", "3600");
+        reply_status(exchange, 429, "TooManyRequests");
         return;
     }
     if (candidate->fault == FAULT_DENIED) {
@@ -305,6 +317,47 @@ static void test_a_frozen_leader_notices_by_itself(void **state)
     run_for(&world, 1000);
     assert_int_equal(world.candidates[0].lost, 1);
     assert_string_equal(holder(&world), "b");
+    world_release(&world);
+}
+
+/* What counts is when a renewal was sent, not when its answer came: the server's clock for the
+ * others may have begun at once. */
+static void test_a_slow_renewal_counts_from_its_start(void **state)
+{
+    struct world world;
+    struct candidate *leader = &world.candidates[0];
+
+    (void)state;
+    world_init(&world, 1);
+    run_for(&world, 9 * 1000);
+    while (!leader->network.first) {
+        virtual_clock_advance(&world.time, 50);
+        (void)timers_run(&leader->timers);
+    }
+    virtual_clock_advance(&world.time, 4000);
+    fake_network_run(&leader->network);
+    virtual_clock_advance(&world.time, 5999);
+    assert_true(lease_is_held(leader->lease));
+    virtual_clock_advance(&world.time, 1);
+    assert_false(lease_is_held(leader->lease));
+    world_release(&world);
+}
+
+/* A server under pressure may ask for an hour; the lease does not wait so long. */
+static void test_throttling_does_not_cost_the_lease(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_init(&world, 1);
+    run_for(&world, 10 * 1000);
+    world.candidates[0].fault = FAULT_THROTTLED;
+    run_for(&world, 2500);
+    assert_true(world.candidates[0].failed > 0);
+    world.candidates[0].fault = FAULT_NONE;
+    run_for(&world, 20 * 1000);
+    assert_int_equal(world.candidates[0].lost, 0);
+    assert_true(lease_is_held(world.candidates[0].lease));
     world_release(&world);
 }
 
@@ -526,6 +579,8 @@ int main(void)
         cmocka_unit_test(test_first_candidate_creates_and_keeps_it),
         cmocka_unit_test(test_standby_takes_over_after_a_crash),
         cmocka_unit_test(test_a_frozen_leader_notices_by_itself),
+        cmocka_unit_test(test_a_slow_renewal_counts_from_its_start),
+        cmocka_unit_test(test_throttling_does_not_cost_the_lease),
         cmocka_unit_test(test_graceful_release_hands_over_quickly),
         cmocka_unit_test(test_release_during_a_renewal),
         cmocka_unit_test(test_release_of_a_candidate),

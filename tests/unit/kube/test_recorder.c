@@ -241,6 +241,30 @@ static void test_at_most_a_thousand_wait(void **state)
     fixture_release(&fixture);
 }
 
+/* Memory is bounded: the object of which nothing was said for the longest time is forgotten. */
+static void test_many_objects(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    fixture_init(&fixture);
+    say_about(&fixture, "first", "same");
+    run_for(&fixture, 0);
+    for (int i = 0; i < 1024; i++) {
+        auto_free char *uid = mem_format("uid-%d", i);
+
+        say_about(&fixture, uid, "same");
+        run_for(&fixture, 0);
+    }
+    json_array_clear(fixture.sent);
+    say_about(&fixture, "uid-1023", "same");
+    say_about(&fixture, "first", "same");
+    run_for(&fixture, 0);
+    assert_string_equal(jx_string(sent(&fixture, 0), "method", NULL), "PATCH");
+    assert_string_equal(jx_string(sent(&fixture, 1), "method", NULL), "POST");
+    fixture_release(&fixture);
+}
+
 static void test_failures(void **state)
 {
     static const struct {
@@ -342,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_budget_of_a_series),
         cmocka_unit_test(test_at_most_a_thousand_wait),
         cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_many_objects),
         cmocka_unit_test(test_lost_answer),
         cmocka_unit_test(test_patched_event_is_gone),
         cmocka_unit_test(test_long_note_is_cut_at_a_character),

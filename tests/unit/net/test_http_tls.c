@@ -91,7 +91,11 @@ static void answer(void *context, struct httpd_exchange *exchange)
 {
     (void)context;
     snprintf(fixture.host, sizeof(fixture.host), "%s", httpd_header(exchange, "Host"));
-    httpd_reply(exchange, 200, "text/plain", span_of("hello"), NULL, 0);
+    if (strcmp(httpd_path(exchange), "/down") == 0)
+        httpd_reply(exchange, 302, NULL, span_of(""),
+                    &(struct http_header){ "Location", "http://localhost:1/" }, 1);
+    else
+        httpd_reply(exchange, 200, "text/plain", span_of("hello"), NULL, 0);
 }
 
 static int set_up(void **state)
@@ -151,16 +155,17 @@ static void on_done(void *context, const struct http_reply *reply, const struct 
     fixture.failure = failure ? *failure : (struct err){ 0 };
 }
 
-static void get(const char *host, const struct tls_options *tls)
+static void get_path(const char *host, const char *path, const struct tls_options *tls)
 {
-    auto_free char *url = mem_format("https://%s:%u/", host, httpd_port(fixture.httpd));
+    auto_free char *url = mem_format("https://%s:%u%s", host, httpd_port(fixture.httpd), path);
     int64_t give_up = clock_monotonic_ms(&clock_system) + 20000;
 
     fixture.done = 0;
     fixture.host[0] = '\0';
-    transport_start(fixture.transport,
-                    &(struct http_request){ .method = "GET", .url = url, .tls = tls },
-                    &(struct http_handler){ .on_done = on_done }, NULL);
+    transport_start(
+        fixture.transport,
+        &(struct http_request){ .method = "GET", .url = url, .tls = tls, .maximum_redirects = 1 },
+        &(struct http_handler){ .on_done = on_done }, NULL);
     while (!fixture.done && clock_monotonic_ms(&clock_system) < give_up) {
         httpd_run(fixture.httpd, 0);
         transport_run(fixture.transport, 1);
@@ -199,6 +204,11 @@ static const struct {
     { "missing certificate", "localhost", &fixture.ca, &nowhere, &nowhere, NULL, false, ERR_INVALID,
       "certificate" },
 };
+
+static void get(const char *host, const struct tls_options *tls)
+{
+    get_path(host, "/", tls);
+}
 
 static void test_verification(void **state)
 {
@@ -252,6 +262,18 @@ static void test_pem_texts(void **state)
     assert_int_equal(fixture.failure.kind, ERR_INVALID);
 }
 
+/* What began encrypted does not go on in the clear. */
+static void test_no_redirect_to_plain_http(void **state)
+{
+    const struct tls_options tls = { .ca_file = fixture.ca,
+                                     .certificate_file = fixture.client,
+                                     .key_file = fixture.client_key };
+
+    (void)state;
+    get_path("localhost", "/down", &tls);
+    assert_int_equal(fixture.failure.kind, ERR_INVALID); /* refused, not merely unreachable */
+}
+
 static void write_text(const char *path, const char *text)
 {
     auto_fclose FILE *file = fopen(path, "we");
@@ -285,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_verification),
         cmocka_unit_test(test_pem_texts),
         cmocka_unit_test(test_rotated_authority),
+        cmocka_unit_test(test_no_redirect_to_plain_http),
     };
 
     signal(SIGPIPE, SIG_IGN);

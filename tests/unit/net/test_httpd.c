@@ -221,6 +221,49 @@ static void test_pipelined(void **state)
 }
 
 /* A request that comes in two parts, cut anywhere. */
+static size_t count_of(const char *text, const char *part)
+{
+    size_t count = 0;
+
+    for (; (text = strstr(text, part)); text += strlen(part))
+        count++;
+    return count;
+}
+
+/* Many more requests than are kept come while one is being answered: the rest waits in the
+ * network, and none is lost. */
+static void test_pipelined_flood(void **state)
+{
+    auto_free char *padding = mem_zero(1001, 1);
+    auto_buf struct buf requests = { .maximum = 1 * MIB }, got = { .maximum = 1 * MIB };
+    const size_t count = 300;
+    int fd = dial(0);
+
+    (void)state;
+    memset(padding, 'x', 1000);
+    for (size_t i = 0; i < count; i++)
+        buf_format(&requests, "GET /none HTTP/1.1\r\nHost: h\r\nX-Padding: %s\r\n\r\n", padding);
+    say(fd, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+    serve_until(&fixture.held_count, 1);
+    for (int round = 0; round < 100; round++) {
+        ssize_t sent = send(fd, requests.data, requests.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        buf_consume(&requests, sent > 0 ? (size_t)sent : 0);
+        httpd_run(fixture.server, 0);
+    }
+    httpd_reply(fixture.held[0], 200, NULL, span_of(""), NULL, 0);
+    while (requests.length > 0) {
+        ssize_t sent = send(fd, requests.data, requests.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        buf_consume(&requests, sent > 0 ? (size_t)sent : 0);
+        httpd_run(fixture.server, 0);
+    }
+    say(fd, "GET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    hear(fd, NULL, 64 * KIB, &got);
+    assert_int_equal(count_of(buf_text(&got), "204 No Content"), count);
+    close(fd);
+}
+
 static void test_every_cut(void **state)
 {
     static const char request[] = "POST /p?q=1 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc";
@@ -266,9 +309,11 @@ static void test_http_1_0(void **state)
 
     (void)state;
     buf_init(&got, 64 * KIB);
-    say(fd, "GET /stream HTTP/1.0\r\n\r\n");
+    /* its end can only be told by closing, whatever the peer asks for */
+    say(fd, "GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     hear(fd, NULL, 4096, &got);
     assert_null(strstr(buf_text(&got), "chunked"));
+    assert_null(strstr(buf_text(&got), "keep-alive"));
     assert_non_null(strstr(buf_text(&got), "01234567890123456789"));
     close(fd);
 }
@@ -546,10 +591,19 @@ static void test_libcurl(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SERVER_TEST(test_refusals),     SERVER_TEST(test_pipelined), SERVER_TEST(test_every_cut),
-        SERVER_TEST(test_head),         SERVER_TEST(test_http_1_0),  SERVER_TEST(test_slow_reader),
-        SERVER_TEST(test_peer_leaves),  SERVER_TEST(test_abort),     SERVER_TEST(test_queued),
-        SERVER_TEST(test_many_streams), SERVER_TEST(test_wait),      SERVER_TEST(test_failures),
+        SERVER_TEST(test_refusals),
+        SERVER_TEST(test_pipelined),
+        SERVER_TEST(test_pipelined_flood),
+        SERVER_TEST(test_every_cut),
+        SERVER_TEST(test_head),
+        SERVER_TEST(test_http_1_0),
+        SERVER_TEST(test_slow_reader),
+        SERVER_TEST(test_peer_leaves),
+        SERVER_TEST(test_abort),
+        SERVER_TEST(test_queued),
+        SERVER_TEST(test_many_streams),
+        SERVER_TEST(test_wait),
+        SERVER_TEST(test_failures),
         SERVER_TEST(test_libcurl),
     };
 

@@ -48,6 +48,8 @@ static const struct {
       ERR_RETRY, "", "GET x: 503 Service Unavailable", 0 },
     { "date alone", 503, "", "Mon, 23 Nov 2026 07:00:30 GMT", NULL, ERR_RETRY, "",
       "GET x: 503 Service Unavailable", 0 },
+    { "broken clock", 503, "", "Mon, 23 Nov 2026 07:00:30 GMT", "today", ERR_RETRY, "",
+      "GET x: 503 Service Unavailable", 0 },
     { "nonsense", 503, "", "soon", "Mon, 23 Nov 2026 07:00:00 GMT", ERR_RETRY, "",
       "GET x: 503 Service Unavailable", 0 },
 };

@@ -21,6 +21,8 @@ static const struct {
     { "auth wins", "{\"auths\":{\"h.io\":{\"auth\":\"dXNlcjpwYTpzcw==\",\"username\":\"x\"}}}",
       "h.io", "a", "user:pa:ss " },
     { "other host", "{\"auths\":{" ENTRY("h.io", "u") "}}", "i.io", "a", "" },
+    { "beginning of a host", "{\"auths\":{" ENTRY("h", "u") "}}", "h.io", "a", "" },
+    { "host begins alike", "{\"auths\":{" ENTRY("h.io.example", "u") "}}", "h.io", "a", "" },
     { "port counts", "{\"auths\":{" ENTRY("h.io:5000", "u") "}}", "h.io", "a", "" },
     { "case of the host", "{\"auths\":{" ENTRY("H.io", "u") "}}", "h.IO", "a", "u:p " },
     { "Docker Hub", "{\"auths\":{" ENTRY("https://index.docker.io/v1/", "u") "}}", "docker.io",
