@@ -208,10 +208,12 @@ class ControllerGroup:
             time.sleep(self.rest_seconds)
             writes, _ = world.writes()
             memory = controller.memory()
+            cached = ", ".join(f"{size:,.0f} B of {resource}"
+                               for resource, size in controller.cache_bytes().items())
             controller.stop()
         self.report.add(f"memory, {total:,} resources + {total:,} Jobs", memory.anonymous_kib / 1024,
                         "MiB RssAnon", goal=self.at_full_size(Goal("<=", 20, unit="MiB")),
-                        note=f"VmRSS: {memory.resident_kib / 1024:.1f} MiB")
+                        note=f"VmRSS: {memory.resident_kib / 1024:.1f} MiB; cached per object: {cached}")
         value, reference = statistics.median(cold), statistics.median(bare)
         self.report.add(f"cold start to synced, {total:,} resources", value, "s", reference,
                         share(value, reference), Goal("<=", 1.3, "ratio"),

@@ -79,6 +79,17 @@ class Controller:
         with open(self.log_path, errors="replace") as log:
             return log.read()
 
+    def cache_bytes(self):
+        """Bytes that the caches hold for an object, by resource."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        connection.request("GET", "/metrics")
+        found = re.findall(r'^churn_cache_(entries|bytes)\{resource="(\w+)"\} (\d+)',
+                           connection.getresponse().read().decode(), re.MULTILINE)
+        connection.close()
+        figures = {(kind, resource): int(value) for kind, resource, value in found}
+        return {resource: figures["bytes", resource] / max(1, count)
+                for (kind, resource), count in figures.items() if kind == "entries"}
+
     def cpu(self):
         return cpu(self.process.pid)
 
