@@ -19,7 +19,7 @@ class Scorer:
         self.rows = 100_000 if quick else 1_000_000
         self.many_rows = 1_000_000 if quick else 10_000_000
         self.rounds = 3
-        self.seconds = 20 if quick else 120  # what one run with reasons may take, else it is scaled
+        self.seconds = 10 if quick else 30  # what one run with reasons may take, else it is scaled
         self.seed = seed
         self.model = data.reference_model(folder, seed)
         self.weekly = data.generate(self.path("weekly.csv"), self.rows, seed + 1)
