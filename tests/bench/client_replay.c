@@ -75,12 +75,17 @@ static void expand(const struct flow *flow, const char *text, struct buf *out)
 
 static void next_step(struct flow *flow);
 
-static void end_flow(struct flow *flow)
+static void forget_answers(struct flow *flow)
 {
     for (size_t i = 0; i < STEPS_MAXIMUM; i++) {
         json_decref(flow->answers[i]);
         flow->answers[i] = NULL;
     }
+}
+
+static void end_flow(struct flow *flow)
+{
+    forget_answers(flow);
     if (flow->replay->begun < flow->replay->bench->options->count) {
         flow->number = flow->replay->begun++;
         flow->step = 0;
@@ -191,7 +196,10 @@ int bench_replay(struct bench *bench, struct err *err)
         bench->running++;
         end_flow(&flows[i]);
     }
-    if (bench_run(bench, err) != 0)
+    int result = bench_run(bench, err);
+    for (int64_t i = 0; i < bench->options->concurrency; i++)
+        forget_answers(&flows[i]);
+    if (result != 0)
         return -1;
     printf("{\"requests\": %" PRId64 ", \"begun\": %.6f, \"seconds\": %.6f}\n", replay.requests,
            start, bench_now() - start);
