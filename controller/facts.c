@@ -26,7 +26,7 @@ struct fact {
     char *value; /* digest, or URI of the newest file */
     char *generation, *message;
     enum image_error error;
-    int64_t checked_ms, pending_ms, failing_since_ms;
+    int64_t checked_ms, took_ms, pending_ms, failing_since_ms;
 
     /* the look-up */
     bool waiting; /* in the line for a free place */
@@ -187,8 +187,10 @@ static void plan_next(struct fact *fact, const struct err *failure)
 static void end_lookup(struct fact *fact, bool changed, const struct err *failure)
 {
     struct fact_store *store = fact->store;
+    int64_t took_ms = wall_ms(store) - fact->pending_ms;
 
     fact->checked_ms = fact->pending_ms;
+    fact->took_ms = took_ms > 0 ? took_ms : 0; /* the clock may have been set back */
     fact->pending_ms = 0;
     if (!failure)
         fact->failing_since_ms = fact->failures = 0;
@@ -427,6 +429,7 @@ static struct image_fact image_view(const struct fact *fact)
     return (struct image_fact){ .reference = fact->argument,
                                 .digest = fact->value,
                                 .checked_ms = fact->checked_ms,
+                                .took_ms = fact->took_ms,
                                 .pending_ms = fact->pending_ms,
                                 .error = fact->error,
                                 .message = fact->message,
@@ -439,6 +442,7 @@ static struct folder_fact folder_view(const struct fact *fact)
                                  .newest_uri = fact->value,
                                  .generation = fact->generation,
                                  .checked_ms = fact->checked_ms,
+                                 .took_ms = fact->took_ms,
                                  .pending_ms = fact->pending_ms,
                                  .message = fact->message };
 }

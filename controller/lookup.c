@@ -69,8 +69,8 @@ static void image_failed(const struct object_view *view, struct plan *plan,
     if (image->failing_ms < REGISTRY_PATIENCE_MS)
         plan_requeue(plan, REGISTRY_PATIENCE_MS - image->failing_ms);
     if (fact->pending_ms > 0)
-        return;
-    if (view->now_ms >= due_ms)
+        need_image(plan, image->reference, pull_secrets, fact->pending_ms);
+    else if (view->now_ms >= due_ms)
         need_image(plan, image->reference, pull_secrets, view->now_ms);
     else
         plan_requeue(plan, due_ms - view->now_ms);
@@ -86,30 +86,47 @@ static bool wait_for(const struct object_view *view, struct plan *plan, int64_t 
     return false;
 }
 
+/* What `fact`, which may be NULL, says when it is good; else waits for a look-up that begins at
+ * or after wanted_ms. One that is under way is asked for all the same: somebody else may have
+ * begun it, and only who asked is woken. */
+static void look_up(const struct object_view *view, struct plan *plan, const char *reference,
+                    const struct list *pull_secrets, const struct image_fact *fact, bool is_recent,
+                    int64_t wanted_ms, struct image_lookup *ret_image)
+{
+    const char *pinned = strstr(reference, "@sha256:");
+    *ret_image = (struct image_lookup){ .reference = reference };
+    if (pinned) {
+        ret_image->digest = pinned + 1;
+    } else if (fact && fact->error != IMAGE_OK) {
+        image_failed(view, plan, fact, pull_secrets, ret_image);
+    } else if (fact && fact->digest && is_recent) {
+        ret_image->digest = fact->digest;
+    } else {
+        ret_image->state = LOOKUP_PENDING;
+        ret_image->slow = wait_for(view, plan, fact ? fact->pending_ms : 0);
+        need_image(plan, reference, pull_secrets, wanted_ms);
+    }
+}
+
 void lookup_image(const struct object_view *view, struct plan *plan, const char *reference,
                   const struct list *pull_secrets, int64_t newer_than_ms,
                   struct image_lookup *ret_image)
 {
-    const char *pinned = strstr(reference, "@sha256:");
     const struct image_fact *fact = find_image(&view->facts, reference);
-    *ret_image = (struct image_lookup){ .reference = reference };
-    if (pinned) {
-        ret_image->digest = pinned + 1;
-        return;
-    }
-    if (fact && fact->error == IMAGE_OK && fact->digest && fact->checked_ms >= newer_than_ms) {
-        ret_image->digest = fact->digest;
-        return;
-    }
-    if (fact && fact->error != IMAGE_OK) {
-        image_failed(view, plan, fact, pull_secrets, ret_image);
-        return;
-    }
-    int64_t pending_ms = fact ? fact->pending_ms : 0;
-    ret_image->state = LOOKUP_PENDING;
-    ret_image->slow = wait_for(view, plan, pending_ms);
-    if (pending_ms == 0 || pending_ms < newer_than_ms)
-        need_image(plan, reference, pull_secrets, newer_than_ms);
+    look_up(view, plan, reference, pull_secrets, fact, fact && fact->checked_ms >= newer_than_ms,
+            newer_than_ms, ret_image);
+}
+
+void lookup_recent_image(const struct object_view *view, struct plan *plan, const char *reference,
+                         const struct list *pull_secrets, int64_t age_ms,
+                         struct image_lookup *ret_image)
+{
+    const struct image_fact *fact = find_image(&view->facts, reference);
+    int64_t oldest_ms = view->now_ms - age_ms;
+    bool is_recent = fact && fact->checked_ms + fact->took_ms >= oldest_ms;
+    bool is_pending = fact && fact->pending_ms > 0;
+    look_up(view, plan, reference, pull_secrets, fact, is_recent,
+            is_pending ? fact->pending_ms : oldest_ms, ret_image);
 }
 
 /* --- folders ------------------------------------------------------------- */
@@ -155,7 +172,8 @@ static bool use_listing(const struct object_view *view, struct plan *plan,
                         const struct folder_fact *fact, const char *path, struct file_lookup *file)
 {
     bool found = !fact->message && fact->newest_uri;
-    int64_t good_until_ms = fact->checked_ms + (found ? LISTING_AGE_MS : EMPTY_FOLDER_MS);
+    int64_t good_until_ms =
+        fact->checked_ms + fact->took_ms + (found ? LISTING_AGE_MS : EMPTY_FOLDER_MS);
     if (fact->checked_ms == 0 || view->now_ms >= good_until_ms)
         return false;
     if (found) {
@@ -195,8 +213,9 @@ void lookup_file(const struct object_view *view, struct plan *plan, const char *
     int64_t pending_ms = fact ? fact->pending_ms : 0;
     ret_file->state = LOOKUP_PENDING;
     ret_file->slow = wait_for(view, plan, pending_ms);
-    if (pending_ms == 0)
-        plan_need(plan, &(struct fact_request){ .kind = FACT_FOLDER,
-                                                .argument = uri,
-                                                .newer_than_ms = view->now_ms - LISTING_AGE_MS });
+    plan_need(plan, &(struct fact_request){ .kind = FACT_FOLDER,
+                                            .argument = uri,
+                                            .newer_than_ms = pending_ms > 0
+                                                                 ? pending_ms
+                                                                 : view->now_ms - LISTING_AGE_MS });
 }

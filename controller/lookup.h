@@ -28,6 +28,11 @@ struct image_lookup {
 void lookup_image(const struct object_view *view, struct plan *plan, const char *reference,
                   const struct list *pull_secrets, int64_t newer_than_ms,
                   struct image_lookup *ret_image);
+/* The same by an answer that is at most age_ms old: however slow the registry is, its answer is
+ * good for that long. */
+void lookup_recent_image(const struct object_view *view, struct plan *plan, const char *reference,
+                         const struct list *pull_secrets, int64_t age_ms,
+                         struct image_lookup *ret_image);
 
 struct file_lookup {
     enum lookup_state state;

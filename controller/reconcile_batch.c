@@ -114,8 +114,8 @@ static bool find_image(struct batch_pass *pass, struct image_lookup *ret_image)
 {
     const struct object_view *view = &pass->view->object;
     const char *reference = pass->spec.image ? pass->spec.image : view->settings->scorer_image;
-    lookup_image(view, pass->plan, reference, &pass->model_spec.image_pull_secrets,
-                 view->now_ms - SCORER_IMAGE_AGE_MS, ret_image);
+    lookup_recent_image(view, pass->plan, reference, &pass->model_spec.image_pull_secrets,
+                        SCORER_IMAGE_AGE_MS, ret_image);
     if (ret_image->state == LOOKUP_PENDING) {
         pass->hold = pass->hold || !ret_image->slow;
         batch_say(pass, REASON_Pending, true, false, REASON_Resolving,

@@ -37,16 +37,18 @@ static void look_up_image(struct model_pass *pass)
     const struct object_view *view = &pass->view->object;
     const char *reference = trainer_image(&pass->spec, view->settings->trainer_image);
     int64_t interval_ms = pass->spec.image_poll_interval_ms;
-    lookup_image(view, pass->plan, reference, &pass->spec.image_pull_secrets,
-                 view->now_ms - interval_ms, &pass->image);
+    lookup_recent_image(view, pass->plan, reference, &pass->spec.image_pull_secrets, interval_ms,
+                        &pass->image);
     if (pass->image.state == LOOKUP_PENDING && !pass->image.slow)
         pass->hold = true;
     if (pass->image.state != LOOKUP_KNOWN)
         return;
-    for (size_t i = 0; i < view->facts.image_count; i++)
-        if (strcmp(view->facts.images[i].reference, reference) == 0)
+    for (size_t i = 0; i < view->facts.image_count; i++) {
+        const struct image_fact *fact = &view->facts.images[i];
+        if (strcmp(fact->reference, reference) == 0)
             plan_requeue(pass->plan,
-                         view->facts.images[i].checked_ms + interval_ms - view->now_ms + 1);
+                         fact->checked_ms + fact->took_ms + interval_ms - view->now_ms + 1);
+    }
 }
 
 static bool is_same_reference(const struct model_pass *pass)

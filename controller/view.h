@@ -48,6 +48,7 @@ struct image_fact {
     const char *reference;    /* as in the request                                       */
     const char *digest;       /* last one known, "sha256:..."; NULL: never               */
     int64_t checked_ms;       /* START of the last look-up that ended; 0: none ended     */
+    int64_t took_ms;          /* from then to its answer                                 */
     int64_t pending_ms;       /* start of the one in flight; 0: none                     */
     enum image_error error;   /* of the last one that ended                              */
     const char *message;      /* its error text, NULL when OK                            */
@@ -59,8 +60,8 @@ struct folder_fact {
     const char *uri;        /* of the folder                                           */
     const char *newest_uri; /* NULL: no data file in it                                */
     const char *generation;
-    int64_t checked_ms, pending_ms; /* as above                                        */
-    const char *message;            /* error of the last look-up, NULL when OK         */
+    int64_t checked_ms, took_ms, pending_ms; /* as above                               */
+    const char *message;                     /* error of the last look-up, NULL when OK */
 };
 
 /* A GET of one Job, past the cache. */

@@ -472,6 +472,30 @@ static void test_registry_fails_from_the_start(void **state)
     }
 }
 
+/* Registry and folder need longer for an answer than it is good for. */
+static void test_slow_look_ups(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *patch;
+    } cases[] = {
+        { "registry", "{\"imagePollInterval\": \"1s\"}" },
+        { "folder", "{\"data\": {\"uri\": \"file:///data/weekly/in/\"}}" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct world world;
+        world_init(&world);
+        world.look_up_ms = 20000;
+        world.newest = "file:///data/weekly/in/h.csv";
+        world.generation = "7";
+        world_add_model(&world);
+        world_edit(&world, MODEL, cases[i].patch);
+        world_settle(&world);
+        CASE(cases[i].name, world.created == 1);
+        world_release(&world);
+    }
+}
+
 static void test_last_known_digest_after_a_minute(void **state)
 {
     (void)state;
@@ -598,6 +622,7 @@ int main(void)
         cmocka_unit_test(test_pod_settings_replace_the_job),
         cmocka_unit_test(test_invalid_specs),
         cmocka_unit_test(test_registry_fails_from_the_start),
+        cmocka_unit_test(test_slow_look_ups),
         cmocka_unit_test(test_last_known_digest_after_a_minute),
         cmocka_unit_test(test_folder),
         cmocka_unit_test(test_refused_job),

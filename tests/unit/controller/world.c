@@ -211,7 +211,8 @@ static void answer_image(struct world *world, const char *reference)
         world->image_count++;
         fact->reference = arena_strdup(&world->arena, reference);
     }
-    fact->checked_ms = world->now_ms;
+    fact->checked_ms = world->now_ms - world->look_up_ms;
+    fact->took_ms = world->look_up_ms;
     fact->error = world->registry;
     fact->message = world->registry == IMAGE_OK ? NULL : "connection refused";
     if (world->registry != IMAGE_OK) {
@@ -234,7 +235,8 @@ static void answer_folder(struct world *world, const char *uri)
         .uri = arena_strdup(&world->arena, uri),
         .newest_uri = world->newest,
         .generation = world->generation,
-        .checked_ms = world->now_ms,
+        .checked_ms = world->now_ms - world->look_up_ms,
+        .took_ms = world->look_up_ms,
         .message = world->listing_fails ? "permission denied" : NULL,
     };
 }

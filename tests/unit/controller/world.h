@@ -26,6 +26,7 @@ struct world {
     /* the registry and a folder */
     const char *trainer_digest, *other_digest; /* other: of any further reference */
     enum image_error registry;
+    int64_t look_up_ms; /* an answer is of a look-up that began so long ago */
     const char *newest, *generation;
     bool listing_fails;
     /* what the shell keeps in memory */
