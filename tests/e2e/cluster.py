@@ -30,6 +30,7 @@ RESOURCES = {
     "secret": ("/api/v1", "secrets"),
 }
 DEADLINE_SECONDS = 60
+POLL_SECONDS = 0.01  # between looks at what cannot be watched
 
 
 def kubectl_program():
@@ -100,7 +101,7 @@ class Cluster:
             try:
                 gate = os.open(self.gate, os.O_WRONLY | os.O_NONBLOCK)
             except OSError:
-                os.sched_yield()
+                time.sleep(POLL_SECONDS)
                 continue
             os.write(gate, b"go\n")
             os.close(gate)
@@ -118,7 +119,7 @@ class Cluster:
         while not (os.path.exists(ready) and os.path.getsize(ready)):
             if not self.kubesim.alive() or time.monotonic() > deadline:
                 raise NotInTime("kubesim did not start:\n" + self.kubesim.log())
-            os.sched_yield()
+            time.sleep(POLL_SECONDS)
         with open(ready) as file:
             self.address = file.read().strip()
         with open(self.kubeconfig) as file:
@@ -159,8 +160,10 @@ class Cluster:
                                self.kubeconfig], check=True, capture_output=True, text=True).stdout
 
     def set_image(self, name, revision, tag="stable", program=None):
-        self.sim("image", "set", f"{self.address}/{name}:{tag}", "--program", program or name,
-                 "--revision", revision)
+        """Makes or moves a tag; returns the reference by digest."""
+        made = json.loads(self.sim("image", "set", f"{self.address}/{name}:{tag}",
+                                   "--program", program or name, "--revision", revision))
+        return f"{self.address}/{name}@{made['digest']}"
 
     # --- kubectl and the API ---
 
