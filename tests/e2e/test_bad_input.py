@@ -12,6 +12,8 @@ class RefusedAtApply(ClusterTest):
     def refuse(self, found, *expected):
         done = self.cluster.kubectl("apply", "-f", "-", check=False, text=json.dumps(found))
         self.assertNotEqual(done.returncode, 0, found)
+        if "strict decoding" not in done.stderr:
+            self.assertIn(f'"{found["metadata"]["name"]}" is invalid', done.stderr)
         for text in expected:
             self.assertIn(text, done.stderr)
 

@@ -13,6 +13,8 @@ void api_call_release(struct api_call *call)
     json_decref(call->causes);
     json_decref(call->warnings);
     call->causes = call->warnings = NULL;
+    free(call->invalid);
+    call->invalid = NULL;
 }
 
 static enum err_kind kind_of(int code, const char *reason)
@@ -56,6 +58,8 @@ static int refuse_causes(struct api_call *call, const char *name, struct err *er
         buf_format(&list, "%s%s: %s", i ? ", " : "", jx_string(cause, "field", NULL),
                    jx_string(cause, "message", NULL));
     const struct resource *resource = call->resource;
+    free(call->invalid);
+    call->invalid = mem_strdup(name);
     return api_refuse(err, 422, "Invalid", "%s%s%s \"%s\" is invalid: %s%s%s", resource->kind,
                       *resource->group ? "." : "", resource->group, name, count > 1 ? "[" : "",
                       buf_text(&list), count > 1 ? "]" : "");

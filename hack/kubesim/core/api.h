@@ -18,6 +18,7 @@ struct api_call {
     bool dry_run;                 /* checked, not stored */
     enum field_validation validation;
     json_t *causes;   /* out: array of {reason, message, field}, or NULL */
+    char *invalid;    /* out: name of the object that the causes speak of, or NULL */
     json_t *warnings; /* out: array of strings, or NULL */
 };
 void api_call_release(struct api_call *call);

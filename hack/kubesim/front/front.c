@@ -92,8 +92,9 @@ void request_refuse(const struct request *request, const struct err *err,
     char seconds[16];
     snprintf(seconds, sizeof(seconds), "%u", err->retry_after_ms / 1000);
     const struct http_header headers[] = { { "Retry-After", seconds } };
+    const char *name = call && call->invalid ? call->invalid : request->name;
     auto_json json_t *status =
-        status_object(err, request->resource, request->name, call ? call->causes : NULL);
+        status_object(err, request->resource, name, call ? call->causes : NULL);
     auto_free char *text = json_dumps(status, JSON_COMPACT);
     exchange->port->reply(exchange->handle, err->http_status, "application/json", span_of(text),
                           headers, err->retry_after_ms ? 1 : 0);

@@ -78,7 +78,7 @@ static const struct program fault_program = {
         "add --action ACTION [options] | list | clear | drop-watches [--resource PLURAL] |\n"
         "       registry up|down|missing|slow|basic|bearer | kill --pid PID --after N",
     .description = "Makes things go wrong: an API request (add), all open watches (drop-watches), "
-                   "the registry,\n"
+                   "the registry, "
                    "or a client, killed when it sends the request after --after others (kill).",
     .options = fault_items,
     .option_count = ARRAY_SIZE(fault_items),

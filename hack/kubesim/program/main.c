@@ -20,13 +20,12 @@ static const struct {
 
 static void help(FILE *stream)
 {
-    fputs(
-        "Usage: kubesim COMMAND [options]\n\n"
-        "A small Kubernetes API server with a Job runner, for a machine without a cluster and for\n"
-        "tests. Objects are in memory, pods are local processes of this user, nothing is "
-        "isolated:\n"
-        "it is never a place for production data.\n\nCommands:\n",
-        stream);
+    fputs("Usage: kubesim COMMAND [options]\n\n"
+          "A small Kubernetes API server with a Job runner, for a machine without a\n"
+          "cluster and for tests. Objects are in memory, pods are local processes of\n"
+          "this user, nothing is isolated: it is never a place for production data.\n\n"
+          "Commands:\n",
+          stream);
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
         fprintf(stream, "  %-8s %s\n", commands[i].name, commands[i].help);
     fputs("\n'kubesim COMMAND --help' tells its options.\n", stream);

@@ -49,7 +49,7 @@ static const struct program program = {
     .name = "kubesim serve",
     .synopsis = "--bin DIR --data DIR --kubeconfig FILE [options]",
     .description =
-        "Serves a Kubernetes API on loopback until SIGTERM. Objects are in memory; pods run as\n"
+        "Serves a Kubernetes API on loopback until SIGTERM. Objects are in memory; pods run as "
         "processes of this user, without isolation. Never a place for production data.",
     .options = options,
     .option_count = ARRAY_SIZE(options),
