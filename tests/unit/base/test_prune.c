@@ -23,6 +23,7 @@ static const struct {
     { "not in lists", "{\"a\":[{\"cut\":1}]}", NULL },
     { "not in texts", "{\"c\":\"\\\\\\\",\\\"cut\\\":1\"}", NULL },
     { "quotes in what is cut", "{\"cut\":\"\\\\\\\"}\",\"c\":\"\\\\\"}", "{\"c\":\"\\\\\"}" },
+    { "backslash before what is cut", "{\"c\":\"\\\\\",\"cut\":1}", "{\"c\":\"\\\\\"}" },
     { "escaped name is another", "{\"\\u0063ut\":1}", NULL },
     { "no object", "[{\"cut\":1}]", NULL },
     { "empty", "", NULL },

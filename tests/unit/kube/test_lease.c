@@ -303,6 +303,23 @@ static void test_standby_takes_over_after_a_crash(void **state)
     world_release(&world);
 }
 
+/* A holder that is never heard of again keeps the lease for what it promised, to the end. */
+static void test_a_promise_is_waited_for(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_init(&world, 1);
+    store(&world.server,
+          json_pack("{s:{s:s, s:s}, s:{s:s, s:i}}", "metadata", "namespace", "churn", "name",
+                    "controller", "spec", "holderIdentity", "x", "leaseDurationSeconds", 15));
+    run_for(&world, 14950);
+    assert_string_equal(holder(&world), "x");
+    run_for(&world, 1000);
+    assert_true(lease_is_held(world.candidates[0].lease));
+    world_release(&world);
+}
+
 static void test_a_frozen_leader_notices_by_itself(void **state)
 {
     struct world world;
@@ -578,6 +595,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_candidate_creates_and_keeps_it),
         cmocka_unit_test(test_standby_takes_over_after_a_crash),
+        cmocka_unit_test(test_a_promise_is_waited_for),
         cmocka_unit_test(test_a_frozen_leader_notices_by_itself),
         cmocka_unit_test(test_a_slow_renewal_counts_from_its_start),
         cmocka_unit_test(test_throttling_does_not_cost_the_lease),
