@@ -525,37 +525,6 @@ static void test_foreign_members_are_kept(void **state)
     world_release(&world);
 }
 
-static void test_options(void **state)
-{
-    static const struct {
-        int64_t duration_ms, renew_deadline_ms, retry_period_ms;
-        const char *identity, *message; /* NULL: fine */
-    } cases[] = {
-        { 0, 0, 0, "a", NULL },
-        { 3000, 2000, 500, "a", NULL },
-        { 10000, 10000, 2000, "a", "longer than the renew deadline" },
-        { 15000, 2300, 2000, "a", "longer than 1.2 x the retry period" },
-        { 7200 * 1000, 0, 0, "a", "at most" },
-        { 0, 0, 0, "", "identity" },
-    };
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct lease_options options = { .namespace = "n",
-                                         .name = "l",
-                                         .identity = cases[i].identity,
-                                         .duration_ms = cases[i].duration_ms,
-                                         .renew_deadline_ms = cases[i].renew_deadline_ms,
-                                         .retry_period_ms = cases[i].retry_period_ms };
-        struct err err;
-        int outcome = lease_options_complete(&options, &err);
-
-        assert_int_equal(outcome, cases[i].message ? -1 : 0);
-        if (cases[i].message && !strstr(err.message, cases[i].message))
-            fail_msg("case %zu: %s", i, err.message);
-    }
-}
-
 /* Whatever happens to networks and processes: tick() finds at most one leader, and when all is
  * well again there is one. */
 static void test_random_faults(void **state)
@@ -607,7 +576,6 @@ int main(void)
         cmocka_unit_test(test_wall_clocks_are_not_compared),
         cmocka_unit_test(test_deleted_lease_is_made_again),
         cmocka_unit_test(test_foreign_members_are_kept),
-        cmocka_unit_test(test_options),
         cmocka_unit_test(test_random_faults),
     };
 

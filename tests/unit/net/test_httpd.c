@@ -221,46 +221,36 @@ static void test_pipelined(void **state)
 }
 
 /* A request that comes in two parts, cut anywhere. */
-static size_t count_of(const char *text, const char *part)
+/* What the network takes, and a turn of the server. */
+static void send_some(int fd, struct buf *bytes)
 {
-    size_t count = 0;
+    ssize_t sent = send(fd, bytes->data, bytes->length, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-    for (; (text = strstr(text, part)); text += strlen(part))
-        count++;
-    return count;
+    buf_consume(bytes, sent > 0 ? (size_t)sent : 0);
+    httpd_run(fixture.server, 0);
 }
 
-/* Many more requests than are kept come while one is being answered: the rest waits in the
- * network, and none is lost. */
+/* Many more requests than are kept come while one is being answered: none is lost. */
 static void test_pipelined_flood(void **state)
 {
-    auto_free char *padding = mem_zero(1001, 1);
     auto_buf struct buf requests = { .maximum = 1 * MIB }, got = { .maximum = 1 * MIB };
-    const size_t count = 300;
-    int fd = dial(0);
+    int fd = dial(0), answered = 0;
 
     (void)state;
-    memset(padding, 'x', 1000);
-    for (size_t i = 0; i < count; i++)
-        buf_format(&requests, "GET /none HTTP/1.1\r\nHost: h\r\nX-Padding: %s\r\n\r\n", padding);
+    for (int i = 0; i < 300; i++)
+        buf_format(&requests, "GET /none HTTP/1.1\r\nHost: h\r\nX: %01000d\r\n\r\n", i);
     say(fd, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
     serve_until(&fixture.held_count, 1);
-    for (int round = 0; round < 100; round++) {
-        ssize_t sent = send(fd, requests.data, requests.length, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-        buf_consume(&requests, sent > 0 ? (size_t)sent : 0);
-        httpd_run(fixture.server, 0);
-    }
+    for (int round = 0; round < 100; round++)
+        send_some(fd, &requests);
     httpd_reply(fixture.held[0], 200, NULL, span_of(""), NULL, 0);
-    while (requests.length > 0) {
-        ssize_t sent = send(fd, requests.data, requests.length, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-        buf_consume(&requests, sent > 0 ? (size_t)sent : 0);
-        httpd_run(fixture.server, 0);
-    }
+    while (requests.length > 0)
+        send_some(fd, &requests);
     say(fd, "GET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     hear(fd, NULL, 64 * KIB, &got);
-    assert_int_equal(count_of(buf_text(&got), "204 No Content"), count);
+    for (const char *at = buf_text(&got); (at = strstr(at, "204 No Content")); at++)
+        answered++;
+    assert_int_equal(answered, 300);
     close(fd);
 }
 
