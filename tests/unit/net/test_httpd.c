@@ -182,10 +182,9 @@ static void test_refusals(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        auto_buf struct buf got;
+        auto_buf struct buf got = { .maximum = 64 * KIB };
         int fd = dial(0);
 
-        buf_init(&got, 64 * KIB);
         say(fd, cases[i].request);
         hear(fd, "\r\n\r\n", 4096, &got);
         if (strncmp(buf_text(&got), cases[i].expected, strlen(cases[i].expected)) != 0 ||
@@ -197,11 +196,10 @@ static void test_refusals(void **state)
 
 static void test_pipelined(void **state)
 {
-    auto_buf struct buf got;
+    auto_buf struct buf got = { .maximum = 8 * MIB };
     int fd = dial(0);
 
     (void)state;
-    buf_init(&got, 8 * MIB);
     say(fd, "GET /1 HTTP/1.1\r\nHost: h\r\n\r\n"
             "PUT /2 HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi"
             "GET /large HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -262,10 +260,9 @@ static void test_every_cut(void **state)
     (void)state;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
     for (size_t cut = 1; cut < strlen(request); cut++) {
-        auto_buf struct buf got;
+        auto_buf struct buf got = { .maximum = 64 * KIB };
         auto_free char *first = mem_strndup(request, cut);
 
-        buf_init(&got, 64 * KIB);
         say(fd, first);
         httpd_run(fixture.server, 100);
         say(fd, request + cut);
@@ -276,11 +273,10 @@ static void test_every_cut(void **state)
 
 static void test_head(void **state)
 {
-    auto_buf struct buf got;
+    auto_buf struct buf got = { .maximum = 64 * KIB };
     int fd = dial(0);
 
     (void)state;
-    buf_init(&got, 64 * KIB);
     say(fd, "HEAD /large HTTP/1.1\r\nHost: h\r\n\r\nHEAD /stream HTTP/1.1\r\nHost: h\r\n\r\n"
             "HEAD /none HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     hear(fd, NULL, 4096, &got);
@@ -294,11 +290,10 @@ static void test_head(void **state)
 
 static void test_http_1_0(void **state)
 {
-    auto_buf struct buf got;
+    auto_buf struct buf got = { .maximum = 64 * KIB };
     int fd = dial(0);
 
     (void)state;
-    buf_init(&got, 64 * KIB);
     /* its end can only be told by closing, whatever the peer asks for */
     say(fd, "GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     hear(fd, NULL, 4096, &got);
@@ -354,11 +349,10 @@ static void test_peer_leaves(void **state)
 
 static void test_abort(void **state)
 {
-    auto_buf struct buf got;
+    auto_buf struct buf got = { .maximum = 64 * KIB };
     int fd = dial(0);
 
     (void)state;
-    buf_init(&got, 64 * KIB);
     say(fd, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
     serve_until(&fixture.held_count, 1);
     httpd_stream_begin(fixture.held[0], 200, "text/plain", on_close, NULL);
@@ -412,9 +406,8 @@ static void test_many_streams(void **state)
         httpd_stream_write(fixture.held[i], span_of("event"));
     }
     for (unsigned i = 0; i < ARRAY_SIZE(fd); i++) {
-        auto_buf struct buf got;
+        auto_buf struct buf got = { .maximum = 64 * KIB };
 
-        buf_init(&got, 64 * KIB);
         hear(fd[i], "event\r\n", 4096, &got);
         close(fd[i]);
     }
