@@ -252,7 +252,7 @@ static void call_send(struct kube_call *call)
         .tls = &tls,
         .timeout_ms = call->timeout_ms,
         .idle_ms = call->idle_ms,
-        .guard = HOST_ANY,
+        .guard = HOST_PRIVATE,
     };
     const struct http_handler handler = { .on_data = call->stream.on_data ? on_data : NULL,
                                           .on_done = on_done };

@@ -86,3 +86,22 @@ bool guard_is_local_text(const char *address)
         return is_local_ipv4(bytes);
     return inet_pton(AF_INET6, address, bytes) != 1 || is_local_ipv6(bytes);
 }
+
+bool guard_remembers(const struct guard_peers *peers, const char *address, int port)
+{
+    for (size_t i = 0; i < GUARD_PEERS; i++)
+        if (peers->items[i].port == port && strcmp(peers->items[i].address, address) == 0)
+            return true;
+    return false;
+}
+
+void guard_remember(struct guard_peers *peers, const char *address, int port)
+{
+    struct guard_peer *peer = &peers->items[peers->next];
+
+    if (guard_remembers(peers, address, port))
+        return;
+    snprintf(peer->address, sizeof(peer->address), "%s", address);
+    peer->port = port;
+    peers->next = (peers->next + 1) % GUARD_PEERS;
+}

@@ -30,6 +30,7 @@ struct http {
     char *user_agent;
     CURLM *multi;
     struct timers timers;
+    struct guard_peers private_peers;
     struct http_call *calls;
     CURL *spare[HANDLES_KEPT];
     size_t spare_count;
@@ -211,7 +212,8 @@ static void deny(struct http_call *call, const char *address)
 {
     call->denied = true;
     err_set(&call->denial, ERR_DENIED,
-            "%s: the host leads to %s, an address of this machine or link, which is not allowed",
+            "%s: the host leads to %s, an address of this machine, link or cluster's API, which is "
+            "not allowed",
             call->what, address);
 }
 
@@ -241,9 +243,12 @@ static int on_connected(void *context, char *peer, char *local, int peer_port, i
     struct http_call *call = context;
 
     (void)local;
-    (void)peer_port;
     (void)local_port;
-    if (call->guard == HOST_ANY || !guard_is_local_text(peer))
+    if (call->guard == HOST_PRIVATE)
+        guard_remember(&call->http->private_peers, peer, peer_port);
+    if (call->guard != HOST_PUBLIC ||
+        !(guard_is_local_text(peer) ||
+          guard_remembers(&call->http->private_peers, peer, peer_port)))
         return CURL_PREREQFUNC_OK;
     deny(call, peer);
     return CURL_PREREQFUNC_ABORT;

@@ -37,8 +37,9 @@ struct tls_options {
 
 /* Which addresses a host may resolve to. User-named hosts are PUBLIC: loopback
  * and link-local addresses (metadata servers live there) end in ERR_DENIED,
- * checked on the address that is really connected to. */
-enum host_guard { HOST_ANY, HOST_PUBLIC };
+ * checked on the address that is really connected to. So does whatever address
+ * and port a PRIVATE exchange of this transport led to before: the API server. */
+enum host_guard { HOST_ANY, HOST_PUBLIC, HOST_PRIVATE };
 
 struct http_request {
     const char *method, *url; /* http:// or https:// */

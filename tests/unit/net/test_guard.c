@@ -72,9 +72,30 @@ static void test_addresses(void **state)
     assert_true(guard_is_local(&(struct sockaddr){ .sa_family = AF_UNIX }));
 }
 
+/* Peers reached on trust are known by address and port; old ones make room. */
+static void test_peers(void **state)
+{
+    struct guard_peers peers = { 0 };
+
+    (void)state;
+    assert_false(guard_remembers(&peers, "10.0.0.1", 443));
+    guard_remember(&peers, "10.0.0.1", 443);
+    assert_true(guard_remembers(&peers, "10.0.0.1", 443));
+    assert_false(guard_remembers(&peers, "10.0.0.1", 5000));
+    assert_false(guard_remembers(&peers, "10.0.0.2", 443));
+    for (int port = 1; port < GUARD_PEERS; port++) {
+        guard_remember(&peers, "2001:db8::1", port);
+        guard_remember(&peers, "2001:db8::1", port);
+    }
+    assert_true(guard_remembers(&peers, "10.0.0.1", 443));
+    guard_remember(&peers, "2001:db8::2", 443);
+    assert_false(guard_remembers(&peers, "10.0.0.1", 443));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_addresses) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_addresses),
+                                        cmocka_unit_test(test_peers) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
