@@ -16,8 +16,12 @@ void front_init(struct front *front, const struct front_options *options)
     faults_init(&front->faults);
 }
 
+static void delayed_free(struct delayed *delayed);
+
 void front_release(struct front *front)
 {
+    while (front->delayed)
+        delayed_free(front->delayed); /* never answered */
     watches_close(front, NULL, false);
     follows_close(front);
     cursors_release(front);
@@ -237,26 +241,47 @@ struct delayed {
     struct request request;
     void (*handle)(struct request *request);
     struct timer timer;
+    struct delayed *next, **place;
 };
+
+static void delayed_unlink(struct delayed *delayed)
+{
+    *delayed->place = delayed->next;
+    if (delayed->next)
+        delayed->next->place = delayed->place;
+}
+
+static void delayed_free(struct delayed *delayed)
+{
+    timer_stop(delayed->request.front->options.cluster->timers, &delayed->timer);
+    delayed_unlink(delayed);
+    arena_release(&delayed->request.arena);
+    free(delayed);
+}
 
 static void run_delayed(void *context)
 {
     struct delayed *delayed = context;
     delayed->handle(&delayed->request);
-    arena_release(&delayed->request.arena);
-    free(delayed);
+    delayed_free(delayed);
 }
 
 void request_later(struct request *request, int64_t delay_ms,
                    void (*handle)(struct request *request))
 {
+    struct front *front = request->front;
     struct delayed *delayed = mem_zero(1, sizeof(*delayed));
     delayed->request = *request;
     delayed->request.fault = NULL;
     delayed->handle = handle;
     request->arena = (struct arena){ 0 }; /* moved */
     delayed->timer = (struct timer){ .fire = run_delayed, .context = delayed };
-    timer_set(request->front->options.cluster->timers, &delayed->timer, delay_ms);
+    delayed->next = front->delayed;
+    delayed->place = &front->delayed;
+    if (delayed->next)
+        delayed->next->place = &delayed->next;
+    front->delayed = delayed;
+    timer_set(front->options.cluster->timers, &delayed->timer, delay_ms);
 }
 
 const char *status_reason(int code)

@@ -68,6 +68,7 @@ struct front {
     uint64_t next_cursor;
     struct watch *watches;
     struct follow *follows;
+    struct delayed *delayed; /* requests that are answered later */
 };
 
 void front_init(struct front *front, const struct front_options *options);

@@ -92,13 +92,10 @@ static const struct exchange_port bridge = {
 
 static void handle(struct sim *sim, struct fake_exchange *exchange)
 {
-    const char *path = strchr(exchange->url + strlen("http://"), '/');
-    char *without_query auto_free = mem_strndup(path, strcspn(path, "?"));
-
     front_handle(&sim->front, &(struct exchange){ .port = &bridge,
                                                   .handle = exchange,
                                                   .method = exchange->method,
-                                                  .path = without_query,
+                                                  .path = exchange->path,
                                                   .body = span_of(exchange->body) });
 }
 

@@ -92,6 +92,28 @@ static void test_a_moved_tag_trains_once(void **state)
     sim_free(sim);
 }
 
+/* Every answer of this registry is older than the poll interval when it arrives. */
+static void test_a_registry_slower_than_the_poll_interval(void **state)
+{
+    struct sim *sim = start();
+    struct registry_mode slow = { .kind = REGISTRY_SLOW, .delay_ms = 5 * SECOND };
+    int64_t writes;
+
+    (void)state;
+    front_set_registry(&sim->front, &slow);
+    sim_create_model(sim);
+    assert_int_equal(sim_ask(sim, "PATCH", SIM_MODEL, "{'spec':{'imagePollInterval':'1s'}}"), 200);
+    sim_create_batch(sim, "week-1");
+    finish_everything(sim);
+    assert_string_equal(sim_condition(sim, SIM_BATCHES "/week-1", "Complete"), "True Scored");
+    writes = sim->writes;
+    sim_move_tag(sim, "trainer:stable", "2");
+    finish_everything(sim);
+    assert_int_equal(trainings(sim), 2);
+    assert_true(sim->writes - writes <= 3);
+    sim_free(sim);
+}
+
 static void test_deleted_jobs_do_not_run_again(void **state)
 {
     struct sim *sim = start();
@@ -391,6 +413,7 @@ int main(void)
         cmocka_unit_test(test_a_training_and_a_batch),
         cmocka_unit_test(test_at_rest_nothing_is_written),
         cmocka_unit_test(test_a_moved_tag_trains_once),
+        cmocka_unit_test(test_a_registry_slower_than_the_poll_interval),
         cmocka_unit_test(test_deleted_jobs_do_not_run_again),
         cmocka_unit_test(test_a_crash_at_every_write),
         cmocka_unit_test(test_a_conflict_is_decided_again),

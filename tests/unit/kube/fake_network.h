@@ -19,7 +19,7 @@
 struct fake_exchange {
     struct fake_network *network;
     struct fake_exchange *next;
-    char *method, *url, *body, *user_agent, *content_type, *authorization;
+    char *method, *url, *path, *body, *user_agent, *content_type, *authorization;
     struct http_handler handler;
     void *context;
     bool seen, streaming, over, canceled;
@@ -48,6 +48,15 @@ static inline char *network_header(const struct http_request *request, const cha
     return NULL;
 }
 
+/* Without scheme, host and query. */
+static inline char *network_path(const char *url)
+{
+    const char *host = strstr(url, "://");
+    const char *path = host ? strchr(host + 3, '/') : NULL;
+
+    return path ? mem_strndup(path, strcspn(path, "?")) : mem_strdup("/");
+}
+
 static inline struct http_call *network_start(struct transport *transport,
                                               const struct http_request *request,
                                               const struct http_handler *handler, void *context)
@@ -59,6 +68,7 @@ static inline struct http_call *network_start(struct transport *transport,
     exchange->network = network;
     exchange->method = mem_strdup(request->method);
     exchange->url = mem_strdup(request->url);
+    exchange->path = network_path(request->url);
     exchange->body = mem_strndup(request->body.data ?: "", request->body.length);
     exchange->user_agent = network_header(request, "User-Agent");
     exchange->content_type = network_header(request, "Content-Type");
@@ -89,6 +99,7 @@ static inline void network_free(struct fake_exchange *exchange)
     buf_release(&exchange->written);
     free(exchange->method);
     free(exchange->url);
+    free(exchange->path);
     free(exchange->body);
     free(exchange->user_agent);
     free(exchange->content_type);
