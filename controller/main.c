@@ -10,7 +10,7 @@
 #include "manager.h"
 #include "telemetry.h"
 
-#define LEASE_NAME  "churn-controller"
+#define LEASE_NAME  "churn-operator"
 #define PUBLISH_MS  1000 /* figures are at most this old while there is work */
 #define HOST_LENGTH 65
 
@@ -102,12 +102,11 @@ static void request_stop(int signal_number)
         transport_wake(waiting_transport);
 }
 
-static void catch_signals(struct transport *transport)
+static void catch_signals(void)
 {
     struct sigaction stop = { .sa_handler = request_stop };
     struct sigaction ignore = { .sa_handler = SIG_IGN };
 
-    waiting_transport = transport;
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGINT, &stop, NULL);
     sigaction(SIGPIPE, &ignore, NULL);
@@ -246,7 +245,7 @@ static int start(struct controller *controller, struct err *err)
     timers_init(&controller->timers, &clock_system);
     if (connect_to_cluster(controller, err) < 0)
         return -1;
-    catch_signals(controller->transport);
+    waiting_transport = controller->transport;
     controller->telemetry = telemetry_new(controller->arguments.metrics_address, err);
     if (!controller->telemetry || start_manager(controller, err) < 0)
         return -1;
@@ -311,6 +310,7 @@ int main(int argc, char **argv)
     enum options_outcome outcome;
     struct err err;
 
+    catch_signals();
     controller.seed = random_seed_of_process();
     if (options_parse(&program, argc, argv, &controller.arena, &controller.arguments, &operands,
                       &outcome, &err) < 0) {
