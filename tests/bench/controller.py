@@ -142,7 +142,12 @@ class ControllerGroup:
     def queue(self):
         for count in self.queues:
             say(f"{count:,} queued batches")
-            rounds = [self.queue_round(count) for _ in range(self.rounds)]
+            try:
+                rounds = [self.queue_round(count) for _ in range(self.rounds)]
+            except (Failed, AssertionError) as failure:
+                self.report.missing(f"ChurnBatch to Job, {count:,} queued", str(failure),
+                                    Goal(">=", 0.9, "ratio"))
+                continue
             ours, bare = (statistics.median(rates) for rates in zip(*rounds))
             ratio = statistics.median(mine / other for mine, other in rounds)
             self.report.add(f"ChurnBatch to Job, {count:,} queued", ours, "Jobs/s", bare, ratio,

@@ -186,6 +186,8 @@ class World(Cluster):
                 watcher.kill()
                 watcher.communicate()
                 raise Failed(f"{count} Jobs did not appear within {timeout_seconds} s") from None
+            if watcher.returncode != 0:
+                raise Failed(f"the bare client's watch ended before it had seen {count} Jobs")
             return json.loads(output)
         return finish
 
