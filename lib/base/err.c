@@ -25,11 +25,7 @@ static void make_presentable(char *message, size_t capacity, size_t wanted_lengt
         }
         message[length] = '\0';
     }
-    for (size_t i = 0; i < length; i++) {
-        if ((unsigned char)message[i] < 0x20 || message[i] == 0x7F)
-            message[i] = '?';
-    }
-    utf8_mend(message, length);
+    utf8_one_line(message, length);
 }
 
 static void fill(struct err *err, enum err_kind kind, const char *reason, const char *format,

@@ -1,6 +1,8 @@
 #include "base/utf8.h"
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
 
 static bool is_continuation(unsigned char byte)
 {
@@ -54,11 +56,27 @@ size_t utf8_character(const char *bytes, size_t length)
     return needed;
 }
 
+/* Eight bytes at once: most of what is checked is long and plain ASCII. */
+static size_t skip_ascii(const char *bytes, size_t length, size_t position)
+{
+    uint64_t word;
+
+    for (; position + sizeof(word) <= length; position += sizeof(word)) {
+        memcpy(&word, bytes + position, sizeof(word));
+        if (word & UINT64_C(0x8080808080808080))
+            break;
+    }
+    return position;
+}
+
 size_t utf8_valid_prefix(const char *bytes, size_t length)
 {
     size_t position = 0;
 
-    while (position < length) {
+    for (;;) {
+        position = skip_ascii(bytes, length, position);
+        if (position == length)
+            break;
         size_t step = utf8_character(bytes + position, length - position);
 
         if (step == 0)
@@ -74,4 +92,13 @@ void utf8_mend(char *bytes, size_t length)
         bytes[position++] = '?';
         position += utf8_valid_prefix(bytes + position, length - position);
     }
+}
+
+void utf8_one_line(char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if ((unsigned char)bytes[i] < 0x20 || bytes[i] == 0x7F)
+            bytes[i] = '?';
+    }
+    utf8_mend(bytes, length);
 }

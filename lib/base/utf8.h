@@ -14,3 +14,6 @@ size_t utf8_valid_prefix(const char *bytes, size_t length);
 
 /* Replaces, in place, every byte that is not part of a character by '?'. */
 void utf8_mend(char *bytes, size_t length);
+
+/* The same, and control characters too: text for one line of a log or status. */
+void utf8_one_line(char *bytes, size_t length);

@@ -43,6 +43,36 @@ static void characters_by_the_rfc(void **state)
     }
 }
 
+/* Long texts are checked eight bytes at once. */
+static void the_first_bad_byte_is_found_wherever_it_is(void **state)
+{
+    char text[40];
+
+    (void)state;
+    for (size_t length = 0; length <= sizeof(text); length++)
+        for (size_t bad = 0; bad <= length; bad++) {
+            memset(text, 'a', sizeof(text));
+            if (bad < length)
+                text[bad] = (char)0x80;
+            assert_int_equal(utf8_valid_prefix(text, length), bad);
+        }
+    for (size_t place = 0; place + 3 <= sizeof(text); place++) {
+        memset(text, 'a', sizeof(text));
+        memcpy(text + place, "\xe2\x82\xac", 3);
+        assert_int_equal(utf8_valid_prefix(text, sizeof(text)), sizeof(text));
+        assert_int_equal(utf8_valid_prefix(text, place + 2), place);
+    }
+}
+
+static void one_line_has_no_control_characters(void **state)
+{
+    char text[] = "a\tb\nc\x7f\xff \xc3\xa4";
+
+    (void)state;
+    utf8_one_line(text, strlen(text));
+    assert_string_equal(text, "a?b?c?? \xc3\xa4");
+}
+
 static void mending_keeps_what_is_valid(void **state)
 {
     static const struct {
@@ -68,6 +98,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(characters_by_the_rfc),
+        cmocka_unit_test(the_first_bad_byte_is_found_wherever_it_is),
+        cmocka_unit_test(one_line_has_no_control_characters),
         cmocka_unit_test(mending_keeps_what_is_valid),
     };
 
