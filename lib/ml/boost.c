@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/num.h"
-#include "ml/calibrate.h"
+#include "ml/forest_check.h"
 
 struct booster {
     BoosterHandle handle;
@@ -269,20 +269,14 @@ int booster_save(struct booster *booster, char **ret_bytes, size_t *ret_size, st
 
 struct booster *booster_load(struct span bytes, size_t columns, struct err *err)
 {
+    if (forest_check(bytes, columns, err) < 0)
+        return NULL;
     auto_booster struct booster *booster = make_booster(NULL, 0, err);
     if (booster == NULL || set_number(booster, "nthread", 1, err) < 0 ||
         set_number(booster, "verbosity", 0, err) < 0)
         return NULL;
-    bst_ulong found;
-    if (bytes.length == 0 || bytes.data[0] != '{' ||
-        XGBoosterLoadModelFromBuffer(booster->handle, bytes.data, bytes.length) != 0 ||
-        XGBoosterGetNumFeature(booster->handle, &found) != 0) {
+    if (XGBoosterLoadModelFromBuffer(booster->handle, bytes.data, bytes.length) != 0) {
         err_reason(err, ERR_INVALID, "DataInvalid", "not an XGBoost model");
-        return NULL;
-    }
-    if (found != columns) {
-        err_reason(err, ERR_INVALID, "DataInvalid", "the trees take %llu features, not %zu",
-                   (unsigned long long)found, columns);
         return NULL;
     }
     return TAKE(booster);

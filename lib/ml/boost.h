@@ -66,8 +66,7 @@ int booster_contributions(struct booster *booster, struct matrix matrix, const f
 /* XGBoost's UBJSON format; equal boosters give equal bytes. The caller frees. */
 int booster_save(struct booster *booster, char **ret_bytes, size_t *ret_size, struct err *err)
     __attribute__((warn_unused_result));
-/* ERR_INVALID (DataInvalid) when the bytes are no booster over `columns` features.
- * XGBoost 1.7 does not check the ends of its input: the bytes must have passed a
- * check of their hash first (model.h). */
+/* ERR_INVALID (DataInvalid) when the bytes are no sound booster over `columns`
+ * features (forest_check.h). */
 struct booster *booster_load(struct span bytes, size_t columns, struct err *err)
     __attribute__((warn_unused_result));
