@@ -31,9 +31,9 @@ void search_sort(struct candidate *candidates, size_t count)
 void candidate_describe(const struct candidate *candidate, char *ret_text, size_t size)
 {
     if (candidate->algorithm == MODEL_GRADIENT_BOOSTING)
-        snprintf(ret_text, size, "depth %d, leaf weight %g, rate %g, %u trees",
+        snprintf(ret_text, size, "depth %d, leaf weight %g, lambda %g, rate %g, %u trees",
                  candidate->boost.max_depth, candidate->boost.min_child_weight,
-                 candidate->boost.learning_rate, candidate->rounds);
+                 candidate->boost.lambda, candidate->boost.learning_rate, candidate->rounds);
     else
         snprintf(ret_text, size, "%s inputs, L2 %g", linear_inputs_names[candidate->inputs],
                  candidate->l2);

@@ -2,11 +2,10 @@
  *
  * All of it happens inside the training part. Gradient boosting goes in two
  * steps: every depth and leaf size with a large learning rate and early stopping,
- * then the best one again with a small rate. Logistic regression tries every
- * preparation of inputs and penalty. `Auto` compares the two on out-of-fold
- * predictions and prefers trees unless the other is clearly better: more than
- * SEARCH_CLEARLY in log-loss and more than one standard error of the paired
- * difference.
+ * then the best one again with a small rate and each penalty of leaf values. Logistic regression
+ * tries every preparation of inputs and penalty. `Auto` compares the two on out-of-fold predictions
+ * and prefers trees unless the other is clearly better: more than SEARCH_CLEARLY in log-loss and
+ * more than one standard error of the paired difference.
  *
  * The result depends on data and request only, never on the number of threads. */
 #pragma once
@@ -75,5 +74,5 @@ int search_run(const struct search_request *request, struct matrix matrix, const
 int candidate_fit(const struct candidate *candidate, struct matrix matrix, const uint8_t *labels,
                   struct model *model, struct err *err) __attribute__((warn_unused_result));
 
-/* "depth 4, leaf weight 5, rate 0.05, 212 trees" */
+/* "depth 4, leaf weight 5, lambda 1, rate 0.05, 212 trees" */
 void candidate_describe(const struct candidate *candidate, char *ret_text, size_t size);

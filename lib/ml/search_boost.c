@@ -16,6 +16,8 @@
 
 static const double depths[] = { 1, 2, 3, 4, 6 };
 static const double leaf_weights[] = { 1, 5 };
+/* XGBoost's, which ranks the shapes, and one for data with more noise. */
+static const double lambdas[] = { 1, 10 };
 
 /* All candidates x folds at one learning rate. */
 struct round_search {
@@ -53,17 +55,22 @@ static size_t list_candidates(const struct search *search, struct candidate *can
                            .min_child_weight =
                                chosen_or(request->min_child_weight, leaf_weights[j]),
                            .learning_rate = chosen_or(request->learning_rate, SEARCH_RATE),
-                           .lambda = chosen_or(request->lambda, 1) },
+                           .lambda = chosen_or(request->lambda, lambdas[0]) },
             };
     }
     return count;
+}
+
+static size_t final_count(const struct search_request *request)
+{
+    return isnan(request->lambda) ? ARRAY_SIZE(lambdas) : 1;
 }
 
 size_t search_boost_work(const struct search *search)
 {
     struct candidate candidates[SEARCH_CANDIDATES];
     size_t count = list_candidates(search, candidates);
-    return (count > 1 ? count + 1 : 1) * search->fold_count;
+    return ((count > 1 ? count : 0) + final_count(search->request)) * search->fold_count;
 }
 
 static int search_task(void *context, size_t index, struct err *err)
@@ -144,28 +151,49 @@ static int margin_task(void *context, size_t index, struct err *err)
     return 0;
 }
 
-/* The best shape with the small rate: number of trees and out-of-fold margins. */
-static int run_final(struct search *search, struct candidate *candidate, double *margins,
+/* The best shape with the small rate and each penalty: number of trees, and the
+ * out-of-fold margins of the best, which comes first afterwards. */
+static int run_final(struct search *search, struct candidate *finals, size_t count, double *margins,
                      struct err *err)
 {
-    candidate->boost.learning_rate = chosen_or(search->request->learning_rate, FINAL_RATE);
-    auto_free struct booster **boosters = mem_zero(search->fold_count, sizeof(struct booster *));
+    size_t booster_count = count * search->fold_count;
+    auto_free struct booster **boosters = mem_zero(booster_count, sizeof(struct booster *));
     struct round_search round = { .search = search,
-                                  .candidates = candidate,
-                                  .count = 1,
+                                  .candidates = finals,
+                                  .count = count,
                                   .maximum_trees = maximum_trees(search->request, MAXIMUM_TREES),
                                   .patience = FINAL_PATIENCE,
                                   .stride = 1,
                                   .boosters = boosters };
-    struct margin_search work = { search, boosters, 0, margins };
     int outcome = run_round(&round, err);
-    work.rounds = candidate->rounds;
+    size_t best = 0;
+    for (size_t i = 1; i < count; i++)
+        best = finals[i].log_loss < finals[best].log_loss ? i : best;
+    struct margin_search work = { search, boosters + best * search->fold_count, finals[best].rounds,
+                                  margins };
     if (outcome == 0)
         outcome =
             parallel_run(search->request->threads, search->fold_count, margin_task, &work, err);
-    for (unsigned fold = 0; fold < search->fold_count; fold++)
-        booster_free(boosters[fold]);
+    for (size_t i = 0; i < booster_count; i++)
+        booster_free(boosters[i]);
+    search_sort(finals, count);
     return outcome;
+}
+
+/* The best shape makes room for the finals, which begin with it. */
+static size_t list_finals(const struct search_request *request, struct finalist *finalist)
+{
+    size_t count = final_count(request);
+    struct candidate best = finalist->candidates[0];
+    memmove(finalist->candidates + count, finalist->candidates + 1,
+            (finalist->count - 1) * sizeof(best));
+    finalist->count += count - 1;
+    best.boost.learning_rate = chosen_or(request->learning_rate, FINAL_RATE);
+    for (size_t i = 0; i < count; i++) {
+        finalist->candidates[i] = best;
+        finalist->candidates[i].boost.lambda = chosen_or(request->lambda, lambdas[i]);
+    }
+    return count;
 }
 
 int search_boost(struct search *search, struct finalist *ret_finalist, struct err *err)
@@ -182,8 +210,9 @@ int search_boost(struct search *search, struct finalist *ret_finalist, struct er
     if (finalist.count > 1 && run_round(&round, err) < 0)
         return -1;
     search_sort(finalist.candidates, finalist.count);
+    size_t finals = list_finals(search->request, &finalist);
     auto_free double *margins = mem_zero(search->matrix.rows, sizeof(*margins));
-    if (run_final(search, &finalist.candidates[0], margins, err) < 0)
+    if (run_final(search, finalist.candidates, finals, margins, err) < 0)
         return -1;
     finalist.margins = TAKE(margins);
     *ret_finalist = finalist;

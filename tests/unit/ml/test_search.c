@@ -73,6 +73,10 @@ static void threads_do_not_matter(void **state)
     auto_search_result struct search_result one = searched(&request);
     request.threads = 3;
     auto_search_result struct search_result three = searched(&request);
+    /* ten shapes, the best of them with two penalties; twelve of logistic regression */
+    assert_int_equal(one.count, 11 + 12);
+    assert_true(one.candidates[0].boost.lambda != one.candidates[1].boost.lambda);
+    assert_true(one.candidates[0].log_loss <= one.candidates[1].log_loss);
     assert_int_equal(one.count, three.count);
     assert_int_equal(one.chosen, three.chosen);
     assert_memory_equal(one.margins, three.margins, ROWS * sizeof(double));
