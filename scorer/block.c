@@ -15,6 +15,22 @@
 
 /* --- the plan ----------------------------------------------------------- */
 
+/* Two columns of one name would leave readers to guess. */
+static bool is_own_column(const char *name)
+{
+    return strcmp(name, "churn_probability") == 0 || strcmp(name, "churn_prediction") == 0 ||
+           strncmp(name, "reason_", strlen("reason_")) == 0;
+}
+
+/* The id is in the output anyway. */
+static bool is_carried(const struct block_plan *plan, size_t cell)
+{
+    for (size_t i = 0; i < plan->carried_count; i++)
+        if (plan->carried_cells[i] == cell)
+            return true;
+    return cell == plan->id_cell;
+}
+
 static int find_cells(struct block_plan *plan, const struct strings *columns, struct err *err)
 {
     plan->carried_cells = mem_zero(columns->count, sizeof(*plan->carried_cells));
@@ -26,7 +42,11 @@ static int find_cells(struct block_plan *plan, const struct strings *columns, st
 
         if (csv_find(plan->reader, span_of(columns->items[i]), &cell, err))
             return err_wrap(err, "output.columns");
-        if (cell != plan->id_cell) /* the id is there anyway */
+        if (is_own_column(columns->items[i]))
+            return err_reason(err, ERR_INVALID, "DataInvalid",
+                              "output.columns: %s is a name of the output's own columns",
+                              columns->items[i]);
+        if (!is_carried(plan, cell))
             plan->carried_cells[plan->carried_count++] = cell;
     }
     return features_match(&plan->model->features, plan->reader, &plan->source_cells, err);

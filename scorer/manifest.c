@@ -3,20 +3,6 @@
 #include "base/json.h"
 #include "base/sha256.h"
 
-static const struct field drift_item_items[] = {
-    FIELD(struct drift_item, name, "name", FIELD_STRING, .flags = FIELD_REQUIRED),
-    FIELD(struct drift_item, psi, "psi", FIELD_NUMBER, .flags = FIELD_REQUIRED),
-};
-static const struct fields drift_item_fields = FIELDS(struct drift_item, drift_item_items);
-
-static const struct field drift_items[] = {
-    FIELD(struct drift_report, maximum, "max", FIELD_NUMBER),
-    FIELD(struct drift_report, feature, "feature", FIELD_STRING),
-    FIELD(struct drift_report, features, "features", FIELD_OBJECTS, .table = &drift_item_fields),
-    FIELD(struct drift_report, score, "score", FIELD_NUMBER),
-};
-static const struct fields drift_fields = FIELDS(struct drift_report, drift_items, .open = true);
-
 static const struct field manifest_items[] = {
     FIELD(struct manifest, version, "version", FIELD_INT, .flags = FIELD_REQUIRED | FIELD_KEEP,
           .minimum = MANIFEST_VERSION, .maximum = MANIFEST_VERSION),
@@ -32,7 +18,8 @@ static const struct field manifest_items[] = {
           .table = &rows_result_fields),
     FIELD(struct manifest, scores, "scores", FIELD_OBJECT, .flags = FIELD_REQUIRED,
           .table = &scores_result_fields),
-    FIELD(struct manifest, drift, "drift", FIELD_OBJECT, .table = &drift_fields),
+    FIELD(struct manifest, drift, "drift", FIELD_OBJECT, .table = &drift_result_fields),
+    FIELD(struct manifest, score_psi, "scorePSI", FIELD_NUMBER),
     FIELD(struct manifest, warnings, "warnings", FIELD_STRINGS),
 };
 static const struct fields manifest_fields = FIELDS(struct manifest, manifest_items, .open = true);

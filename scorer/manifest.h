@@ -8,20 +8,8 @@
 #include "scorer/places.h"
 
 #define MANIFEST_VERSION 1
-/* Five drift figures and some warnings besides a result document. */
+/* Much more than any real one has; it is data from outside. */
 #define MANIFEST_MAXIMUM (64 * 1024)
-
-struct drift_item {
-    const char *name;
-    struct decimal psi;
-};
-
-struct drift_report {
-    struct decimal maximum; /* the largest PSI ... */
-    const char *feature;    /* ... and its column  */
-    struct list features;   /* of struct drift_item: the five largest */
-    struct decimal score;   /* PSI of the probability itself */
-};
 
 struct manifest {
     int64_t version;
@@ -31,7 +19,8 @@ struct manifest {
     struct output_result *output;
     struct rows_result *rows;
     struct scores_result *scores;
-    struct drift_report *drift;
+    struct drift_result *drift;
+    struct decimal score_psi; /* drift of the probability itself */
     struct strings warnings;
 };
 

@@ -29,6 +29,19 @@ static bool is_folder(const char *uri)
     return uri[strlen(uri) - 1] == '/';
 }
 
+/* Whatever output.overwrite allows: the customers' file is not ours to replace. */
+static int check_input(const struct places *places, struct err *err)
+{
+    const char *const written[] = { places->output, places->manifest, places->rejects };
+
+    for (size_t i = 0; i < ARRAY_SIZE(written); i++)
+        if (strcmp(places->input, written[i]) == 0)
+            return err_reason(err, ERR_EXISTS, REASON_OutputExists,
+                              "%s is the input itself: output.uri must be another file",
+                              written[i]);
+    return 0;
+}
+
 int places_find(const struct score_job *job, struct store *input_store, struct store *output_store,
                 struct arena *arena, struct places *ret_places, struct err *err)
 {
@@ -43,7 +56,8 @@ int places_find(const struct score_job *job, struct store *input_store, struct s
                              : output;
     ret_places->manifest = arena_format(arena, "%s.manifest.json", ret_places->output);
     ret_places->rejects = arena_format(arena, "%s.rejects.csv", ret_places->output);
-    if (look(output_store, ret_places->output, &ret_places->output_seen, err) ||
+    if (check_input(ret_places, err) ||
+        look(output_store, ret_places->output, &ret_places->output_seen, err) ||
         look(output_store, ret_places->manifest, &ret_places->manifest_seen, err) ||
         look(output_store, ret_places->rejects, &ret_places->rejects_seen, err))
         return -1;

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/num.h"
+#include "base/utf8.h"
 
 #define SCORE_DECIMALS 4
 #define PSI_DECIMALS   4
@@ -77,26 +78,32 @@ static struct scores_result *scores_of(const struct summary *summary, struct are
     return scores;
 }
 
-static struct drift_report *drift_of(const struct summary *summary, struct arena *arena)
+/* Names of columns may hold anything that CSV can; a result is lines of text. */
+static const char *one_line(struct arena *arena, const char *text)
 {
-    const struct drift *drift = &summary->model->drift;
-    const uint64_t *counts = summary->tally->drift_counts;
-    struct drift_figure figures[SUMMARY_DRIFT_FIGURES];
-    size_t count = drift_largest(drift, counts, SUMMARY_DRIFT_FIGURES, figures);
-    struct drift_report *report = arena_zero(arena, 1, sizeof(*report));
-    struct drift_item *items = arena_zero(arena, SUMMARY_DRIFT_FIGURES, sizeof(*items));
+    char *line = arena_strdup(arena, text);
+
+    utf8_one_line(line, strlen(line));
+    return line;
+}
+
+static struct drift_result *drift_of(const struct summary *summary, struct arena *arena)
+{
+    struct drift_figure figures[RESULT_DRIFTS_MAXIMUM];
+    size_t count = drift_largest(&summary->model->drift, summary->tally->drift_counts,
+                                 RESULT_DRIFTS_MAXIMUM, figures);
+    struct drift_result *drift = arena_zero(arena, 1, sizeof(*drift));
+    struct drift_item *items = arena_zero(arena, RESULT_DRIFTS_MAXIMUM, sizeof(*items));
 
     for (size_t i = 0; i < count; i++)
-        items[i] = (struct drift_item){ arena_strdup(arena, figures[i].name),
+        items[i] = (struct drift_item){ one_line(arena, figures[i].name),
                                         decimal(arena, figures[i].psi, PSI_DECIMALS) };
-    report->features = (struct list){ items, count };
-    report->score =
-        decimal(arena, drift_psi(drift, counts, drift_score_column(drift)), PSI_DECIMALS);
+    drift->features = (struct list){ items, count };
     if (count > 0) {
-        report->maximum = items[0].psi;
-        report->feature = items[0].name;
+        drift->maximum = items[0].psi;
+        drift->feature = items[0].name;
     }
-    return report;
+    return drift;
 }
 
 static void add_warning(struct strings *warnings, const char *text)
@@ -105,7 +112,7 @@ static void add_warning(struct strings *warnings, const char *text)
         warnings->items[warnings->count++] = text;
 }
 
-static struct strings warnings_of(const struct summary *summary, const struct drift_report *drift,
+static struct strings warnings_of(const struct summary *summary, const struct drift_result *drift,
                                   struct arena *arena)
 {
     const struct drift_item *items = drift->features.items;
@@ -120,11 +127,12 @@ static struct strings warnings_of(const struct summary *summary, const struct dr
     if (summary->tally->unseen > 0)
         add_warning(&warnings,
                     arena_format(arena,
-                                 "%s: %" PRIu64
-                                 " cells hold a category that was never seen in training",
+                                 "%s: cells with a category that was never seen in training: "
+                                 "%" PRIu64,
                                  name, summary->tally->unseen));
     for (size_t i = 0; i < drift->features.count; i++)
-        if (items[i].psi.value > SUMMARY_DRIFT_WARNING)
+        if (items[i].psi.value > SUMMARY_DRIFT_WARNING &&
+            summary->tally->scored >= SUMMARY_DRIFT_ROWS)
             add_warning(&warnings,
                         arena_format(arena,
                                      "%s: column %s is distributed otherwise than in training "
@@ -136,7 +144,7 @@ static struct strings warnings_of(const struct summary *summary, const struct dr
 void summary_manifest(const struct summary *summary, struct arena *arena,
                       struct manifest *ret_manifest)
 {
-    struct drift_report *drift = drift_of(summary, arena);
+    struct drift_result *drift = drift_of(summary, arena);
 
     *ret_manifest = (struct manifest){
         .version = MANIFEST_VERSION,
@@ -148,6 +156,10 @@ void summary_manifest(const struct summary *summary, struct arena *arena,
         .rows = rows_of(summary->tally, arena),
         .scores = scores_of(summary, arena),
         .drift = drift,
+        .score_psi = decimal(arena,
+                             drift_psi(&summary->model->drift, summary->tally->drift_counts,
+                                       drift_score_column(&summary->model->drift)),
+                             PSI_DECIMALS),
         .warnings = warnings_of(summary, drift, arena),
     };
 }
@@ -161,6 +173,7 @@ struct result summary_result(const struct manifest *manifest, enum outcome outco
         .output = manifest->output,
         .rows = manifest->rows,
         .scores = manifest->scores,
+        .drift = manifest->drift,
         .warnings = manifest->warnings,
     };
 }

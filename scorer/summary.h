@@ -8,7 +8,8 @@
 
 /* A column whose PSI is above this has another distribution than in training. */
 #define SUMMARY_DRIFT_WARNING 0.25
-#define SUMMARY_DRIFT_FIGURES 5
+/* Fewer rows have a large PSI by chance: on average bins / rows. */
+#define SUMMARY_DRIFT_ROWS 200
 
 struct summary {
     const struct score_job *job;

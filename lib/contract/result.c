@@ -96,6 +96,24 @@ static const struct field scores_result_items[] = {
 const struct fields scores_result_fields =
     FIELDS(struct scores_result, scores_result_items, .open = true);
 
+static const struct field drift_item_items[] = {
+    FIELD(struct drift_item, name, "name", FIELD_STRING, .flags = FIELD_REQUIRED,
+          .check = check_line),
+    FIELD(struct drift_item, psi, "psi", FIELD_NUMBER, .flags = FIELD_REQUIRED,
+          .number_range = "[0,)"),
+};
+static const struct fields drift_item_fields =
+    FIELDS(struct drift_item, drift_item_items, .open = true);
+
+static const struct field drift_result_items[] = {
+    FIELD(struct drift_result, maximum, "max", FIELD_NUMBER, .number_range = "[0,)"),
+    FIELD(struct drift_result, feature, "feature", FIELD_STRING, .check = check_line),
+    FIELD(struct drift_result, features, "features", FIELD_OBJECTS,
+          .maximum = RESULT_DRIFTS_MAXIMUM, .table = &drift_item_fields),
+};
+const struct fields drift_result_fields =
+    FIELDS(struct drift_result, drift_result_items, .open = true);
+
 static const struct field result_items[] = {
     FIELD(struct result, outcome, "outcome", FIELD_ENUM, .flags = FIELD_REQUIRED | FIELD_KEEP,
           .names = outcome_names),
@@ -110,6 +128,7 @@ static const struct field result_items[] = {
     FIELD(struct result, scores, "scores", FIELD_OBJECT, .table = &scores_result_fields),
     FIELD(struct result, metrics, "metrics", FIELD_OBJECTS, .maximum = RESULT_METRICS_MAXIMUM,
           .table = &metric_fields),
+    FIELD(struct result, drift, "drift", FIELD_OBJECT, .table = &drift_result_fields),
     FIELD(struct result, steps, "steps", FIELD_OBJECTS, .maximum = RESULT_STEPS_MAXIMUM,
           .table = &step_fields),
     FIELD(struct result, warnings, "warnings", FIELD_STRINGS, .maximum = RESULT_WARNINGS_MAXIMUM,
@@ -125,6 +144,7 @@ struct draft {
     struct model_result model;
     struct input_result input;
     struct output_result output;
+    struct drift_result drift;
     char message[sizeof(((struct err *)NULL)->message)];
 };
 
@@ -142,6 +162,7 @@ static void start_draft(const struct result *source, struct draft *draft)
     COPY_PART(draft, source, model);
     COPY_PART(draft, source, input);
     COPY_PART(draft, source, output);
+    COPY_PART(draft, source, drift);
     if (source->message) {
         snprintf(draft->message, sizeof(draft->message), "%s", source->message);
         draft->result.message = draft->message;
@@ -183,6 +204,8 @@ static bool cut(struct draft *draft)
         return result->warnings.count--, true;
     if (result->steps.count > 0)
         return result->steps.count--, true;
+    if (draft->drift.features.count > 0)
+        return draft->drift.features.count--, true;
     if (result->metrics.count > 0)
         return result->metrics.count--, true;
     if (result->message && cut_message(draft->message))

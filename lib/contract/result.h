@@ -15,6 +15,7 @@ enum outcome { OUTCOME_TRAINED, OUTCOME_SCORED, OUTCOME_REUSED, OUTCOME_FAILED }
 extern const char *const outcome_names[]; /* Trained, Scored, Reused, Failed */
 
 #define RESULT_METRICS_MAXIMUM  24
+#define RESULT_DRIFTS_MAXIMUM   5
 #define RESULT_STEPS_MAXIMUM    16
 #define RESULT_WARNINGS_MAXIMUM 16
 
@@ -62,6 +63,18 @@ struct scores_result {
     struct decimal threshold;
 };
 
+struct drift_item {
+    const char *name; /* of the column */
+    struct decimal psi;
+};
+
+/* How far the input is from the training data (ml/drift.h). */
+struct drift_result {
+    struct decimal maximum; /* the largest PSI ... */
+    const char *feature;    /* ... and its column  */
+    struct list features;   /* of struct drift_item, largest first */
+};
+
 struct result {
     int outcome; /* enum outcome */
     /* Failed */
@@ -74,9 +87,10 @@ struct result {
     struct rows_result *rows;
     struct scores_result *scores;
     /* extras, most important first */
-    struct list metrics;     /* of struct metric; the first one is cut last */
-    struct list steps;       /* of struct step                              */
-    struct strings warnings; /* one line each                               */
+    struct list metrics;        /* of struct metric; the first one is cut last */
+    struct drift_result *drift; /* Scored, Reused; may be absent */
+    struct list steps;          /* of struct step                              */
+    struct strings warnings;    /* one line each                               */
 };
 
 extern const struct fields model_result_fields;
@@ -86,11 +100,12 @@ extern const struct fields input_result_fields;
 extern const struct fields output_result_fields;
 extern const struct fields rows_result_fields;
 extern const struct fields scores_result_fields;
+extern const struct fields drift_result_fields;
 extern const struct fields result_fields;
 
 /* Appends the document as one line of at most LIMIT_RESULT_DOCUMENT bytes.
- * Warnings are cut first, then steps, then metrics, each from its end, then
- * the message. */
+ * Warnings are cut first, then steps, drifts and metrics, each from its end,
+ * then the message. */
 void result_encode(const struct result *result, struct buf *out);
 
 /* Decodes a termination message that a program for a `kind` of Job wrote. The

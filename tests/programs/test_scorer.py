@@ -251,11 +251,29 @@ class GoodData(ScorerTest):
         code, result = self.score(self.job())
         self.assertEqual(code, 0)
         text = " ".join(result["warnings"])
-        self.assertRegex(text, r"weekly.csv: \d+ cells hold a category that was never seen")
+        self.assertRegex(text, r"weekly.csv: cells with a category that was never seen in training: \d+")
         self.assertIn("column city is distributed otherwise", text)
         drift = json.loads(self.manifest.read_text())["drift"]
         self.assertEqual(drift["feature"], "city")
         self.assertGreater(float(drift["max"]), 0.25)
+        self.assertEqual({item["name"] for item in drift["features"]}, set(HEADER.split(",")[1:]))
+        self.assertEqual(result["drift"], drift)
+
+    def test_few_rows_are_not_called_drifted(self):
+        self.write(weekly(2))
+        code, result = self.score(self.job())
+        self.assertEqual((code, result.get("warnings", [])), (0, []))
+
+    def test_numbers_beyond_floats(self):
+        lines = weekly(3)
+        self.write(lines[:1] + [f"x{number},{age},Rome,1000,yes"
+                                for number, age in enumerate(["80", "1e300", "-1e300", "18"])])
+        code, _ = self.score(self.job(reasons=1))
+        self.assertEqual(code, 0)
+        rows = self.rows()
+        for large, ordinary in [(1, 0), (2, 3)]:
+            self.assertEqual(rows[large]["churn_probability"], rows[ordinary]["churn_probability"])
+        self.assertIn("age=1e300", rows[1]["reason_1"])
 
     def test_progress(self):
         self.write(weekly(10))
@@ -305,6 +323,13 @@ class BadData(ScorerTest):
              "weekly.csv line 1: field 5 of the header is empty"),
             ("column missing", text.replace(b"income", b"Income_EUR", 1),
              "weekly.csv has no column income"),
+            ("other separator", text.replace(b",", b";"),
+             "weekly.csv has no column id (its header: id;age;city;income;member: one column; "
+             "fields are separated by commas)"),
+            ("old line ends", text.replace(b"\n", b"\r"),
+             "weekly.csv line 1: a carriage return in field 5 of the header"),
+            ("spreadsheet", b"PK\x03\x04\x14\x00\x06\x00",
+             "weekly.csv is a zip archive or a spreadsheet (.xlsx)"),
             ("id missing", text.replace(b"id,", b"customer,", 1), "weekly.csv has no column id"),
             ("id twice", text + b"\nc7,20,Rome,1,yes\n",
              "weekly.csv line 202, id: the id is there already, in line 9"),
@@ -367,6 +392,30 @@ class BadData(ScorerTest):
 
 
 class Places(ScorerTest):
+    def test_columns_are_carried_once(self):
+        self.write(weekly(3))
+        self.score(self.job(output={"columns": ["city", "id", "city"]}))
+        self.assertEqual(list(self.rows()[0])[:3], ["id", "city", "churn_probability"])
+
+    def test_carried_columns_do_not_hide_our_own(self):
+        self.write([line + (",x" if number else ",reason_1")
+                    for number, line in enumerate(weekly(3))])
+        self.assert_refused(65, "DataInvalid", "output.columns: reason_1 is a name of the output's",
+                            self.job(output={"columns": ["reason_1"]}))
+
+    def test_the_input_is_never_written(self):
+        self.write(weekly(3))
+        before = self.input.read_bytes()
+        for uri in [f"file://{self.input}", f"file://{self.folder}/w"]:
+            with self.subTest(uri):
+                if uri.endswith("/w"):  # the place of its rejects
+                    self.input = self.folder / "w.rejects.csv"
+                    self.input.write_bytes(before)
+                code, result = self.score(self.job(output={"uri": uri, "overwrite": True}))
+                self.assertEqual((code, result["reason"]), (73, "OutputExists"), result)
+                self.assertIn(f"{self.input} is the input itself", result["message"])
+                self.assertEqual(self.input.read_bytes(), before)
+
     def test_missing_things(self):
         self.write(weekly(5))
         gone = f"file://{self.folder}/gone"

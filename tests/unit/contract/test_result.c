@@ -108,6 +108,37 @@ static void test_large_results_are_cut_from_the_end(void **state)
     assert_string_equal(decoded.model->version, model.version);
 }
 
+/* Figures of the model are kept longer than drifts, drifts longer than steps. */
+static void test_drifts_are_cut_after_steps(void **state)
+{
+    (void)state;
+    auto_arena struct arena arena = { 0 };
+    struct model_result model;
+    struct result result = large_result(&arena, &model), decoded;
+    struct drift_item items[RESULT_DRIFTS_MAXIMUM];
+    struct drift_result drift = { { "0.5", 0.5 }, "age", { items, RESULT_DRIFTS_MAXIMUM } };
+    for (size_t i = 0; i < RESULT_DRIFTS_MAXIMUM; i++)
+        items[i] = (struct drift_item){ "age", { "0.5", 0.5 } };
+    result.drift = &drift;
+    result.metrics.count = 18;
+    auto_buf struct buf text;
+    buf_init(&text, LIMIT_JOB_DOCUMENT);
+    result_encode(&result, &text);
+    assert_int_equal(0, result_decode((struct span){ text.data, text.length }, JOB_TRAIN, &arena,
+                                      &decoded, NULL));
+    assert_in_range(decoded.steps.count, 1, 15);
+    assert_int_equal(decoded.drift->features.count, RESULT_DRIFTS_MAXIMUM);
+    assert_string_equal(decoded.drift->feature, "age");
+    items[0].name = long_text(&arena, "income", 1000);
+    buf_clear(&text);
+    result_encode(&result, &text);
+    assert_int_equal(0, result_decode((struct span){ text.data, text.length }, JOB_TRAIN, &arena,
+                                      &decoded, NULL));
+    assert_int_equal(decoded.steps.count, 0);
+    assert_in_range(decoded.drift->features.count, 0, RESULT_DRIFTS_MAXIMUM - 1);
+    assert_int_equal(decoded.metrics.count, 18);
+}
+
 static void test_long_locations_give_way(void **state)
 {
     (void)state;
@@ -162,6 +193,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_decoding),
         cmocka_unit_test(test_large_results_are_cut_from_the_end),
+        cmocka_unit_test(test_drifts_are_cut_after_steps),
         cmocka_unit_test(test_long_locations_give_way),
         cmocka_unit_test(test_errors_become_results),
     };
