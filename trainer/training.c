@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 
 void training_release(struct training *training)
 {
@@ -27,6 +28,7 @@ void training_warn(struct training *training, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
+    utf8_one_line(text, strlen(text)); /* column names may hold anything */
     training->warnings[training->warning_count++] = arena_strdup(&training->arena, text);
 }
 

@@ -10,14 +10,9 @@
 
 #include "base/span.h"
 #include "ml/csv.h"
-#include "ml/csv.h"
 
 enum value_type { VALUE_NUMERIC, VALUE_CATEGORICAL, VALUE_BOOLEAN };
 extern const char *const value_type_names[]; /* "Numeric", ...; NULL-terminated */
-
-/* What is wrong with a cell: "\"abc\" is not a number". */
-void cell_fault(uint64_t line, const char *column, struct span cell, enum value_type type,
-                struct row_fault *ret_fault);
 
 /* What is wrong with a cell: "\"abc\" is not a number". */
 void cell_fault(uint64_t line, const char *column, struct span cell, enum value_type type,

@@ -428,6 +428,15 @@ int csv_read(struct csv_reader *reader, enum csv_outcome *ret_outcome,
 
 /* --- the header ------------------------------------------------------------- */
 
+/* Line ends of old spreadsheets, which make the whole file one line. */
+static bool has_bare_return(struct span name)
+{
+    for (size_t i = 0; i < name.length; i++)
+        if (name.data[i] == '\r' && (i + 1 == name.length || name.data[i + 1] != '\n'))
+            return true;
+    return false;
+}
+
 static int check_name(const struct csv_reader *reader, uint64_t line, size_t index, struct err *err)
 {
     const struct span *names = reader->header.names;
@@ -440,6 +449,11 @@ static int check_name(const struct csv_reader *reader, uint64_t line, size_t ind
         return err_reason(err, ERR_TOO_BIG, "DataInvalid",
                           "%s line %" PRIu64 ": field %zu of the header is longer than %d bytes",
                           reader->name, line, index + 1, LIMIT_CSV_NAME);
+    if (has_bare_return(names[index]))
+        return err_reason(err, ERR_INVALID, "DataInvalid",
+                          "%s line %" PRIu64 ": a carriage return in field %zu of the header: "
+                          "lines end in LF or CRLF",
+                          reader->name, line, index + 1);
     for (size_t i = 0; i < index; i++)
         if (names[i].length == names[index].length &&
             memcmp(names[i].data, names[index].data, names[i].length) == 0)

@@ -74,7 +74,8 @@ int csv_find(const struct csv_reader *reader, struct span column, size_t *ret_in
     for (size_t i = 0; i < header->count && !names.overflow; i++)
         buf_format(&names, "%s%.*s", i ? ", " : "", (int)header->names[i].length,
                    header->names[i].data);
-    return err_reason(err, ERR_INVALID, "DataInvalid", "%s has no column %.*s (its header: %s%s)",
+    return err_reason(err, ERR_INVALID, "DataInvalid", "%s has no column %.*s (its header: %s%s%s)",
                       csv_name(reader), (int)column.length, column.data, buf_text(&names),
-                      names.overflow ? ", ..." : "");
+                      names.overflow ? ", ..." : "",
+                      header->count == 1 ? ": one column; fields are separated by commas" : "");
 }

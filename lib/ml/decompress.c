@@ -204,6 +204,11 @@ static int check_packing(struct decompressor *self, struct err *err)
     if (fill_input(self, MAGIC_BYTES, err))
         return -1;
     found = packing_of_bytes(self->input, self->input_length);
+    if (found == PACKING_NONE && self->input_length >= MAGIC_BYTES &&
+        memcmp(self->input, "PK\003\004", MAGIC_BYTES) == 0)
+        return err_reason(err, ERR_INVALID, "DataInvalid",
+                          "%s is a zip archive or a spreadsheet (.xlsx), expected CSV text",
+                          self->name);
     if (found == self->packing)
         return 0;
     if (self->packing == PACKING_NONE)

@@ -80,6 +80,14 @@ static void encode_category(const struct feature_source *source, uint32_t level,
         ret_features[position] = (float)share;
 }
 
+/* Models compute with floats; what is too large for one stays the largest. */
+static float encode_number(double number)
+{
+    if (number > FEATURES_LARGEST)
+        return FEATURES_LARGEST;
+    return number < -FEATURES_LARGEST ? -FEATURES_LARGEST : (float)number;
+}
+
 void features_encode(const struct features *features, const double *values, float *ret_row)
 {
     for (size_t i = 0; i < features->source_count; i++) {
@@ -90,7 +98,7 @@ void features_encode(const struct features *features, const double *values, floa
             encode_category(source, level, source->shares ? source->shares[level] : 0,
                             ret_row + source->first_feature);
         } else {
-            ret_row[source->first_feature] = (float)values[i];
+            ret_row[source->first_feature] = encode_number(values[i]);
         }
     }
 }

@@ -2,7 +2,8 @@
  *
  * Fitted on training rows only and saved inside model.json, so that scoring does
  * exactly what training did.
- *   Numeric, Boolean: one feature, missing stays NaN.
+ *   Numeric, Boolean: one feature, missing stays NaN; numbers are cut at
+ *     +-FEATURES_LARGEST.
  *   Categorical: one feature per level (one-hot), for the FEATURES_LEVELS most
  *     frequent levels of at least FEATURES_LEVEL_ROWS rows; the others share one
  *     feature "other", which exists when there are such rows. A level never seen
@@ -31,6 +32,8 @@
 #define FEATURES_LEVELS     32
 #define FEATURES_LEVEL_ROWS 5
 #define FEATURES_SMOOTHING  20.0
+/* A float that survives doubling, which XGBoost does to find the end of a bin. */
+#define FEATURES_LARGEST 1e37F
 
 struct feature_source {
     char *name; /* of the column */

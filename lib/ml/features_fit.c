@@ -1,6 +1,8 @@
 /* features_fit.c - learning features from training rows. */
 #include <math.h>
 
+#include "base/buf.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "ml/features_build.h"
 
@@ -91,6 +93,19 @@ static void fit_category(struct feature_source *source, const struct column *col
         source->shares = fit_shares(source, column, table, rows, row_count);
 }
 
+/* The table's warnings say why its columns were left out. */
+static int fail_no_column(const struct table *table, struct err *err)
+{
+    auto_buf struct buf why;
+
+    buf_init(&why, LIMIT_CONDITION_MESSAGE); /* more is dropped */
+    for (size_t i = 0; i < table->warning_count; i++)
+        buf_format(&why, "; %s", table->warnings[i]);
+    return err_reason(err, ERR_INVALID, "DataInvalid",
+                      "%s: no column is left that a model could use%s", table->name,
+                      buf_text(&why));
+}
+
 int features_fit(const struct table *table, const uint32_t *rows, size_t row_count,
                  struct features *ret_features, struct err *err)
 {
@@ -111,8 +126,7 @@ int features_fit(const struct table *table, const uint32_t *rows, size_t row_cou
     }
     if (features.source_count == 0) {
         features_release(&features);
-        return err_reason(err, ERR_INVALID, "DataInvalid",
-                          "%s: no column is left that a model could use", table->name);
+        return fail_no_column(table, err);
     }
     features_lay_out(&features);
     *ret_features = features;

@@ -4,9 +4,11 @@
 #include <stdarg.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "ml/table_build.h"
 
 #define FIRST_CAPACITY 1024
+#define TABLE_WARNING  1024 /* bytes of one sentence */
 
 void table_release(struct table *table)
 {
@@ -38,18 +40,16 @@ static void builder_release(struct table_builder *builder)
 
 void table_warn(struct table *table, const char *format, ...)
 {
-    struct err text;
     va_list arguments;
-    char sentence[sizeof(text.message)];
+    char sentence[TABLE_WARNING];
 
     va_start(arguments, format);
     vsnprintf(sentence, sizeof(sentence), format, arguments);
     va_end(arguments);
-    /* err_set() replaces control characters, which column names may contain. */
-    err_set(&text, ERR_INVALID, "%s", sentence);
+    utf8_one_line(sentence, strlen(sentence)); /* column names may hold anything */
     table->warnings =
         mem_resize(table->warnings, table->warning_count + 1, sizeof(*table->warnings));
-    table->warnings[table->warning_count++] = mem_strdup(text.message);
+    table->warnings[table->warning_count++] = mem_strdup(sentence);
 }
 
 void table_count_fault(struct table_builder *builder, const struct row_fault *fault)

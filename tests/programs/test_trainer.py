@@ -200,7 +200,18 @@ class Training(TrainerTest):
                                             "learning_rate": "0.2", "max_trees": "9"})
         metrics = json.loads((version / "metrics.json").read_text())
         self.assertEqual(len(metrics["candidates"]), 1)
-        self.assertRegex(metrics["candidates"][0]["recipe"], r"depth 2, leaf weight 3, rate 0.2")
+        self.assertRegex(metrics["candidates"][0]["recipe"], r"depth 2, leaf weight 3, lambda 10?, rate 0.2")
+
+    def test_numbers_beyond_floats(self):
+        lines = history()
+        for number in range(10, 40):
+            cells = lines[number].split(",")
+            lines[number] = ",".join([*cells[:3], f"{number % 7}e300", *cells[4:]])
+        self.write(lines)
+        for algorithm in ["GradientBoosting", "LogisticRegression"]:
+            with self.subTest(algorithm):
+                result, _ = self.train(algorithm=algorithm)
+                self.assertGreater(float(result["metrics"][0]["value"]), 0.5)
 
     def test_few_rows_are_warned_about(self):
         self.write(history(rows=120))
@@ -273,6 +284,11 @@ class BadData(TrainerTest):
     def test_header_only(self):
         self.write([HEADER])
         self.refused(r"history\.csv")
+
+    def test_no_useful_column(self):
+        self.write(["id,city,left"] + [f"{number},Rome,{number % 2}" for number in range(100)])
+        self.refused(r"no column is left that a model could use; history.csv: column city is left "
+                     r"out: it has one value only")
 
     def test_missing_target(self):
         self.write(history())
