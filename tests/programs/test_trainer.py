@@ -197,10 +197,11 @@ class Training(TrainerTest):
     def test_user_parameters_are_kept(self):
         self.write(history())
         _, version = self.train(parameters={"max_depth": "2", "min_child_weight": "3",
-                                            "learning_rate": "0.2", "max_trees": "9"})
+                                            "learning_rate": "0.2", "max_trees": "9",
+                                            "lambda": "4"})
         metrics = json.loads((version / "metrics.json").read_text())
         self.assertEqual(len(metrics["candidates"]), 1)
-        self.assertRegex(metrics["candidates"][0]["recipe"], r"depth 2, leaf weight 3, lambda 10?, rate 0.2")
+        self.assertRegex(metrics["candidates"][0]["recipe"], r"depth 2, leaf weight 3, lambda 4, rate 0.2")
 
     def test_numbers_beyond_floats(self):
         lines = history()
