@@ -92,6 +92,21 @@ static void test_a_moved_tag_trains_once(void **state)
     sim_free(sim);
 }
 
+static void test_a_spec_change_supersedes_the_training(void **state)
+{
+    struct sim *sim = start();
+
+    (void)state;
+    sim_create_model(sim);
+    sim_run(sim, SECOND);
+    assert_int_equal(sim->pod_count, 1);
+    assert_int_equal(sim_ask(sim, "PATCH", SIM_MODEL, "{'spec':{'seed':7}}"), 200);
+    finish_everything(sim);
+    assert_string_equal(sim_condition(sim, SIM_MODEL, "Ready"), "True Trained");
+    assert_int_equal(sim_count(sim, SIM_JOBS), 1); /* the first one was deleted */
+    sim_free(sim);
+}
+
 /* Every answer of this registry is older than the poll interval when it arrives. */
 static void test_a_registry_slower_than_the_poll_interval(void **state)
 {
@@ -413,6 +428,7 @@ int main(void)
         cmocka_unit_test(test_a_training_and_a_batch),
         cmocka_unit_test(test_at_rest_nothing_is_written),
         cmocka_unit_test(test_a_moved_tag_trains_once),
+        cmocka_unit_test(test_a_spec_change_supersedes_the_training),
         cmocka_unit_test(test_a_registry_slower_than_the_poll_interval),
         cmocka_unit_test(test_deleted_jobs_do_not_run_again),
         cmocka_unit_test(test_a_crash_at_every_write),
