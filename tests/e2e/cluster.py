@@ -177,7 +177,8 @@ class Cluster:
         return done if not check else done.stdout
 
     def apply(self, *objects):
-        return self.kubectl("apply", "-f", "-", text="\n---\n".join(map(json.dumps, objects)))
+        return self.kubectl("apply", "-f", "-", text=json.dumps(
+            {"apiVersion": "v1", "kind": "List", "items": objects}))
 
     def request(self, path, timeout_seconds=30, **query):
         url = f"http://{self.address}{path}" + ("?" + urllib.parse.urlencode(query) if query else "")
