@@ -46,8 +46,8 @@ void faults_clear(struct faults *faults);
 /* ERR_INVALID names the member. */
 int faults_add(struct faults *faults, const json_t *description, struct err *err)
     __attribute__((warn_unused_result));
-/* The rule that acts on this, counted down; NULL: nothing goes wrong. Borrowed. user_agent: "" for
- * deliveries. */
+/* The rule that acts on this, counted down; NULL: nothing goes wrong. Borrowed. user_agent: of
+ * the request, or of the one that opened the watch. */
 const struct fault *faults_take(struct faults *faults, const char *verb, const char *resource,
                                 const char *user_agent);
 json_t *faults_list(const struct faults *faults); /* with what is left of each count; new */

@@ -176,7 +176,7 @@ static const char *verb_of(const struct request *request)
     return "";
 }
 
-static const char *user_agent(const struct request *request)
+const char *request_user_agent(const struct request *request)
 {
     const char *agent = exchange_header(&request->exchange, "User-Agent");
     return agent && *agent ? agent : "-";
@@ -185,7 +185,7 @@ static const char *user_agent(const struct request *request)
 /* "client/1.2 (linux/amd64) ..." counts as "client/1.2". */
 static void count(struct request *request)
 {
-    const char *agent = user_agent(request);
+    const char *agent = request_user_agent(request);
     auto_free char *key = mem_format(
         "%s %s%s%s %.*s", request->verb, request->resource->plural, request->subresource ? "/" : "",
         request->subresource ? request->subresource : "", (int)strcspn(agent, " "), agent);
@@ -343,7 +343,7 @@ static void handle_resource(struct request *request)
     }
     count(request);
     request->fault = faults_take(&request->front->faults, request->verb, request->resource->plural,
-                                 user_agent(request));
+                                 request_user_agent(request));
     if (!request->fault || !misbehave(request))
         dispatch(request);
 }

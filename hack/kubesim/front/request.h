@@ -22,6 +22,7 @@ struct request {
 const char *request_query(const struct request *request, const char *name);
 bool request_flag(const struct request *request, const char *name); /* "true" or "1" */
 bool request_wants_table(const struct request *request);
+const char *request_user_agent(const struct request *request); /* "-" when there is none */
 
 /* Answers. JSON trees are taken. */
 void request_reply(const struct request *request, int status, json_t *take_body);

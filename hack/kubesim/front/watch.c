@@ -14,6 +14,7 @@ struct watch {
     struct exchange exchange;
     const struct resource *resource;
     char *namespace; /* NULL: all */
+    char *user_agent;
     struct selector selector;
     bool table, columns_sent, bookmarks, stalled;
     struct watcher watcher;
@@ -32,6 +33,7 @@ static void watch_free(struct watch *watch)
         watch->next->link = watch->link;
     selector_release(&watch->selector);
     free(watch->namespace);
+    free(watch->user_agent);
     free(watch);
 }
 
@@ -118,7 +120,7 @@ static void send_bookmark(struct watch *watch, bool initial_end)
                                   : json_pack("{ss ss}", "kind", watch->resource->kind,
                                               "apiVersion", api_version);
     json_object_set_new(object, "metadata", metadata);
-    if (!faults_take(&watch->front->faults, "bookmark", watch->resource->plural, ""))
+    if (!faults_take(&watch->front->faults, "bookmark", watch->resource->plural, watch->user_agent))
         send_tree(watch, "BOOKMARK", object);
     else
         json_decref(object);
@@ -171,7 +173,7 @@ static void on_change(void *context, const struct change *change)
     if (watch->stalled)
         return;
     const struct fault *fault =
-        faults_take(&watch->front->faults, "event", watch->resource->plural, "");
+        faults_take(&watch->front->faults, "event", watch->resource->plural, watch->user_agent);
     if (fault && fault->action == FAULT_STALL)
         watch->stalled = true;
     else if (fault && fault->action == FAULT_STATUS)
@@ -215,6 +217,7 @@ static struct watch *begin(struct request *request, const struct selector *selec
     *watch = (struct watch){ .front = front,
                              .exchange = request->exchange,
                              .resource = request->resource,
+                             .user_agent = mem_strdup(request_user_agent(request)),
                              .selector = *selector,
                              .table = request_wants_table(request),
                              .bookmarks = request_flag(request, "allowWatchBookmarks"),

@@ -129,6 +129,10 @@ static void faults_break_watches(void **state)
           false },
         { "other resource", "{'verb':'event','resource':'pods','action':'drop'}",
           "INITIAL ADDED a ADDED b ADDED c", true, false },
+        { "other user agent", "{'verb':'event','userAgent':'other/','action':'drop'}",
+          "INITIAL ADDED a ADDED b ADDED c", true, false },
+        { "this user agent", "{'verb':'event','userAgent':'bench/','action':'drop'}", "INITIAL",
+          false, true },
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
