@@ -65,7 +65,7 @@ class Process:
 
 
 class Cluster:
-    def __init__(self):
+    def __init__(self, kubesim_arguments=()):
         self.folder = tempfile.mkdtemp(prefix="churn-e2e-")
         self.data = os.path.join(self.folder, "data")
         for name in ("input_folder", "weekly_folder", "output_folder", "models"):
@@ -74,7 +74,7 @@ class Cluster:
         self.gate = os.path.join(self.folder, "gate")
         self.bin = self.make_programs()
         self.controllers = []
-        self.start_kubesim()
+        self.start_kubesim(*kubesim_arguments)
         self.set_image("churn-trainer", "1")
         self.set_image("churn-scorer", "1")
         self.kubectl("apply", "-f", os.path.join(ROOT, "crds"))
@@ -311,9 +311,10 @@ class ClusterTest(unittest.TestCase):
     """Each test has a cluster of its own, with history and a first weekly file, and a controller
     unless the class says otherwise."""
     controller_arguments = ("--no-leader-elect",)
+    kubesim_arguments = ()
 
     def setUp(self):
-        self.cluster = Cluster()
+        self.cluster = Cluster(self.kubesim_arguments)
         self.addCleanup(self.cluster.close)
         self.cluster.put_history()
         self.cluster.put_week()
