@@ -205,7 +205,7 @@ static void refuse(struct round *round, const char *message)
 
     if (memo)
         memo_set_refusal(memo, current(round)->create.name, message,
-                         clock_wall_ms(round->applier->clock), round->metadata.generation);
+                         clock_monotonic_ms(round->applier->clock), round->metadata.generation);
     end(round, ROUND_AGAIN, NULL);
 }
 
@@ -242,7 +242,7 @@ static void existing_job_read(void *context, json_t *object, const struct err *f
                              current(round)->create.name);
         refuse(round, message);
     } else if (jx_string(object, "metadata", "deletionTimestamp", NULL)) {
-        end(round, ROUND_DONE, NULL); /* the event of its end wakes the key */
+        end(round, ROUND_WAITED, NULL); /* the event of its end wakes the key, if we see it */
     } else {
         job_is_there(round, object);
     }

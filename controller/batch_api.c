@@ -1,4 +1,4 @@
-#include "base/uri.h"
+#include "base/sha256.h"
 #include "batch_api.h"
 #include "contract/check.h"
 
@@ -54,6 +54,48 @@ int batch_spec_decode(const json_t *spec, struct arena *arena, struct batch_spec
     return 0;
 }
 
+/* --- edits --------------------------------------------------------------- */
+
+#define FIELD_HASH 16 /* hex digits */
+
+void batch_hash_fields(const struct batch_spec *spec, struct arena *arena, struct pairs *ret_hashes)
+{
+    auto_json json_t *fields = fields_encode(&batch_spec_fields, spec);
+    const char *name;
+    json_t *value;
+    json_object_del(fields, "suspend"); /* may change at any time */
+    *ret_hashes = (struct pairs){ .items = arena_zero(arena, json_object_size(fields),
+                                                      sizeof(*ret_hashes->items)) };
+    json_object_foreach(fields, name, value)
+    {
+        auto_free char *text = jx_canonical(value);
+        char hex[SHA256_HEX];
+        sha256_of(span_of(text), hex);
+        ret_hashes->items[ret_hashes->count++] =
+            (struct pair){ arena_strdup(arena, name), arena_strndup(arena, hex, FIELD_HASH) };
+    }
+}
+
+static const char *missing_field(const struct pairs *hashes, const struct pairs *others)
+{
+    for (size_t i = 0; i < hashes->count; i++) {
+        const struct pair *wanted = &hashes->items[i];
+        size_t j = 0;
+        while (j < others->count && (strcmp(others->items[j].name, wanted->name) != 0 ||
+                                     strcmp(others->items[j].value, wanted->value) != 0))
+            j++;
+        if (j == others->count)
+            return wanted->name;
+    }
+    return NULL;
+}
+
+const char *batch_edited_field(const struct pairs *before, const struct pairs *now)
+{
+    const char *edited = missing_field(now, before);
+    return edited ? edited : missing_field(before, now); /* back to its default */
+}
+
 /* --- status -------------------------------------------------------------- */
 
 static const struct field freshness_status_items[] = {
@@ -83,6 +125,7 @@ static const struct field batch_status_items[] = {
           .table = &condition_fields),
     FIELD(struct batch_status, required_digest, "requiredDigest", FIELD_STRING,
           .check = check_digest),
+    FIELD(struct batch_status, image, "image", FIELD_STRING, .maximum = 640),
     FIELD(struct batch_status, training, "training", FIELD_OBJECT,
           .table = &freshness_status_fields),
     FIELD(struct batch_status, input, "input", FIELD_OBJECT, .table = &input_result_fields),
@@ -93,6 +136,7 @@ static const struct field batch_status_items[] = {
     FIELD(struct batch_status, attempt, "attempt", FIELD_INT),
     FIELD(struct batch_status, lost_results, "lostResults", FIELD_INT),
     FIELD(struct batch_status, job, "job", FIELD_STRING, .check = check_label),
+    FIELD(struct batch_status, field_hashes, "fieldHashes", FIELD_MAP, .maximum = FIELD_HASH),
     FIELD(struct batch_status, start_time_ms, "startTime", FIELD_TIME),
     FIELD(struct batch_status, completion_time_ms, "completionTime", FIELD_TIME),
 };

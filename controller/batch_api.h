@@ -42,6 +42,7 @@ struct batch_status {
     int64_t observed_generation;
     struct list conditions; /* of struct condition */
     const char *required_digest;
+    const char *image; /* of the scorer, with the digest that the run was decided with */
     struct freshness_status *training;
     struct input_result *input;
     struct output_result *output;
@@ -49,8 +50,9 @@ struct batch_status {
     struct rows_result *rows;
     struct scores_result *scores;
     int64_t attempt;
-    int64_t lost_results; /* results that could not be read; another one fails the run */
-    const char *job;      /* set: the run is decided; its name tells the run key too   */
+    int64_t lost_results;      /* results that could not be read; another one fails the run */
+    const char *job;           /* set: the run is decided                                   */
+    struct pairs field_hashes; /* of the spec that it was decided for: batch_hash_fields() */
     int64_t start_time_ms, completion_time_ms;
 };
 
@@ -66,6 +68,13 @@ int batch_status_decode(const json_t *status, struct arena *arena, struct batch_
 /* The file a batch writes: output.uri, or <folder>/<batch name>.csv. The shell
  * indexes unfinished batches by it. */
 const char *batch_output_uri(const char *output_uri, const char *batch_name, struct arena *arena);
+
+/* A hash for every field of a spec that may not change while the batch runs or is
+ * Complete; fields equal to their defaults have none. In the arena. */
+void batch_hash_fields(const struct batch_spec *spec, struct arena *arena,
+                       struct pairs *ret_hashes);
+/* The first field whose hash differs, NULL when none does. */
+const char *batch_edited_field(const struct pairs *before, const struct pairs *now);
 
 /* Complete or Failed. */
 bool batch_is_finished(const struct batch_status *status);

@@ -29,12 +29,16 @@ static bool use_model(struct batch_pass *pass, const char *reason, const char *m
 
 static bool wait_without_model(struct batch_pass *pass)
 {
+    const struct model_of_batch *model = pass->view->model;
     const char *name = pass->spec.model_ref->name;
-    if (!pass->view->model || pass->view->model->metadata.deleting)
+    if (!model || model->metadata.deleting)
         return wait_for_model(pass, REASON_ModelNotFound,
-                              arena_format(pass->arena, "ChurnModel %s does not exist", name));
+                              arena_format(pass->arena, "ChurnModel %s %s", name,
+                                           model ? "is being deleted" : "does not exist"));
     return wait_for_model(pass, REASON_SpecInvalid,
-                          arena_format(pass->arena, "the spec of ChurnModel %s is invalid", name));
+                          arena_format(pass->arena,
+                                       "ChurnModel %s is invalid; its condition Stalled says why",
+                                       name));
 }
 
 /* The digest that the model must have been trained with. *ret_digest is set when

@@ -18,6 +18,8 @@ struct batch_pass {
     struct batch_spec spec; /* when spec_error is NULL */
     const char *spec_error;
     char spec_hash[IDENTITY_KEY], run_key[IDENTITY_KEY];
+    struct pairs field_hashes;
+    const char *edit; /* what makes the spec another one than the run's; NULL: nothing */
     /* the model: batch_model.c */
     struct model_spec model_spec; /* when model_known */
     struct model_status model_status;

@@ -9,8 +9,7 @@
 #include "folder_lister.h"
 #include "pull_secrets.h"
 
-#define LOOKUPS_MAXIMUM 8           /* at a time */
-#define FUTURE_MS       (10 * 1000) /* longest wait for a time that our clock has not reached */
+#define LOOKUPS_MAXIMUM 8 /* at a time */
 
 static const struct backoff RETRY_BACKOFF = { .base_ms = 1000, .cap_ms = 60 * 1000 };
 
@@ -53,9 +52,9 @@ struct fact_store {
     size_t lookups;
 };
 
-static int64_t wall_ms(const struct fact_store *store)
+static int64_t now_ms(const struct fact_store *store)
 {
-    return clock_wall_ms(store->options.timers->clock);
+    return clock_monotonic_ms(store->options.timers->clock);
 }
 
 /* --- facts ---------------------------------------------------------------------- */
@@ -167,19 +166,15 @@ static void set_text(char **text, const char *value)
     *text = value ? mem_strdup(value) : NULL;
 }
 
-/* Whoever still waits gets another look-up: after a failure not at once, and not before the
- * clock reaches what they wait for. */
+/* Whoever still waits gets another look-up: after a failure not at once. */
 static void plan_next(struct fact *fact, const struct err *failure)
 {
     struct fact_store *store = fact->store;
-    int64_t ahead_ms = wanted_ms(fact) - wall_ms(store);
 
     if (failure)
         timer_set(store->options.timers, &fact->retry,
                   backoff_delay_ms(&RETRY_BACKOFF, fact->failures++, failure->retry_after_ms,
                                    &store->random));
-    else if (ahead_ms > 0)
-        timer_set(store->options.timers, &fact->retry, ahead_ms < FUTURE_MS ? ahead_ms : FUTURE_MS);
     else if (wanted_ms(fact) > 0)
         want_lookup(fact);
 }
@@ -304,7 +299,7 @@ static void start_lookup(struct fact *fact)
 {
     struct fact_store *store = fact->store;
 
-    fact->pending_ms = wall_ms(store);
+    fact->pending_ms = now_ms(store);
     store->lookups++;
     if (fact->kind == FACT_FOLDER)
         folder_lister_ask(store->lister, fact->argument, fact);

@@ -27,15 +27,16 @@ static const struct job_view *gather_jobs(const struct objects *objects, const c
 }
 
 static struct object_view gather_object(const struct gatherer *gatherer, const json_t *object,
-                                        const struct memo *memo, struct arena *arena)
+                                        struct memo *memo, struct arena *arena)
 {
     struct object_view view = { .raw_status = jx_get(object, "status", NULL),
                                 .refusal = memo->refusal.job ? &memo->refusal : NULL,
                                 .settings = gatherer->settings,
                                 .now_ms = clock_wall_ms(gatherer->clock),
-                                .seen_ms = memo->seen_ms };
+                                .steady_ms = clock_monotonic_ms(gatherer->clock) };
 
     metadata_decode(object, arena, &view.metadata);
+    view.seen_ms = memo_see(memo, view.metadata.generation, view.steady_ms);
     view.jobs = gather_jobs(gatherer->objects, memo->uid, arena, &view.job_count);
     fact_user_view(&memo->facts, arena, &view.facts);
     answers_view(&memo->answers, &view.facts);
@@ -43,7 +44,7 @@ static struct object_view gather_object(const struct gatherer *gatherer, const j
 }
 
 void gather_model(const struct gatherer *gatherer, const struct cache_entry *entry,
-                  const struct memo *memo, struct arena *arena, struct model_view *ret_view)
+                  struct memo *memo, struct arena *arena, struct model_view *ret_view)
 {
     const json_t *object = objects_decode(entry, OBJECT_MODEL, arena);
 
@@ -76,7 +77,7 @@ static const struct model_of_batch *gather_model_of(const struct gatherer *gathe
 }
 
 void gather_batch(const struct gatherer *gatherer, const struct cache_entry *entry,
-                  const struct memo *memo, struct arena *arena, struct batch_view *ret_view)
+                  struct memo *memo, struct arena *arena, struct batch_view *ret_view)
 {
     const json_t *object = objects_decode(entry, OBJECT_BATCH, arena);
 

@@ -14,6 +14,6 @@ struct gatherer {
 /* The view of an entry of the cache. What is decoded lives in the arena, the
  * rest is borrowed from entry and memo. */
 void gather_model(const struct gatherer *gatherer, const struct cache_entry *entry,
-                  const struct memo *memo, struct arena *arena, struct model_view *ret_view);
+                  struct memo *memo, struct arena *arena, struct model_view *ret_view);
 void gather_batch(const struct gatherer *gatherer, const struct cache_entry *entry,
-                  const struct memo *memo, struct arena *arena, struct batch_view *ret_view);
+                  struct memo *memo, struct arena *arena, struct batch_view *ret_view);

@@ -56,7 +56,8 @@ static json_t *job_metadata(const struct job_order *order, const struct pod_temp
 {
     json_t *annotations = pairs_object(&template->annotations);
     json_object_set_new(annotations, ANNOTATION_ATTEMPT, json_sprintf("%" PRId64, order->attempt));
-    json_object_set_new(annotations, ANNOTATION_TEMPLATE, json_string(order->template_hash));
+    if (order->template_hash)
+        json_object_set_new(annotations, ANNOTATION_TEMPLATE, json_string(order->template_hash));
     return json_pack("{ss ss so so s[o]}", "name", order->name, "namespace",
                      order->owner->namespace_, "labels", labels(order, template), "annotations",
                      annotations, "ownerReferences", owner_reference(order));
@@ -245,7 +246,7 @@ static void add_json(struct sha256 *hash, json_t *take_value)
 }
 
 void job_template_hash(const struct pod_template *pod_template, const struct list *secrets,
-                       int64_t active_deadline_seconds, int64_t backoff_limit, const char *extra,
+                       int64_t active_deadline_seconds, int64_t backoff_limit,
                        char ret_key[IDENTITY_KEY])
 {
     struct sha256 hash;
@@ -257,7 +258,6 @@ void job_template_hash(const struct pod_template *pod_template, const struct lis
     add_json(&hash, secrets ? pull_secrets(secrets) : json_array());
     add_json(&hash,
              json_pack("[I, I]", (json_int_t)active_deadline_seconds, (json_int_t)backoff_limit));
-    sha256_add_part(&hash, span_of(extra));
     sha256_hex(&hash, hex);
     memcpy(ret_key, hex, IDENTITY_KEY - 1);
     ret_key[IDENTITY_KEY - 1] = '\0';

@@ -19,7 +19,8 @@
 struct job_order {
     const char *owner_kind; /* MODEL_KIND or BATCH_KIND */
     const struct metadata *owner;
-    const char *name, *run_key, *template_hash;
+    const char *name, *run_key;
+    const char *template_hash; /* job_template_hash(), NULL: the Job is never replaced */
     int64_t attempt;
     const char *component;                   /* "trainer" or "scorer"                      */
     const char *model, *batch;               /* names for labels; batch NULL for trainings */
@@ -34,10 +35,9 @@ struct job_order {
 json_t *job_build(const struct job_order *order) __attribute__((warn_unused_result));
 
 /* What replaces an unfinished Job when it changes, as a key of 32 hex digits:
- * pod template, pull secrets, deadline, backoff limit. `extra` is anything else
- * that counts, "" for none. */
+ * pod template, pull secrets, deadline, backoff limit. */
 void job_template_hash(const struct pod_template *pod_template, const struct list *pull_secrets,
-                       int64_t active_deadline_seconds, int64_t backoff_limit, const char *extra,
+                       int64_t active_deadline_seconds, int64_t backoff_limit,
                        char ret_key[IDENTITY_KEY]);
 
 /* "ghcr.io/acme/trainer:stable" and a digest to "ghcr.io/acme/trainer@sha256:..." */

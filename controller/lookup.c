@@ -63,23 +63,23 @@ static void image_failed(const struct object_view *view, struct plan *plan,
     image->digest = fact->digest;
     image->reason = image_reason(fact->error);
     image->message = fact->message ? fact->message : "the look-up failed";
-    image->failing_ms = view->now_ms - fact->failing_since_ms;
+    image->failing_ms = view->steady_ms - fact->failing_since_ms;
     /* The delay is that of the last attempt, so that it does not grow while we wait. */
     int64_t due_ms = fact->checked_ms + retry_delay(fact->checked_ms - fact->failing_since_ms);
     if (image->failing_ms < REGISTRY_PATIENCE_MS)
         plan_requeue(plan, REGISTRY_PATIENCE_MS - image->failing_ms);
     if (fact->pending_ms > 0)
         need_image(plan, image->reference, pull_secrets, fact->pending_ms);
-    else if (view->now_ms >= due_ms)
-        need_image(plan, image->reference, pull_secrets, view->now_ms);
+    else if (view->steady_ms >= due_ms)
+        need_image(plan, image->reference, pull_secrets, view->steady_ms);
     else
-        plan_requeue(plan, due_ms - view->now_ms);
+        plan_requeue(plan, due_ms - view->steady_ms);
 }
 
 /* Waits for a look-up that began at started_ms; 0: it is being asked for now. */
 static bool wait_for(const struct object_view *view, struct plan *plan, int64_t started_ms)
 {
-    int64_t waited_ms = started_ms > 0 ? view->now_ms - started_ms : 0;
+    int64_t waited_ms = started_ms > 0 ? view->steady_ms - started_ms : 0;
     if (waited_ms >= LOOKUP_PATIENCE_MS)
         return true;
     plan_requeue(plan, LOOKUP_PATIENCE_MS - waited_ms);
@@ -122,7 +122,7 @@ void lookup_recent_image(const struct object_view *view, struct plan *plan, cons
                          struct image_lookup *ret_image)
 {
     const struct image_fact *fact = find_image(&view->facts, reference);
-    int64_t oldest_ms = view->now_ms - age_ms;
+    int64_t oldest_ms = view->steady_ms - age_ms;
     bool is_recent = fact && fact->checked_ms + fact->took_ms >= oldest_ms;
     bool is_pending = fact && fact->pending_ms > 0;
     look_up(view, plan, reference, pull_secrets, fact, is_recent,
@@ -167,21 +167,28 @@ static void file_failed(struct file_lookup *file, const char *reason, const char
     file->message = message;
 }
 
-/* Takes what the listing says when it is new enough; false when it is not. */
+static int64_t larger(int64_t left, int64_t right)
+{
+    return left > right ? left : right;
+}
+
+/* Takes what the listing says when it is new enough; false when it is not: a file that
+ * was there when the spec was written must be in it. */
 static bool use_listing(const struct object_view *view, struct plan *plan,
                         const struct folder_fact *fact, const char *path, struct file_lookup *file)
 {
     bool found = !fact->message && fact->newest_uri;
     int64_t good_until_ms =
         fact->checked_ms + fact->took_ms + (found ? LISTING_AGE_MS : EMPTY_FOLDER_MS);
-    if (fact->checked_ms == 0 || view->now_ms >= good_until_ms)
+    if (fact->checked_ms == 0 || fact->checked_ms < view->seen_ms ||
+        view->steady_ms >= good_until_ms)
         return false;
     if (found) {
         file->uri = fact->newest_uri;
         file->generation = fact->generation;
         return true;
     }
-    plan_requeue(plan, good_until_ms - view->now_ms);
+    plan_requeue(plan, good_until_ms - view->steady_ms);
     if (fact->message)
         file_failed(file, REASON_FolderUnreadable,
                     arena_format(&plan->arena, "%s: %s", path, fact->message));
@@ -211,11 +218,12 @@ void lookup_file(const struct object_view *view, struct plan *plan, const char *
     if (fact && use_listing(view, plan, fact, path, ret_file))
         return;
     int64_t pending_ms = fact ? fact->pending_ms : 0;
+    int64_t newer_than_ms = larger(view->seen_ms, view->steady_ms - LISTING_AGE_MS);
     ret_file->state = LOOKUP_PENDING;
     ret_file->slow = wait_for(view, plan, pending_ms);
     plan_need(plan, &(struct fact_request){ .kind = FACT_FOLDER,
                                             .argument = uri,
-                                            .newer_than_ms = pending_ms > 0
+                                            .newer_than_ms = pending_ms >= newer_than_ms
                                                                  ? pending_ms
-                                                                 : view->now_ms - LISTING_AGE_MS });
+                                                                 : newer_than_ms });
 }

@@ -108,12 +108,11 @@ static void wake_model(void *context, const char *key, bool asked)
 {
     struct manager *manager = context;
     const struct cache_entry *entry = objects_find(manager->objects, OBJECT_MODEL, key);
-    int64_t wall_ms = clock_wall_ms(manager->options.timers->clock);
 
     if (!entry)
         return;
     if (asked)
-        memo_of(&manager->memos, OBJECT_MODEL, entry, wall_ms)->asked++;
+        memo_of(&manager->memos, OBJECT_MODEL, entry)->asked++;
     wake(manager, OBJECT_MODEL, key);
 }
 
@@ -212,6 +211,10 @@ static void reconcile_entry(struct manager *manager, struct work *work,
         reconcile_batch(&batch, &plan);
         subject.metadata = &batch.object.metadata;
     }
+    if (plan.problem)
+        log_write(LOG_WARNING, "nothing can be decided",
+                  LOG_TEXT("kind", object_resources[work->kind].kind), LOG_TEXT("key", work->name),
+                  LOG_TEXT("problem", plan.problem));
     answers_forget(&memo->answers);
     if (plan.count == 0 && work->kind == OBJECT_BATCH && objects_batch_is_finished(entry))
         memo_forget(&manager->memos, memo->uid); /* nothing more will happen to it */
@@ -223,7 +226,6 @@ static void reconcile_entry(struct manager *manager, struct work *work,
 static void work_on(struct manager *manager, struct work *work)
 {
     const struct cache_entry *entry = objects_find(manager->objects, work->kind, work->name);
-    int64_t wall_ms = clock_wall_ms(manager->options.timers->clock);
     struct memo *memo;
 
     metrics_observe(&manager->metrics.queue_wait, work->waited_ms);
@@ -231,7 +233,7 @@ static void work_on(struct manager *manager, struct work *work)
         workqueue_done(manager->queue, work);
         return;
     }
-    memo = memo_of(&manager->memos, work->kind, entry, wall_ms);
+    memo = memo_of(&manager->memos, work->kind, entry);
     if (!memo_is_caught_up(memo, manager->objects))
         finish_work(manager, work, ROUND_WAITED, -1, NULL);
     else

@@ -48,8 +48,7 @@ struct memo *memo_find(const struct memos *memos, const char *uid)
     return node ? *node : NULL;
 }
 
-struct memo *memo_of(struct memos *memos, enum object_kind kind, const struct cache_entry *entry,
-                     int64_t now_ms)
+struct memo *memo_of(struct memos *memos, enum object_kind kind, const struct cache_entry *entry)
 {
     struct memo *memo = memo_find(memos, cache_entry_uid(entry));
 
@@ -59,7 +58,7 @@ struct memo *memo_of(struct memos *memos, enum object_kind kind, const struct ca
     memo->uid = mem_strdup(cache_entry_uid(entry));
     memo->kind = kind;
     memo->key = mem_format("%s/%s", cache_entry_namespace(entry), cache_entry_name(entry));
-    memo->seen_ms = now_ms;
+    memo->generation = -1;
     if (!tsearch(memo, &memos->tree, compare_memos))
         abort(); /* out of memory, which ends the process everywhere else too */
     memos->count++;
@@ -75,6 +74,15 @@ void memo_forget(struct memos *memos, const char *uid)
     (void)tdelete(memo, &memos->tree, compare_memos);
     memos->count--;
     free_memo(memo);
+}
+
+int64_t memo_see(struct memo *memo, int64_t generation, int64_t now_ms)
+{
+    if (memo->generation != generation) {
+        memo->generation = generation;
+        memo->seen_ms = now_ms;
+    }
+    return memo->seen_ms;
 }
 
 void memo_wrote_status(struct memo *memo, const char *resource_version)

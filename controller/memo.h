@@ -21,8 +21,8 @@ struct memo {
     const char *uid; /* first: the tree compares it; owned */
     enum object_kind kind;
     char *key;
-    int64_t seen_ms;        /* wall clock, when this process first saw it   */
-    char *resource_version; /* of our last write to its status; NULL: none  */
+    int64_t generation, seen_ms; /* steady clock: when this generation was first seen */
+    char *resource_version;      /* of our last write to its status; NULL: none  */
     struct expectation *expected;
     int64_t asked;              /* see struct model_view                        */
     struct job_refusal refusal; /* texts owned; job NULL: none                  */
@@ -38,10 +38,12 @@ struct memos {
 void memos_release(struct memos *memos);
 
 struct memo *memo_find(const struct memos *memos, const char *uid); /* NULL: none */
-/* Makes one with seen_ms = now_ms when there is none. */
-struct memo *memo_of(struct memos *memos, enum object_kind kind, const struct cache_entry *entry,
-                     int64_t now_ms);
+/* Makes one when there is none. */
+struct memo *memo_of(struct memos *memos, enum object_kind kind, const struct cache_entry *entry);
 void memo_forget(struct memos *memos, const char *uid); /* none: no effect */
+
+/* When this process first saw this generation. */
+int64_t memo_see(struct memo *memo, int64_t generation, int64_t now_ms);
 
 /* What was written: the cache must be at least as new. */
 void memo_wrote_status(struct memo *memo, const char *resource_version);

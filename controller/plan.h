@@ -3,13 +3,18 @@
  * The shell executes actions in order and stops at the first that fails; the key
  * then comes again with backoff, and the next reconcile decides anew from what
  * is there. A plan keeps its actions in the order of their kinds: the status first,
- * because whatever must not be decided twice is in it before a Job depends on it. A plan for an
+ * because whatever must not be decided twice is in it before a Job depends on it; then
+ * what follows from the decision alone and cannot fail; then the Jobs. A plan for an
  * unchanged view, after its look-ups were started, has no action.
  *
  * WRITE_STATUS  merge patch for /status; the shell adds metadata.uid and
  *               metadata.resourceVersion. Never sent empty: such an action is not
  *               in the plan. 409: drop the plan, reconcile again when the cache
  *               has caught up.
+ * EVENT         best effort, never fails the plan.
+ * WAKE          reconcile the model; `asked` adds 1 to its view's `asked`, which
+ *               the shell sets to 0 after a WRITE_STATUS of the model succeeded
+ *               whose plan has skipped_counted.
  * DELETE_JOB    DELETE with the uid as precondition and propagationPolicy
  *               Foreground (the Job stays in the cache until its pods are gone).
  *               404 and 409 are success.
@@ -17,13 +22,9 @@
  *               deleted: stop, its DELETED event wakes the key; a stranger's, and
  *               400, 403, 413, 422: a job_refusal goes into the next view, the key
  *               comes again at once.
- * EVENT         best effort, never fails the plan.
  * NEED_FACT     start a look-up and wake the key when it ended. When the answer is
  *               there already (a shared fact that is new enough), put it into the
- *               view and reconcile again at once.
- * WAKE          reconcile the model; `asked` adds 1 to its view's `asked`, which
- *               the shell sets to 0 after a WRITE_STATUS of the model succeeded
- *               whose plan has skipped_counted. */
+ *               view and reconcile again at once. */
 #pragma once
 
 #include "base/fields.h"
@@ -32,11 +33,11 @@
 
 enum action_kind {
     ACTION_WRITE_STATUS,
+    ACTION_EVENT,
+    ACTION_WAKE,
     ACTION_DELETE_JOB,
     ACTION_CREATE_JOB,
-    ACTION_EVENT,
     ACTION_NEED_FACT,
-    ACTION_WAKE,
 };
 
 enum fact_kind { FACT_IMAGE, FACT_FOLDER, FACT_JOB, FACT_PODS };

@@ -55,15 +55,18 @@ static bool begins_with(const char *text, const char *prefix)
 static int check_keys(const struct pairs *pairs, const char *path, const char *member,
                       struct err *err)
 {
-    static const char *const reserved[] = { "churnops.io/", "app.kubernetes.io/name",
-                                            "app.kubernetes.io/part-of",
+    static const char *const reserved[] = { "app.kubernetes.io/name", "app.kubernetes.io/part-of",
                                             "app.kubernetes.io/managed-by",
                                             "app.kubernetes.io/component" };
-    for (size_t i = 0; i < pairs->count; i++)
+    for (size_t i = 0; i < pairs->count; i++) {
+        const char *name = pairs->items[i].name;
+        bool ours = begins_with(name, "churnops.io/");
         for (size_t j = 0; j < ARRAY_SIZE(reserved); j++)
-            if (begins_with(pairs->items[i].name, reserved[j]))
-                return err_set(err, ERR_INVALID, "%s.%s: must not set %s, which is the operator's",
-                               path, member, pairs->items[i].name);
+            ours = ours || strcmp(name, reserved[j]) == 0;
+        if (ours)
+            return err_set(err, ERR_INVALID, "%s.%s: must not set %s, which is the operator's",
+                           path, member, name);
+    }
     return 0;
 }
 

@@ -1,4 +1,5 @@
 #include "base/num.h"
+#include "contract/check.h"
 #include "job_builder.h"
 #include "project.h"
 
@@ -145,6 +146,13 @@ void metadata_decode(const json_t *object, struct arena *arena, struct metadata 
     };
 }
 
+int metadata_check(const struct metadata *metadata, struct err *err)
+{
+    if (check_label(metadata->name, err) < 0)
+        return err_wrap(err, "metadata.name");
+    return 0;
+}
+
 static int64_t attempt_of(const json_t *job)
 {
     const char *text = jx_string(job, "metadata", "annotations", ANNOTATION_ATTEMPT, NULL);
@@ -161,6 +169,7 @@ void job_view_decode(const json_t *object, struct arena *arena, struct job_view 
     *ret_job = (struct job_view){
         .name = copy_text(arena, metadata, "name"),
         .uid = copy_text(arena, metadata, "uid"),
+        .owner_uid = copy_text(arena, controlling_owner(object), "uid"),
         .run_key = copy_text(arena, json_object_get(metadata, "labels"), LABEL_RUN),
         .template_hash =
             copy_text(arena, json_object_get(metadata, "annotations"), ANNOTATION_TEMPLATE),
@@ -181,11 +190,6 @@ void job_view_decode(const json_t *object, struct arena *arena, struct job_view 
 const char *job_owner_uid(const json_t *object)
 {
     return jx_string(controlling_owner(object), "uid", NULL);
-}
-
-const char *job_owner_name(const json_t *object)
-{
-    return jx_string(controlling_owner(object), "name", NULL);
 }
 
 /* --- pods ---------------------------------------------------------------- */

@@ -18,10 +18,13 @@ json_t *project_job(const json_t *object) __attribute__((warn_unused_result));
 void metadata_decode(const json_t *object, struct arena *arena, struct metadata *ret_metadata);
 void job_view_decode(const json_t *object, struct arena *arena, struct job_view *ret_job);
 
-/* uid of the controlling owner of one of our kinds, NULL when there is none; and
- * its name. Borrowed from `object`. The cache's owner index uses it. */
+/* The rule of our kinds for names: labels, artifact folders and Jobs are made from them. */
+int metadata_check(const struct metadata *metadata, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* uid of the controlling owner of one of our kinds, NULL when there is none.
+ * Borrowed from `object`. */
 const char *job_owner_uid(const json_t *object);
-const char *job_owner_name(const json_t *object);
 
 /* The pods of a Job (items of a PodList) as a fact. The container that ended last
  * decides; trouble is that of any pod which is not ready. */

@@ -1,5 +1,6 @@
 #include "batch_pass.h"
 #include "job_builder.h"
+#include "project.h"
 
 /* How old the digest of a scorer image may be. */
 #define SCORER_IMAGE_AGE_MS 300000
@@ -9,9 +10,15 @@
 static void identify(struct batch_pass *pass)
 {
     const struct batch_spec *spec = &pass->spec;
+    const char *edited;
     identity_batch_spec(spec->model_ref->name, spec->input->uri, spec->output, &spec->scoring,
                         pass->spec_hash);
     identity_batch_run(pass->spec_hash, spec->retry_token, pass->run_key);
+    batch_hash_fields(spec, pass->arena, &pass->field_hashes);
+    edited = pass->status.job ? batch_edited_field(&pass->status.field_hashes, &pass->field_hashes)
+                              : NULL;
+    if (edited)
+        pass->edit = arena_format(pass->arena, "spec.%s: must not change after the start", edited);
 }
 
 static int begin(struct batch_pass *pass, const struct batch_view *view, struct plan *plan)
@@ -25,42 +32,22 @@ static int begin(struct batch_pass *pass, const struct batch_view *view, struct 
     pass->status = pass->before;
     pass->check = pass->before.training;
     pass->status.conditions = conditions_copy(pass->arena, &pass->before.conditions);
-    if (batch_spec_decode(view->raw_spec, pass->arena, &pass->spec, &why) < 0)
-        pass->spec_error = arena_strdup(pass->arena, why.message);
+    if (metadata_check(&view->object.metadata, &why) < 0 ||
+        batch_spec_decode(view->raw_spec, pass->arena, &pass->spec, &why) < 0)
+        pass->spec_error = pass->edit = arena_strdup(pass->arena, why.message);
     else
         identify(pass);
     return 0;
 }
 
-static const char *job_name(const struct batch_pass *pass, const char *run_key, int64_t attempt)
+/* status.job of this attempt. */
+static void set_attempt(struct batch_pass *pass, int64_t attempt)
 {
     const struct metadata *metadata = &pass->view->object.metadata;
     char name[IDENTITY_NAME];
-    identity_job_name(metadata->name, 's', metadata->uid, run_key, attempt, name);
-    return arena_strdup(pass->arena, name);
-}
-
-/* The spec still asks for the run that status speaks of. */
-static bool is_same_run(const struct batch_pass *pass)
-{
-    return !pass->spec_error && pass->status.job &&
-           strcmp(job_name(pass, pass->run_key, pass->status.attempt), pass->status.job) == 0;
-}
-
-static void template_hash(const struct batch_pass *pass, char ret_key[IDENTITY_KEY])
-{
-    const struct batch_spec *spec = &pass->spec;
-    job_template_hash(spec->pod_template, NULL, spec->active_deadline_seconds, spec->backoff_limit,
-                      arena_format(pass->arena, "%s %s", freshness_names[spec->freshness],
-                                   spec->image ? spec->image : ""),
-                      ret_key);
-}
-
-static bool is_edited(const struct batch_pass *pass, const struct job_view *job)
-{
-    char hash[IDENTITY_KEY];
-    template_hash(pass, hash);
-    return !job->template_hash || strcmp(job->template_hash, hash) != 0;
+    identity_job_name(metadata->name, 's', metadata->uid, pass->run_key, attempt, name);
+    pass->status.attempt = attempt;
+    pass->status.job = arena_strdup(pass->arena, name);
 }
 
 /* --- the Job ------------------------------------------------------------- */
@@ -83,24 +70,22 @@ static json_t *job_document(const struct batch_pass *pass)
     });
 }
 
-static json_t *build_job(const struct batch_pass *pass, const struct image_lookup *image)
+/* From status, and from a spec that is still the one the run was decided for. */
+static json_t *build_job(const struct batch_pass *pass)
 {
     const struct batch_spec *spec = &pass->spec;
     const struct metadata *metadata = &pass->view->object.metadata;
-    char hash[IDENTITY_KEY];
-    template_hash(pass, hash);
     auto_json json_t *document = job_document(pass);
     return job_build(&(struct job_order){
         .owner_kind = BATCH_KIND,
         .owner = metadata,
         .name = pass->status.job,
         .run_key = pass->run_key,
-        .template_hash = hash,
         .attempt = pass->status.attempt,
         .component = "scorer",
         .model = spec->model_ref->name,
         .batch = metadata->name,
-        .image = job_image(image->reference, image->digest, pass->arena),
+        .image = pass->status.image,
         .document = document,
         .pod_template = spec->pod_template ? spec->pod_template : pass->model_spec.pod_template,
         .pull_secrets = &pass->model_spec.image_pull_secrets,
@@ -136,7 +121,7 @@ static void say_running(struct batch_pass *pass)
 }
 
 /* Creates the Job that status names, once every other is gone. */
-static void create_job(struct batch_pass *pass, const struct image_lookup *image)
+static void create_job(struct batch_pass *pass)
 {
     const char *refusal, *job = pass->status.job;
     bool may_create = run_may_create(&pass->view->object, pass->plan, job, &refusal);
@@ -144,21 +129,21 @@ static void create_job(struct batch_pass *pass, const struct image_lookup *image
     if (refusal)
         batch_say(pass, REASON_Pending, false, true, REASON_JobRejected, refusal);
     if (may_create)
-        plan_create_job(pass->plan, job, pass->run_key, build_job(pass, image));
+        plan_create_job(pass->plan, job, pass->run_key, build_job(pass));
 }
 
 /* A Job of a run that was decided is not there: it is made again, from status. */
 static void create_again(struct batch_pass *pass)
 {
-    struct image_lookup image;
     batch_find_model(pass);
-    if (!pass->model_known) {
+    if (pass->model_known || pass->spec.pod_template)
+        create_job(pass);
+    else
         batch_say(pass, REASON_WaitingForModel, true, false, REASON_ModelNotFound,
-                  "the Job is gone, and its model, whose pod settings it needs, too");
-        return;
-    }
-    if (find_image(pass, &image))
-        create_job(pass, &image);
+                  arena_format(pass->arena,
+                               "Job %s is gone and needs the pod settings of ChurnModel %s, which "
+                               "is missing or invalid: make it again, or delete this batch",
+                               pass->status.job, pass->spec.model_ref->name));
 }
 
 /* --- a run that was decided ---------------------------------------------- */
@@ -236,8 +221,7 @@ static void result_lost(struct batch_pass *pass, const char *why)
         return;
     }
     pass->status.lost_results++;
-    pass->status.attempt++;
-    pass->status.job = job_name(pass, pass->run_key, pass->status.attempt);
+    set_attempt(pass, pass->status.attempt + 1);
     plan_event(pass->plan, true, REASON_Recovered, "Score", "the result was lost (%s); Job %s", why,
                pass->status.job);
     create_again(pass);
@@ -247,14 +231,14 @@ static void say_immutable(struct batch_pass *pass)
 {
     pass->stalled = true;
     pass->reason = REASON_SpecImmutable;
-    pass->message = "spec: only suspend may change after the start; revert the edit, or make "
-                    "another ChurnBatch";
+    pass->message =
+        arena_format(pass->arena, "%s; revert the edit, or make another ChurnBatch", pass->edit);
 }
 
-/* `forbidden`: the spec was edited in a way that this run must not notice, so that
- * nothing can be built from it. */
-static void follow_job(struct batch_pass *pass, bool forbidden)
+/* After an edit that the run must not notice, nothing can be built from the spec. */
+static void follow_job(struct batch_pass *pass)
 {
+    bool forbidden = pass->edit != NULL;
     struct run run;
     run_observe(&pass->view->object, pass->plan, pass->status.job, JOB_SCORE,
                 pass->spec_error ? NULL : pass->spec.pod_template, &run);
@@ -290,10 +274,8 @@ static void follow_job(struct batch_pass *pass, bool forbidden)
 
 static void suspend_run(struct batch_pass *pass, const struct job_view *job)
 {
-    if (job) {
-        pass->status.attempt++;
-        pass->status.job = job_name(pass, job->run_key, pass->status.attempt);
-    }
+    if (job)
+        set_attempt(pass, pass->status.attempt + 1);
     batch_say(pass, REASON_Suspended, false, false, REASON_Suspended, "spec.suspend is true");
 }
 
@@ -301,11 +283,10 @@ static void follow_run(struct batch_pass *pass)
 {
     const struct job_view *job = run_find_job(&pass->view->object, pass->status.job);
     bool unfinished = job && job->state == JOB_UNFINISHED;
-    bool forbidden = !is_same_run(pass) || (unfinished && is_edited(pass, job));
-    if (!pass->spec_error && pass->spec.suspend && !forbidden && (!job || unfinished))
+    if (!pass->edit && pass->spec.suspend && (!job || unfinished))
         suspend_run(pass, job);
     else
-        follow_job(pass, forbidden);
+        follow_job(pass);
 }
 
 /* --- a run that is to start ---------------------------------------------- */
@@ -348,7 +329,8 @@ static bool find_input(struct batch_pass *pass, struct file_lookup *ret_file)
     return false;
 }
 
-static void record_run(struct batch_pass *pass, const struct file_lookup *file)
+static void record_run(struct batch_pass *pass, const struct file_lookup *file,
+                       const struct image_lookup *image)
 {
     const struct object_view *view = &pass->view->object;
     const struct model_version_status *version = pass->model_status.model;
@@ -363,15 +345,16 @@ static void record_run(struct batch_pass *pass, const struct file_lookup *file)
     status->input = input;
     status->output = output;
     status->model = model;
-    status->attempt = run_next_attempt(view, pass->run_key);
-    status->job = job_name(pass, pass->run_key, status->attempt);
+    status->image = job_image(image->reference, image->digest, pass->arena);
+    status->field_hashes = pass->field_hashes;
+    set_attempt(pass, run_next_attempt(view, pass->run_key));
     status->start_time_ms = view->now_ms;
 }
 
 static void start_run(struct batch_pass *pass, const struct file_lookup *file,
                       const struct image_lookup *image)
 {
-    record_run(pass, file);
+    record_run(pass, file, image);
     if (pass->model_reason == REASON_UsingPrevious)
         plan_event(pass->plan, true, REASON_UsingPrevious, "Score", "%s", pass->model_message);
     plan_event(pass->plan, false, REASON_Running, "Score", "Job %s with model version %s%s",
@@ -379,7 +362,7 @@ static void start_run(struct batch_pass *pass, const struct file_lookup *file,
                pass->asked ? "; training skipped, the image is unchanged" : "");
     if (pass->asked)
         plan_wake(pass->plan, pass->spec.model_ref->name, true);
-    create_job(pass, image);
+    create_job(pass);
 }
 
 static void try_to_start(struct batch_pass *pass)
@@ -406,17 +389,6 @@ static void try_to_start(struct batch_pass *pass)
 
 /* --- a run that is over -------------------------------------------------- */
 
-/* A Failed batch is tried again after its spec changed. Where its Job is gone,
- * any new generation counts. */
-static bool is_retried(const struct batch_pass *pass)
-{
-    const struct job_view *job = run_find_job(&pass->view->object, pass->status.job);
-    if (pass->spec_error ||
-        pass->status.observed_generation == pass->view->object.metadata.generation)
-        return false;
-    return !is_same_run(pass) || !job || is_edited(pass, job);
-}
-
 static void forget_run(struct batch_pass *pass)
 {
     struct batch_status *status = &pass->status;
@@ -434,9 +406,9 @@ static void follow_finished(struct batch_pass *pass)
     const struct condition *failed = condition_find(&pass->status.conditions, "Failed");
     if (condition_is_true(&pass->status.conditions, "Complete")) {
         batch_say(pass, REASON_Complete, false, false, NULL, NULL);
-        if (!is_same_run(pass))
+        if (pass->edit)
             say_immutable(pass);
-    } else if (is_retried(pass)) {
+    } else if (pass->edit && !pass->spec_error) { /* tried again, with another spec */
         forget_run(pass);
         try_to_start(pass);
     } else {

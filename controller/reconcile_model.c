@@ -1,6 +1,7 @@
 #include "decision.h"
 #include "job_builder.h"
 #include "model_pass.h"
+#include "project.h"
 
 #define SKIP_INTERVAL_MS 1000 /* Skipped is written at most once a second */
 
@@ -16,7 +17,8 @@ static int begin(struct model_pass *pass, const struct model_view *view, struct 
     }
     pass->status = pass->before;
     pass->status.conditions = conditions_copy(pass->arena, &pass->before.conditions);
-    if (model_spec_decode(view->raw_spec, pass->arena, &pass->spec, &why) < 0) {
+    if (metadata_check(&view->object.metadata, &why) < 0 ||
+        model_spec_decode(view->raw_spec, pass->arena, &pass->spec, &why) < 0) {
         pass->spec_error = arena_strdup(pass->arena, why.message);
         model_say(pass, false, true, REASON_SpecInvalid, pass->spec_error);
     } else {
@@ -47,7 +49,7 @@ static void look_up_image(struct model_pass *pass)
         const struct image_fact *fact = &view->facts.images[i];
         if (strcmp(fact->reference, reference) == 0)
             plan_requeue(pass->plan,
-                         fact->checked_ms + fact->took_ms + interval_ms - view->now_ms + 1);
+                         fact->checked_ms + fact->took_ms + interval_ms - view->steady_ms + 1);
     }
 }
 
@@ -102,7 +104,7 @@ static void template_hash(const struct model_pass *pass, char ret_key[IDENTITY_K
 {
     const struct model_spec *spec = &pass->spec;
     job_template_hash(spec->pod_template, &spec->image_pull_secrets, spec->active_deadline_seconds,
-                      spec->backoff_limit, "", ret_key);
+                      spec->backoff_limit, ret_key);
 }
 
 /* The document tells the trainer what status says, not what was found since. */
@@ -429,7 +431,7 @@ static void count_skipped(struct model_pass *pass)
     int64_t now_ms = pass->view->object.now_ms;
     if (pass->view->asked <= 0)
         return;
-    if (last && strcmp(last->action, ACTION_SKIPPED) == 0 &&
+    if (last && strcmp(last->action, ACTION_SKIPPED) == 0 && now_ms >= last->time_ms &&
         now_ms - last->time_ms < SKIP_INTERVAL_MS) {
         plan_requeue(pass->plan, last->time_ms + SKIP_INTERVAL_MS - now_ms);
         return;

@@ -1,4 +1,5 @@
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "contract/exit_code.h"
 #include "contract/reasons.h"
 #include "run.h"
@@ -60,7 +61,7 @@ bool run_may_create(const struct object_view *view, struct plan *plan, const cha
     for (size_t i = 0; i < view->job_count; i++)
         if (view->jobs[i].state == JOB_UNFINISHED && strcmp(view->jobs[i].name, name) != 0)
             return false;
-    int64_t wait_ms = refusal ? refusal->refused_ms + REFUSAL_RETRY_MS - view->now_ms : 0;
+    int64_t wait_ms = refusal ? refusal->refused_ms + REFUSAL_RETRY_MS - view->steady_ms : 0;
     if (wait_ms > 0)
         plan_requeue(plan, wait_ms);
     return wait_ms <= 0;
@@ -80,11 +81,25 @@ static const char *last_line(const char *text, struct arena *arena)
     return arena_strndup(arena, text + begin, end - begin);
 }
 
-static void run_failed(struct run *run, const char *reason, const char *message)
+/* What a program or a pod says goes into a status with bounds, and onto terminals: one
+ * line, cut at a UTF-8 boundary. */
+static const char *one_line(const char *text, struct arena *arena)
+{
+    char *line = arena_strdup(arena, text);
+    if (strlen(line) > LIMIT_CONDITION_MESSAGE)
+        line[utf8_valid_prefix(line, LIMIT_CONDITION_MESSAGE)] = '\0';
+    for (char *at = line; *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            *at = ' ';
+    return line;
+}
+
+static void run_failed(struct run *run, struct arena *arena, const char *reason,
+                       const char *message)
 {
     run->state = RUN_FAILED;
     run->reason = reason;
-    run->message = message;
+    run->message = one_line(message, arena);
 }
 
 static const char *out_of_memory_advice(const struct pod_template *template, struct arena *arena)
@@ -108,17 +123,17 @@ static void judge_failed_pod(const struct pods_fact *pods, enum job_kind kind,
     int code = (int)pods->exit_code;
     struct result result;
     if (pods->out_of_memory || code == EXIT_CODE_KILLED) {
-        run_failed(run, REASON_OutOfMemory, out_of_memory_advice(template, arena));
+        run_failed(run, arena, REASON_OutOfMemory, out_of_memory_advice(template, arena));
         return;
     }
     if (pods->result && result_decode(span_of(pods->result), kind, arena, &result, NULL) == 0 &&
         result.outcome == OUTCOME_FAILED) {
-        run_failed(run, result.reason, result.message);
+        run_failed(run, arena, result.reason, result.message);
         return;
     }
     const char *line = pods->result ? last_line(pods->result, arena) : "";
     run_failed(
-        run, exit_code_reason(code),
+        run, arena, exit_code_reason(code),
         arena_format(arena, "exit code %d: %s", code, line[0] ? line : exit_code_meaning(code)));
 }
 
@@ -128,7 +143,7 @@ static void judge_failed_job(const struct job_view *job, struct arena *arena, st
     const char *reason = job->reason ? job->reason : REASON_JobFailed;
     if (strcmp(reason, REASON_BackoffLimitExceeded) != 0)
         reason = REASON_JobFailed;
-    run_failed(run, reason,
+    run_failed(run, arena, reason,
                arena_format(arena, "Job %s failed: %s", job->name,
                             job->message ? job->message : "no message"));
 }
@@ -146,7 +161,7 @@ static void judge_complete(const struct pods_fact *pods, enum job_kind kind, str
             return;
         }
     }
-    run->message = arena_strdup(arena, why.message);
+    run->message = one_line(why.message, arena);
 }
 
 /* The answer about this Job's pods; NULL, with the question in the plan, before
@@ -169,7 +184,7 @@ static void judge_ended(const struct object_view *view, struct plan *plan,
     if (job->state == JOB_FAILED && job->reason &&
         strcmp(job->reason, REASON_DeadlineExceeded) == 0) {
         run_failed(
-            run, REASON_DeadlineExceeded,
+            run, arena, REASON_DeadlineExceeded,
             arena_format(arena, "Job %s ran longer than spec.activeDeadlineSeconds", job->name));
         return;
     }
@@ -190,12 +205,13 @@ static void judge_unfinished(const struct object_view *view, struct plan *plan,
                              const struct job_view *job, struct run *run)
 {
     run->state = RUN_WORKING;
-    if (job->deleting) {
-        run->state = RUN_WAITING;
-        return;
+    if (job->suspended && !job->deleting) {
+        run->state = RUN_TROUBLED;
+        run->reason = REASON_Pending;
+        run->message = "its suspend field is set: it waits for a queue to admit it";
     }
-    if (job->suspended || job->ready > 0 || job->started_ms == 0)
-        return;
+    if (job->deleting || job->suspended || job->ready > 0 || job->started_ms == 0)
+        return; /* an event will come */
     int64_t age_ms = view->now_ms - job->started_ms;
     if (age_ms < POD_PATIENCE_MS) {
         plan_requeue(plan, POD_PATIENCE_MS - age_ms);
@@ -210,7 +226,7 @@ static void judge_unfinished(const struct object_view *view, struct plan *plan,
     if (pods->trouble) {
         run->state = RUN_TROUBLED;
         run->reason = REASON_PodNotReady;
-        run->message = pods->trouble;
+        run->message = one_line(pods->trouble, &plan->arena);
     }
 }
 
@@ -230,9 +246,9 @@ static const struct job_view *ask_for_job(const struct object_view *view, struct
     }
     if (fact->pending)
         return NULL;
-    if (fact->exists)
+    if (fact->exists && fact->job.owner_uid && strcmp(fact->job.owner_uid, view->metadata.uid) == 0)
         return &fact->job;
-    run->state = RUN_MISSING;
+    run->state = RUN_MISSING; /* a stranger of that name is found, and told, by the POST */
     return NULL;
 }
 

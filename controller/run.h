@@ -10,10 +10,10 @@
 #include "view.h"
 
 enum run_state {
-    RUN_WAITING,   /* not known yet: a look-up or an event will tell            */
+    RUN_WAITING,   /* not known yet: a look-up will tell                        */
     RUN_MISSING,   /* there is no such Job, as far as one may be created         */
     RUN_WORKING,   /* unfinished                                                */
-    RUN_TROUBLED,  /* unfinished, and its pod does not start: message           */
+    RUN_TROUBLED,  /* unfinished, and its pod does not start: reason, message   */
     RUN_SUCCEEDED, /* result                                                    */
     RUN_FAILED,    /* reason, message                                           */
     RUN_LOST,      /* complete, but its result cannot be read: message          */

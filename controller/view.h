@@ -3,7 +3,8 @@
  * Reconcilers are functions of a view and nothing else: no clock, no I/O. The
  * shell fills a view from its cache (objects as project.h reduced them), from
  * the facts it holds, and from its settings. All pointers are borrowed for the
- * time of one reconcile. Times are wall-clock milliseconds since 1970.
+ * time of one reconcile. Times in objects are wall-clock milliseconds since 1970;
+ * times of facts are those of a steady clock that never jumps, good for ages only.
  *
  * Facts are slow look-ups. A plan asks for one (plan.h); the shell looks it up,
  * shares it between the keys that asked for the same thing, wakes them, and from
@@ -28,8 +29,9 @@ enum job_state { JOB_UNFINISHED, JOB_COMPLETE, JOB_FAILED };
 
 struct job_view {
     const char *name, *uid;
+    const char *owner_uid;        /* of the controlling owner of one of our kinds, or NULL */
     const char *run_key;          /* label churnops.io/run                                */
-    const char *template_hash;    /* annotation churnops.io/template (job_builder.h)      */
+    const char *template_hash;    /* annotation churnops.io/template (job_builder.h), or NULL */
     int64_t attempt;              /* annotation churnops.io/attempt                       */
     enum job_state state;         /* by the conditions Complete and Failed alone          */
     const char *reason, *message; /* of the condition Failed; NULL otherwise           */
@@ -97,7 +99,8 @@ struct facts {
 struct job_refusal {
     const char *job;
     const char *message;
-    int64_t refused_ms, generation; /* of the owner, then */
+    int64_t refused_ms; /* steady clock */
+    int64_t generation; /* of the owner, then */
 };
 
 /* --- settings ------------------------------------------------------------ */
@@ -118,9 +121,10 @@ struct object_view {
     struct facts facts;
     const struct job_refusal *refusal; /* NULL: none                           */
     const struct settings *settings;
-    int64_t now_ms;
-    int64_t seen_ms; /* when this process first saw this uid: a look-up that began
-                      * later is not older than the object's creation          */
+    int64_t now_ms;    /* wall clock: for what is written, and beside times of objects */
+    int64_t steady_ms; /* now, beside times of facts and refusals                      */
+    int64_t seen_ms;   /* steady: when this process first saw this generation; a look-up
+                        * that began later is not older than the spec                  */
 };
 
 struct model_view {

@@ -70,8 +70,7 @@ static int parse_file_uri(const char *text, struct uri *ret_uri, struct err *err
 {
     static const char *const schemes[] = { "file", NULL };
     if (strncmp(text, "file://", strlen("file://")) != 0)
-        return err_set(err, ERR_INVALID,
-                       "must begin with file:// (only file:// is supported by this version)");
+        return err_set(err, ERR_INVALID, "only file:// is supported by this version");
     struct err why;
     if (uri_parse(text, schemes, ret_uri, &why) < 0)
         return err_set(err, ERR_INVALID, "is no usable URI: %s", why.message);

@@ -1,9 +1,7 @@
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
-#include "base/mem.h"
 #include "base/sha256.h"
 #include "contract/identity.h"
 
@@ -81,29 +79,6 @@ void identity_batch_run(const char *spec_hash, const char *retry_token, char ret
     add_text(&hash, spec_hash);
     add_text(&hash, retry_token);
     finish(&hash, ret_key, IDENTITY_KEY);
-}
-
-static int compare_names(const void *left, const void *right)
-{
-    return strcmp((*(const struct hashed_file *const *)left)->name,
-                  (*(const struct hashed_file *const *)right)->name);
-}
-
-void identity_version(const struct hashed_file *files, size_t count,
-                      char ret_version[IDENTITY_VERSION])
-{
-    auto_free const struct hashed_file **sorted = mem_zero(count, sizeof(*sorted));
-    for (size_t i = 0; i < count; i++)
-        sorted[i] = &files[i];
-    qsort(sorted, count, sizeof(*sorted), compare_names);
-    struct sha256 hash;
-    sha256_init(&hash);
-    add_text(&hash, "model-version");
-    for (size_t i = 0; i < count; i++) {
-        add_text(&hash, sorted[i]->name);
-        add_text(&hash, sorted[i]->sha256);
-    }
-    finish(&hash, ret_version, IDENTITY_VERSION);
 }
 
 void identity_job_name(const char *owner_name, char letter, const char *owner_uid,

@@ -1,18 +1,18 @@
-/* identity.h - names derived from content: run keys, spec hashes, versions, Jobs.
+/* identity.h - names derived from content: run keys, spec hashes, Jobs.
  *
  * All are SHA-256 over length-prefixed parts (base/sha256.h), the first part
  * naming what is hashed, so that two kinds of identity never coincide. Specs are
  * hashed as canonical JSON without members equal to their defaults: a field that
  * a later version adds leaves the identities of those who do not use it alone.
- * These are contracts: another value means that everything runs again. */
+ * These are contracts: another value means that everything runs again. (The
+ * version of a model is one too; ml/model.h computes it.) */
 #pragma once
 
 #include "base/span.h"
 #include "contract/spec.h"
 
-#define IDENTITY_KEY     33 /* 32 hex digits and NUL: runKey, specHash */
-#define IDENTITY_VERSION 17 /* 16 hex digits and NUL: model version    */
-#define IDENTITY_NAME    64 /* a Kubernetes label and NUL              */
+#define IDENTITY_KEY  33 /* 32 hex digits and NUL: runKey, specHash */
+#define IDENTITY_NAME 64 /* a Kubernetes label and NUL              */
 
 /* specHash of a training: data, algorithm, parameters, validation, threshold,
  * seed, as the user wrote them (a folder stays a folder). */
@@ -30,14 +30,6 @@ void identity_batch_spec(const char *model_name, const char *input_uri,
 
 /* runKey of a batch: specHash and retryToken. */
 void identity_batch_run(const char *spec_hash, const char *retry_token, char ret_key[IDENTITY_KEY]);
-
-/* The version of a model: its hashed files as (name, sha256 in hex), in any
- * order; model.json is hashed without its version member. */
-struct hashed_file {
-    const char *name, *sha256;
-};
-void identity_version(const struct hashed_file *files, size_t count,
-                      char ret_version[IDENTITY_VERSION]);
 
 /* The first 40 characters of the owner's name (trailing '-' cut), '-', letter
  * ('t' training, 's' scoring), and 10 hex digits of H(uid, runKey, attempt). */

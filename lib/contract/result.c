@@ -33,14 +33,16 @@ const struct fields model_result_fields =
 static const struct field metric_items[] = {
     FIELD(struct metric, name, "name", FIELD_STRING, .flags = FIELD_REQUIRED,
           .check = check_metric),
-    FIELD(struct metric, value, "value", FIELD_NUMBER, .flags = FIELD_REQUIRED),
+    FIELD(struct metric, value, "value", FIELD_NUMBER, .maximum = NUMBER_MAXIMUM,
+          .flags = FIELD_REQUIRED),
 };
 const struct fields metric_fields = FIELDS(struct metric, metric_items, .open = true);
 
 static const struct field step_items[] = {
     FIELD(struct step, name, "name", FIELD_STRING, .flags = FIELD_REQUIRED, .check = check_word),
     FIELD(struct step, state, "state", FIELD_STRING, .flags = FIELD_REQUIRED, .check = check_word),
-    FIELD(struct step, seconds, "seconds", FIELD_NUMBER, .number_range = "[0,)"),
+    FIELD(struct step, seconds, "seconds", FIELD_NUMBER, .maximum = NUMBER_MAXIMUM,
+          .number_range = "[0,)"),
 };
 const struct fields step_fields = FIELDS(struct step, step_items, .open = true);
 
@@ -83,7 +85,7 @@ const struct fields rows_result_fields =
     FIELDS(struct rows_result, rows_result_items, .open = true);
 
 #define SHARE_FIELD(type, member, name)                                                            \
-    FIELD(type, member, name, FIELD_NUMBER, .number_range = "[0,1]")
+    FIELD(type, member, name, FIELD_NUMBER, .maximum = NUMBER_MAXIMUM, .number_range = "[0,1]")
 
 static const struct field scores_result_items[] = {
     SHARE_FIELD(struct scores_result, mean, "mean"),

@@ -33,8 +33,8 @@ static const struct field data_spec_items[] = {
 const struct fields data_spec_fields = FIELDS(struct data_spec, data_spec_items);
 
 static const struct field validation_spec_items[] = {
-    FIELD(struct validation_spec, holdout, "holdout", FIELD_NUMBER, .fallback = "0.2",
-          .number_range = "[0.05,0.5]"),
+    FIELD(struct validation_spec, holdout, "holdout", FIELD_NUMBER, .maximum = NUMBER_MAXIMUM,
+          .fallback = "0.2", .number_range = "[0.05,0.5]"),
     FIELD(struct validation_spec, folds, "folds", FIELD_INT, .fallback = "5", .minimum = 2,
           .maximum = 10),
 };

@@ -60,7 +60,8 @@ extern const struct fields threshold_spec_fields;
 /* The members alone, for hashing (identity.h). */
 extern const struct fields training_spec_fields;
 
-#define SEED_MAXIMUM 2147483647 /* what every library takes */
+#define NUMBER_MAXIMUM 32         /* characters of a decimal number, as in the schemas */
+#define SEED_MAXIMUM   2147483647 /* what every library takes */
 
 /* The members of a training_spec that is embedded in struct `type` as `member`. */
 #define TRAINING_FIELDS(type, member)                                                              \
@@ -124,8 +125,8 @@ extern const struct fields output_spec_fields;
           .check = check_threshold),                                                               \
         FIELD(type, member.reasons, "reasons", FIELD_INT, .fallback = "3", .minimum = 0,           \
               .maximum = REASONS_MAXIMUM),                                                         \
-        FIELD(type, member.max_rejected, "maxRejected", FIELD_NUMBER, .fallback = "0.01",          \
-              .number_range = "[0,1]")
+        FIELD(type, member.max_rejected, "maxRejected", FIELD_NUMBER, .maximum = NUMBER_MAXIMUM,   \
+              .fallback = "0.01", .number_range = "[0,1]")
 
 /* The threshold that was asked for; false for Auto. */
 bool scoring_threshold(const struct scoring_options *options, double *ret_threshold);

@@ -26,8 +26,7 @@ static void training_key(const char *members, char ret_key[IDENTITY_KEY])
 static void test_fixed_vectors(void **state)
 {
     (void)state;
-    char spec[IDENTITY_KEY], run[IDENTITY_KEY], name[IDENTITY_NAME], version[IDENTITY_VERSION];
-    static const struct hashed_file files[] = { { "model.json", "aa" }, { "booster.ubj", "bb" } };
+    char spec[IDENTITY_KEY], run[IDENTITY_KEY], name[IDENTITY_NAME];
     training_key(DATA, spec);
     assert_string_equal(spec, "8b7d06782c83c51d4e0ccc4b4672e6eb");
     identity_training_run(spec, "", "sha256:aa", run);
@@ -36,8 +35,6 @@ static void test_fixed_vectors(void **state)
     assert_string_equal(run, "c73c175b4bd6e11c01aa40feb8ee6656");
     identity_job_name("retail-bank", 't', "uid", spec, 1, name);
     assert_string_equal(name, "retail-bank-tf228c93f1a");
-    identity_version(files, 2, version);
-    assert_string_equal(version, "182e939431f2c545");
 }
 
 static void test_training_spec(void **state)
@@ -120,20 +117,6 @@ static void test_job_names(void **state)
     assert_string_not_equal(name, other);
 }
 
-static void test_version_ignores_order(void **state)
-{
-    (void)state;
-    static const struct hashed_file files[] = { { "a", "1" }, { "b", "2" } };
-    static const struct hashed_file turned[] = { { "b", "2" }, { "a", "1" } };
-    static const struct hashed_file swapped[] = { { "a", "2" }, { "b", "1" } };
-    char left[IDENTITY_VERSION], right[IDENTITY_VERSION];
-    identity_version(files, 2, left);
-    identity_version(turned, 2, right);
-    assert_string_equal(left, right);
-    identity_version(swapped, 2, right);
-    assert_string_not_equal(left, right);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,7 +125,6 @@ int main(void)
         cmocka_unit_test(test_parts_do_not_run_together),
         cmocka_unit_test(test_batch_spec),
         cmocka_unit_test(test_job_names),
-        cmocka_unit_test(test_version_ignores_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -336,9 +336,16 @@ const char *sim_condition(struct sim *sim, const char *path, const char *type)
 
 /* --- life ------------------------------------------------------------------------------ */
 
-static int64_t sim_clock(void *context)
+static int64_t sim_steady(void *context)
 {
-    return *(const int64_t *)context;
+    return ((const struct sim *)context)->now_ms;
+}
+
+static int64_t sim_wall(void *context)
+{
+    const struct sim *sim = context;
+
+    return sim->now_ms + sim->wall_offset_ms;
 }
 
 static void install_crd(struct sim *sim, const char *file)
@@ -365,7 +372,7 @@ struct sim *sim_new(void)
     struct sim *sim = mem_zero(1, sizeof(*sim));
 
     sim->now_ms = 1700000000000;
-    sim->clock = (struct clock){ sim_clock, sim_clock, &sim->now_ms };
+    sim->clock = (struct clock){ sim_steady, sim_wall, sim };
     sim->settings = (struct settings){ .trainer_image = SIM_TRAINER, .scorer_image = SIM_SCORER };
     timers_init(&sim->timers, &sim->clock);
     cluster_init(&sim->cluster,

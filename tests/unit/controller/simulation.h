@@ -42,7 +42,8 @@ struct sim_pod {
 };
 
 struct sim {
-    int64_t now_ms;
+    int64_t now_ms;         /* steady */
+    int64_t wall_offset_ms; /* of the wall clock: it may jump */
     struct clock clock;
     struct timers timers; /* of the cluster */
     struct cluster cluster;

@@ -170,8 +170,8 @@ static void test_one_look_up_answers_all(void **state)
 
     (void)state;
     fixture_init(&fixture);
-    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.time.wall_ms, NULL));
-    assert_false(need(&fixture, 1, FACT_IMAGE, IMAGE, fixture.time.wall_ms, NULL));
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.time.monotonic_ms, NULL));
+    assert_false(need(&fixture, 1, FACT_IMAGE, IMAGE, fixture.time.monotonic_ms, NULL));
     run_for(&fixture, 100);
     assert_int_equal(fixture.asked, 1);
     assert_int_equal(fixture.woken[0], 1);
@@ -181,10 +181,10 @@ static void test_one_look_up_answers_all(void **state)
     assert_string_equal(facts.images[0].reference, IMAGE);
     assert_string_equal(facts.images[0].digest, DIGEST_A);
     assert_int_equal(facts.images[0].error, IMAGE_OK);
-    assert_int_equal(facts.images[0].checked_ms, 1700000000000);
+    assert_int_equal(facts.images[0].checked_ms, 1000);
     /* a third who comes later and is content with that */
-    assert_true(need(&fixture, 2, FACT_IMAGE, IMAGE, 1700000000000, NULL));
-    assert_false(need(&fixture, 2, FACT_IMAGE, IMAGE, 1700000000000, NULL)); /* has it */
+    assert_true(need(&fixture, 2, FACT_IMAGE, IMAGE, 1000, NULL));
+    assert_false(need(&fixture, 2, FACT_IMAGE, IMAGE, 1000, NULL)); /* has it */
     assert_int_equal(view(&fixture, 2, &arena).image_count, 1);
     assert_int_equal(fixture.asked, 1);
     fixture_release(&fixture);
@@ -201,7 +201,7 @@ static void test_a_newer_answer_is_a_new_look_up(void **state)
     fixture.hold = true;
     assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, 0, NULL));
     run_for(&fixture, 50);
-    assert_false(need(&fixture, 1, FACT_IMAGE, IMAGE, fixture.time.wall_ms, NULL));
+    assert_false(need(&fixture, 1, FACT_IMAGE, IMAGE, fixture.time.monotonic_ms, NULL));
     fixture.hold = false;
     answer_registry(&fixture, TAKE(fixture.held));
     fixture.digest = DIGEST_B;
@@ -223,11 +223,11 @@ static void test_only_changes_wake_those_who_do_not_wait(void **state)
     run_for(&fixture, 10);
     assert_true(need(&fixture, 1, FACT_IMAGE, IMAGE, 0, NULL));
     run_for(&fixture, 1000);
-    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.time.wall_ms, NULL));
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.time.monotonic_ms, NULL));
     run_for(&fixture, 10);
     assert_int_equal(fixture.woken[1], 0);
     fixture.digest = DIGEST_B;
-    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.time.wall_ms, NULL));
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.time.monotonic_ms, NULL));
     run_for(&fixture, 10);
     assert_int_equal(fixture.woken[1], 1);
     fixture_release(&fixture);
@@ -245,9 +245,9 @@ static void test_failures_wait_longer_and_keep_the_digest(void **state)
     assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, 0, NULL));
     run_for(&fixture, 100);
     fixture.status = 503;
-    failing_ms = fixture.time.wall_ms;
+    failing_ms = fixture.time.monotonic_ms;
     for (int i = 0; i < 600; i++) {
-        (void)need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.time.wall_ms, NULL);
+        (void)need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.time.monotonic_ms, NULL);
         run_for(&fixture, 1000);
     }
     image = view(&fixture, 0, &arena).images[0];
@@ -310,7 +310,7 @@ static void test_pull_secrets(void **state)
     assert_non_null(strstr(view(&fixture, 0, &arena).images[0].message,
                            "pull secret bank/regcred does not exist"));
     fixture.secret = secret;
-    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.time.wall_ms, "regcred"));
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.time.monotonic_ms, "regcred"));
     run_for(&fixture, 61 * 1000);
     assert_string_equal(view(&fixture, 0, &arena).images[0].digest, DIGEST_A);
     assert_int_equal(fixture.secrets_read, 2); /* read anew for each look-up */
@@ -386,7 +386,7 @@ static void test_folders(void **state)
 
     write_file(folder, "w1.csv");
     virtual_clock_advance(&fixture.time, 1000);
-    assert_false(need(&fixture, 0, FACT_FOLDER, uri, fixture.time.wall_ms, NULL));
+    assert_false(need(&fixture, 0, FACT_FOLDER, uri, fixture.time.monotonic_ms, NULL));
     wait_for_listing(&fixture, 2);
     expected = mem_format("file://%s/w1.csv", folder);
     fact = view(&fixture, 0, &arena).folders[0];
@@ -397,7 +397,7 @@ static void test_folders(void **state)
     assert_int_equal(unlink(file), 0);
     assert_int_equal(rmdir(folder), 0);
     virtual_clock_advance(&fixture.time, 1000);
-    assert_false(need(&fixture, 0, FACT_FOLDER, uri, fixture.time.wall_ms, NULL));
+    assert_false(need(&fixture, 0, FACT_FOLDER, uri, fixture.time.monotonic_ms, NULL));
     wait_for_listing(&fixture, 3);
     fact = view(&fixture, 0, &arena).folders[0];
     assert_non_null(fact.message);

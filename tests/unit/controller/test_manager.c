@@ -309,6 +309,86 @@ static void test_a_refused_job_is_told(void **state)
     sim_free(sim);
 }
 
+/* A Job of that name is there before ours and belongs to nobody: it is neither followed nor
+ * touched. */
+static void test_a_strangers_job_is_told(void **state)
+{
+    struct sim *sim = start();
+    char *path auto_free = NULL, *body auto_free = NULL;
+
+    (void)state;
+    sim_create_model(sim);
+    sim_run(sim, SECOND);
+    path = mem_format(SIM_JOBS "/%s",
+                      jx_string(sim_get(sim, SIM_MODEL), "status", "training", "job", NULL));
+    body = mem_format("{'apiVersion':'batch/v1','kind':'Job','metadata':{'name':'%s'},'spec':"
+                      "{'template':{'spec':{'restartPolicy':'Never','containers':[{'name':'x',"
+                      "'image':'" SIM_TRAINER "'}]}}}}",
+                      strrchr(path, '/') + 1);
+    sim->controllers[0].cut = true;
+    assert_int_equal(sim_ask(sim, "DELETE", path, NULL), 200);
+    sim_run(sim, SECOND);
+    assert_int_equal(sim_ask(sim, "POST", SIM_JOBS, body), 201);
+    sim->controllers[0].cut = false;
+    sim_run(sim, 15 * SECOND);
+    assert_string_equal(sim_condition(sim, SIM_MODEL, "Stalled"), "True JobRejected");
+    assert_null(jx_get(sim_get(sim, path), "metadata", "ownerReferences", NULL));
+    sim_free(sim);
+}
+
+static size_t count_our_events(struct sim *sim)
+{
+    const json_t *events =
+        jx_get(sim_get(sim, "/apis/events.k8s.io/v1/namespaces/default/events"), "items", NULL);
+    size_t count = 0;
+
+    for (size_t i = 0; i < json_array_size(events); i++) {
+        const char *by = jx_string(json_array_get(events, i), "reportingController", NULL);
+
+        count += by && strcmp(by, "churnops.io/churn-controller") == 0;
+    }
+    return count;
+}
+
+/* A decision that is in status is told and counted, though its Job comes later. */
+static void test_a_late_job_loses_no_event(void **state)
+{
+    struct sim *sim = start();
+
+    (void)state;
+    sim_create_model(sim);
+    finish_everything(sim);
+    add_fault(sim, "{'verb':'create','resource':'jobs','action':'status','code':503,'count':2}");
+    sim_create_batch(sim, "week-1");
+    finish_everything(sim);
+    assert_string_equal(sim_condition(sim, SIM_BATCHES "/week-1", "Complete"), "True Scored");
+    assert_int_equal(jx_int(jx_get(sim_get(sim, SIM_MODEL), "status", NULL), "trainingsSkipped", 0),
+                     1);
+    /* First and Trained and Skipped of the model, Running and Scored of the batch */
+    assert_int_equal(count_our_events(sim), 5);
+    sim_free(sim);
+}
+
+static void test_a_clock_that_jumps_back(void **state)
+{
+    struct sim *sim = start();
+
+    (void)state;
+    sim_create_model(sim);
+    finish_everything(sim);
+    sim->wall_offset_ms = -24 * 3600 * SECOND;
+    sim_move_tag(sim, "trainer:stable", "2");
+    sim_run(sim, 6 * 60 * SECOND); /* a poll later */
+    finish_everything(sim);
+    assert_int_equal(trainings(sim), 2);
+    sim_create_batch(sim, "week-1");
+    finish_everything(sim);
+    assert_string_equal(sim_condition(sim, SIM_BATCHES "/week-1", "Complete"), "True Scored");
+    assert_int_equal(jx_int(jx_get(sim_get(sim, SIM_MODEL), "status", NULL), "trainingsSkipped", 0),
+                     1);
+    sim_free(sim);
+}
+
 /* --- leadership ---------------------------------------------------------------------------- */
 
 static void test_a_standby_writes_nothing_and_takes_over(void **state)
@@ -436,6 +516,9 @@ int main(void)
         cmocka_unit_test(test_trouble_passes),
         cmocka_unit_test(test_own_writes_are_waited_for),
         cmocka_unit_test(test_a_refused_job_is_told),
+        cmocka_unit_test(test_a_strangers_job_is_told),
+        cmocka_unit_test(test_a_late_job_loses_no_event),
+        cmocka_unit_test(test_a_clock_that_jumps_back),
         cmocka_unit_test(test_a_standby_writes_nothing_and_takes_over),
         cmocka_unit_test(test_the_lease_is_checked_before_each_write),
         cmocka_unit_test(test_an_outage_ends_leadership),

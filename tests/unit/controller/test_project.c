@@ -62,7 +62,6 @@ static void test_jobs(void **state)
     job_view_decode(reduced, &arena, &view);
     assert_null(jx_get(reduced, "spec", "template", NULL));
     assert_string_equal(job_owner_uid(reduced), "o");
-    assert_string_equal(job_owner_name(reduced), "m");
     assert_string_equal(view.run_key, "r");
     assert_string_equal(view.template_hash, "t");
     assert_int_equal(view.attempt, 2);

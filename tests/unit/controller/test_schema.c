@@ -108,16 +108,69 @@ static void compare_enum(const char *path, const struct field *field, const json
 static void compare_range(const char *path, const struct field *field, const json_t *schema)
 {
     bool is_integer = field->kind == FIELD_INT || field->kind == FIELD_OPT_INT;
+    bool is_text = field->kind == FIELD_STRING || field->kind == FIELD_NUMBER;
     if (is_integer && (field->minimum != 0 || field->maximum != 0) &&
         (jx_int(schema, "minimum", -1) != field->minimum ||
          jx_int(schema, "maximum", -1) != field->maximum))
         OFFENCE(path, "range must be %" PRId64 " to %" PRId64, field->minimum, field->maximum);
-    if (field->kind == FIELD_STRING && field->maximum > 0 &&
-        jx_int(schema, "maxLength", -1) != field->maximum)
+    if (is_text && field->maximum > 0 && jx_int(schema, "maxLength", -1) != field->maximum)
         OFFENCE(path, "maxLength must be %" PRId64, field->maximum);
     if ((field->kind == FIELD_STRINGS || field->kind == FIELD_OBJECTS) && field->maximum > 0 &&
         jx_int(schema, "maxItems", -1) != field->maximum)
         OFFENCE(path, "maxItems must be %" PRId64, field->maximum);
+}
+
+/* The longest text that passes the table. */
+static int64_t longest_text(const struct field *field)
+{
+    static const struct {
+        field_check check;
+        int64_t length;
+    } checks[] = { { check_version, 16 }, { check_key, 32 },   { check_sha256, 64 },
+                   { check_digest, 71 },  { check_label, 63 }, { check_word, 63 },
+                   { check_metric, 63 } };
+    for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
+        if (field->check == checks[i].check)
+            return checks[i].length;
+    return field->maximum ? field->maximum : 1024; /* the default of fields.c */
+}
+
+/* What the controller writes must pass the schema: a status that is refused would stop its
+ * object for good. */
+static void compare_bound(const char *path, const struct field *field, const json_t *schema)
+{
+    if ((field->kind == FIELD_STRING || field->kind == FIELD_NUMBER) &&
+        !json_object_get(schema, "enum") && jx_int(schema, "maxLength", 0) < longest_text(field))
+        OFFENCE(path, "maxLength must be %" PRId64 " at least", longest_text(field));
+    if ((field->kind == FIELD_STRINGS || field->kind == FIELD_OBJECTS) &&
+        jx_int(schema, "maxItems", 0) < field->maximum)
+        OFFENCE(path, "maxItems must be %" PRId64 " at least", field->maximum);
+}
+
+static bool has_rule(const json_t *schema, const char *rule, const char *message)
+{
+    const json_t *rules = json_object_get(schema, "x-kubernetes-validations");
+    for (size_t i = 0; i < json_array_size(rules); i++) {
+        const json_t *item = json_array_get(rules, i);
+        if (strcmp(jx_string(item, "rule", NULL), rule) == 0 &&
+            strstr(jx_string(item, "message", NULL), message))
+            return true;
+    }
+    return false;
+}
+
+/* A cluster with CEL says the same about a URI as the controller does elsewhere. */
+static void compare_uri(const char *path, const struct field *field, const json_t *schema)
+{
+    bool is_folder = field->check == check_folder_uri;
+    struct err err;
+    if (field->check != check_uri && !is_folder)
+        return;
+    assert_int_equal(field->check("gs://bank/", &err), -1);
+    if (!has_rule(schema, "self.startsWith('file://')", err.message))
+        OFFENCE(path, "lacks the rule about file://");
+    if (is_folder && !has_rule(schema, "self.endsWith('/')", "must name a folder"))
+        OFFENCE(path, "lacks the rule about folders");
 }
 
 static bool is_required(const json_t *schema, const char *name)
@@ -154,10 +207,13 @@ static void compare_member(const char *parent, const struct field *field, const 
         OFFENCE(path, "type must be %s", type);
     if (is_required(object, field->name) != ((field->flags & FIELD_REQUIRED) != 0))
         OFFENCE(path, "required on one side only");
-    if (!status) { /* status members have no defaults in the schema, and wider bounds */
+    if (status) { /* status members have no defaults in the schema */
+        compare_bound(path, field, schema);
+    } else {
         compare_default(path, field, schema);
         compare_enum(path, field, schema);
         compare_range(path, field, schema);
+        compare_uri(path, field, schema);
     }
     if (field->kind == FIELD_OBJECT)
         compare_object(path, field->table, schema, status);

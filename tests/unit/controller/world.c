@@ -22,6 +22,7 @@ void world_init(struct world *world)
 {
     *world = (struct world){ .objects = json_object(),
                              .pods = json_object(),
+                             .seen = json_object(),
                              .now_ms = START_MS,
                              .trainer_digest = DIGEST_A,
                              .other_digest = DIGEST_S,
@@ -32,6 +33,7 @@ void world_release(struct world *world)
 {
     json_decref(world->objects);
     json_decref(world->pods);
+    json_decref(world->seen);
     arena_release(&world->arena);
 }
 
@@ -94,6 +96,7 @@ void world_edit(struct world *world, const char *kind, const char *name, const c
     json_object_set_new(object, "spec", jx_merge_apply(json_object_get(object, "spec"), change));
     json_object_set_new(metadata, "generation",
                         json_integer(jx_int(metadata, "generation", 0) + 1));
+    json_object_del(world->seen, jx_string(metadata, "uid", NULL));
     touch(world, object);
 }
 
@@ -139,8 +142,10 @@ static void view_object(struct world *world, const json_t *object, struct arena 
     if (world->refusal.job)
         view->refusal = &world->refusal;
     view->settings = &settings;
-    view->now_ms = world->now_ms;
-    view->seen_ms = view->metadata.created_ms;
+    view->now_ms = view->steady_ms = world->now_ms;
+    if (!json_object_get(world->seen, view->metadata.uid))
+        json_object_set_new(world->seen, view->metadata.uid, json_integer(world->now_ms));
+    view->seen_ms = jx_int(world->seen, view->metadata.uid, 0);
 }
 
 static void view_rivals(struct world *world, const json_t *self, struct arena *arena,
@@ -408,6 +413,7 @@ void world_restart(struct world *world)
 {
     world->image_count = world->folder_count = 0;
     memset(world->images, 0, sizeof(world->images));
+    json_object_clear(world->seen);
     world->refusal = (struct job_refusal){ 0 };
     world->asked = 0;
     world->killed = false;
@@ -419,6 +425,18 @@ void world_restart(struct world *world)
 static bool is_unfinished(const json_t *job)
 {
     return !jx_get(job, "status", "conditions", NULL);
+}
+
+const char *world_last_job(const struct world *world)
+{
+    const char *key, *last = NULL;
+    json_t *object;
+    json_object_foreach(world->objects, key, object) /* in the order of their making */
+    {
+        if (has_kind(key, "Job"))
+            last = jx_string(object, "metadata", "name", NULL);
+    }
+    return last;
 }
 
 const char *world_running(const struct world *world)

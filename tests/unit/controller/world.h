@@ -22,6 +22,7 @@ struct world {
     struct arena arena; /* texts of facts and answers */
     json_t *objects;    /* "ChurnModel/name", "ChurnBatch/name", "Job/name" to object */
     json_t *pods;       /* Job name to pod list items */
+    json_t *seen;       /* uid to when its generation was first seen */
     int64_t now_ms, version, sequence;
     /* the registry and a folder */
     const char *trainer_digest, *other_digest; /* other: of any further reference */
@@ -67,6 +68,8 @@ void world_settle(struct world *world);
 /* Loses everything that a process has in memory. */
 void world_restart(struct world *world);
 
+/* The Job that was created last, or NULL. */
+const char *world_last_job(const struct world *world);
 /* The one unfinished Job, or NULL. */
 const char *world_running(const struct world *world);
 int world_jobs(const struct world *world);
