@@ -182,7 +182,7 @@ static void plan_next(struct fact *fact, const struct err *failure)
 static void end_lookup(struct fact *fact, bool changed, const struct err *failure)
 {
     struct fact_store *store = fact->store;
-    int64_t took_ms = wall_ms(store) - fact->pending_ms;
+    int64_t took_ms = now_ms(store) - fact->pending_ms;
 
     fact->checked_ms = fact->pending_ms;
     fact->took_ms = took_ms > 0 ? took_ms : 0; /* the clock may have been set back */
