@@ -205,6 +205,14 @@ static void reconcile(struct world *world, const char *kind, json_t *object, str
 
 /* --- applying plans ------------------------------------------------------ */
 
+/* When it began; time passes until it ends. */
+static int64_t begin_look_up(struct world *world)
+{
+    int64_t began_ms = world->now_ms;
+    world->now_ms += world->look_up_ms;
+    return began_ms;
+}
+
 static void answer_image(struct world *world, const char *reference)
 {
     size_t i = 0;
@@ -216,7 +224,7 @@ static void answer_image(struct world *world, const char *reference)
         world->image_count++;
         fact->reference = arena_strdup(&world->arena, reference);
     }
-    fact->checked_ms = world->now_ms - world->look_up_ms;
+    fact->checked_ms = begin_look_up(world);
     fact->took_ms = world->look_up_ms;
     fact->error = world->registry;
     fact->message = world->registry == IMAGE_OK ? NULL : "connection refused";
@@ -240,7 +248,7 @@ static void answer_folder(struct world *world, const char *uri)
         .uri = arena_strdup(&world->arena, uri),
         .newest_uri = world->newest,
         .generation = world->generation,
-        .checked_ms = world->now_ms - world->look_up_ms,
+        .checked_ms = begin_look_up(world),
         .took_ms = world->look_up_ms,
         .message = world->listing_fails ? "permission denied" : NULL,
     };
