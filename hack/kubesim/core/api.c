@@ -549,7 +549,9 @@ int api_delete(struct api_call *call, const struct delete_options *options,
     if (call->dry_run)
         return 0;
     auto_json json_t *edited = json_deep_copy(object->snapshot->json);
-    const char *propagation = options->propagation ? options->propagation : "Background";
+    const char *propagation = options->propagation               ? options->propagation
+                              : call->resource->role == ROLE_JOB ? "Orphan"
+                                                                 : "Background";
     if (strcmp(propagation, "Foreground") == 0)
         object_set_finalizer(edited, "foregroundDeletion", true);
     if (strcmp(propagation, "Orphan") == 0)
@@ -571,7 +573,7 @@ void api_discard(struct cluster *cluster, struct object *object, int64_t grace_s
                              .resource = object->resource,
                              .namespace = jx_string(state->json, "metadata", "namespace", NULL),
                              .name = jx_string(state->json, "metadata", "name", NULL) };
-    struct delete_options options = { .grace_seconds = grace_seconds };
+    struct delete_options options = { .propagation = "Background", .grace_seconds = grace_seconds };
     struct err ignored;
     if (api_delete(&call, &options, &left, &ignored) != 0)
         abort(); /* without preconditions an object that is there can always be deleted */

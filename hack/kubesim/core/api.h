@@ -25,7 +25,7 @@ void api_call_release(struct api_call *call);
 
 struct delete_options {
     const char *uid, *resource_version; /* preconditions, or NULL */
-    const char *propagation;            /* NULL: Background */
+    const char *propagation;            /* NULL: Background, of Jobs Orphan as in batch/v1 */
     int64_t grace_seconds;              /* -1: the pod's own */
 };
 
@@ -54,7 +54,7 @@ json_t *api_view(const struct resource *resource, const struct snapshot *snapsho
 /* For controllers: makes `take_json` (an edited deep copy) the state of the object; removes it when
  * it is being deleted and nothing holds it any more. Nothing happens when nothing changed. */
 void api_commit(struct cluster *cluster, struct object *object, json_t *take_json);
-/* Deletes as a client without preconditions does. */
+/* Deletes in the background, as a client without preconditions does. */
 void api_discard(struct cluster *cluster, struct object *object, int64_t grace_seconds);
 
 bool object_is_deleting(const json_t *object);

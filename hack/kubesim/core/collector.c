@@ -94,16 +94,31 @@ static void collect_children(struct cluster *cluster, const char *uid)
         check_owners(cluster, objects[i]);
 }
 
+static bool blocks_deletion(const json_t *dependent, const char *owner_uid)
+{
+    const json_t *reference;
+    size_t i;
+    json_array_foreach(jx_get(dependent, "metadata", "ownerReferences", NULL), i, reference)
+    {
+        const char *uid = jx_string(reference, "uid", NULL);
+        if (uid && strcmp(uid, owner_uid) == 0)
+            return jx_bool(reference, "blockOwnerDeletion", false);
+    }
+    return false;
+}
+
 /* True when no dependent is left that blocks the owner's deletion. */
 static bool delete_dependents(struct cluster *cluster, const char *uid)
 {
-    auto_free struct object **objects = NULL;
-    size_t count = store_owned(&cluster->store, uid, &objects);
+    auto_free struct object **objects = NULL, **left = NULL;
+    size_t count = store_owned(&cluster->store, uid, &objects), blocking = 0;
     for (size_t i = 0; i < count; i++)
         if (!object_is_deleting(objects[i]->snapshot->json))
             api_discard(cluster, objects[i], -1);
-    free(objects);
-    return store_owned(&cluster->store, uid, &objects) == 0;
+    count = store_owned(&cluster->store, uid, &left);
+    for (size_t i = 0; i < count; i++)
+        blocking += blocks_deletion(left[i]->snapshot->json, uid);
+    return blocking == 0;
 }
 
 static void release_dependents(struct cluster *cluster, const char *uid)

@@ -58,6 +58,12 @@ static bool is_finished(const json_t *job)
            object_condition_is(job, "Failed", "True");
 }
 
+/* How it ends is known, but not all pods may have ended. */
+static bool is_decided(const json_t *job)
+{
+    return object_condition(job, "SuccessCriteriaMet") || object_condition(job, "FailureTarget");
+}
+
 /* --- events ---------------------------------------------------------------------- */
 
 static void record(struct sync *sync, const char *type, const char *reason, const char *message)
@@ -277,7 +283,7 @@ static void suspend(struct sync *sync)
                          "Job suspended");
 }
 
-static void proceed(struct sync *sync)
+static void proceed(struct sync *sync, bool decided)
 {
     if (object_condition_is(sync->job, "Suspended", "True"))
         object_set_condition(sync->cluster, sync->job, "Suspended", "False", "JobResumed",
@@ -287,10 +293,12 @@ static void proceed(struct sync *sync)
     check_limits(sync);
     const json_t *success = object_condition(sync->job, "SuccessCriteriaMet");
     const json_t *failure = object_condition(sync->job, "FailureTarget");
-    if (success || failure)
+    if (!success && !failure)
+        create_pods(sync);
+    else if (decided)
         conclude(sync, success ? success : failure, success ? "Complete" : "Failed");
     else
-        create_pods(sync);
+        delete_active(sync); /* the final condition is a write of its own, as in a real cluster */
 }
 
 /* True when the Job was deleted. */
@@ -334,8 +342,8 @@ static void sync_job(struct sync *sync, struct object *object)
     if (!json_object_get(sync->job, "status"))
         json_object_set_new(sync->job, "status", json_object());
     sync->status = json_object_get(sync->job, "status");
+    bool finished = is_finished(sync->job), decided = is_decided(sync->job);
     count_pods(sync);
-    bool finished = is_finished(sync->job);
     if (finished && expire(sync, object)) {
         json_decref(sync->job);
         return;
@@ -343,7 +351,7 @@ static void sync_job(struct sync *sync, struct object *object)
     if (!finished && jx_bool(sync->spec, "suspend", false))
         suspend(sync);
     else if (!finished)
-        proceed(sync);
+        proceed(sync, decided);
     set_counts(sync);
     /* The commit's own change brings the next look; nothing changed: no look but the timer's. */
     api_commit(sync->cluster, object, sync->job);

@@ -158,13 +158,18 @@ static void deliver(struct watch *watch, const struct change *change)
 }
 
 /* As a server does whose watch cache cannot go on: an ERROR line, then the end. */
-static void end_with_error(struct watch *watch, int code)
+static void end_with_error(struct watch *watch, const struct err *err)
+{
+    send_tree(watch, "ERROR", status_object(err, NULL, NULL, NULL));
+    end(watch, false);
+}
+
+static void end_by_fault(struct watch *watch, int code)
 {
     struct err err = { 0 };
     api_refuse(&err, code, status_reason(code), "kubesim was asked to fail: %s",
                status_reason(code));
-    send_tree(watch, "ERROR", status_object(&err, NULL, NULL, NULL));
-    end(watch, false);
+    end_with_error(watch, &err);
 }
 
 static void on_change(void *context, const struct change *change)
@@ -177,7 +182,7 @@ static void on_change(void *context, const struct change *change)
     if (fault && fault->action == FAULT_STALL)
         watch->stalled = true;
     else if (fault && fault->action == FAULT_STATUS)
-        end_with_error(watch, (int)fault->code);
+        end_by_fault(watch, (int)fault->code);
     else if ((fault && fault->action == FAULT_DROP) ||
              watch->exchange.port->stream_queued(watch->exchange.handle) > LIMIT_WATCH_QUEUE)
         end(watch, true);
@@ -262,10 +267,6 @@ static int start_of(const struct request *request, bool initial, uint64_t *ret_r
         err->retry_after_ms = 1000;
         return -1;
     }
-    if (!initial && revision > 0 && (uint64_t)revision < store_oldest(store))
-        return api_refuse(err, 410, "Expired",
-                          "too old resource version: %" PRId64 " (%" PRIu64 ")", revision,
-                          store_oldest(store));
     *ret_revision = (uint64_t)revision;
     return 0;
 }
@@ -275,7 +276,7 @@ void handle_watch(struct request *request)
     const struct exchange *exchange = &request->exchange;
     bool initial = request_flag(request, "sendInitialEvents");
     struct selector selector = { 0 };
-    uint64_t revision;
+    uint64_t revision, oldest = store_oldest(&request->front->options.cluster->store);
     struct err err = { 0 };
     if (start_of(request, initial, &revision, &err) != 0 ||
         request_selector(request, &selector, &err) != 0) {
@@ -285,10 +286,16 @@ void handle_watch(struct request *request)
     /* The query ends with the stream's beginning: all of it is read before. */
     struct watch *watch = begin(request, &selector);
     exchange->port->stream_begin(exchange->handle, 200, "application/json", on_close, watch);
-    if (initial || revision == 0)
+    if (initial || revision == 0) {
         send_initial(watch);
-    else
+    } else if (revision < oldest) {
+        api_refuse(&err, 410, "Expired", "too old resource version: %" PRIu64 " (%" PRIu64 ")",
+                   revision, oldest);
+        end_with_error(watch, &err);
+        return;
+    } else {
         send_since(watch, revision);
+    }
     if (initial && watch->bookmarks)
         send_bookmark(watch, true);
 }

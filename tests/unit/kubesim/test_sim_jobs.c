@@ -180,17 +180,62 @@ static void counts_deleted_pods(void **state)
     bench_free(bench);
 }
 
+static size_t count_pods(struct bench *bench)
+{
+    assert_int_equal(bench_ask(bench, "GET", PODS, NULL), 200);
+    return json_array_size(jx_get(bench->answer, "items", NULL));
+}
+
 static void takes_its_pods_along(void **state)
+{
+    static const struct {
+        const char *name, *options;
+        bool waits;  /* the Job is there until its pod ended */
+        size_t left; /* pods in the end */
+    } cases[] = {
+        { "background", "{'propagationPolicy':'Background'}", false, 0 },
+        { "foreground", "{'propagationPolicy':'Foreground'}", true, 0 },
+        { "batch/v1's own default", NULL, false, 1 },
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct bench *bench = begin(JOB(""));
+        bench_report(bench, 0, &(struct pod_report){ .phase = POD_RUNNING });
+        CASE(cases[i].name, bench_ask(bench, "DELETE", JOBS "/j", cases[i].options) == 200);
+        CASE(cases[i].name,
+             bench_ask(bench, "GET", JOBS "/j", NULL) == (cases[i].waits ? 200 : 404));
+        CASE(cases[i].name, bench->stopped_count == (cases[i].left ? 0 : 1));
+        bench_report(bench, 0, &(struct pod_report){ .phase = POD_TERMINATED, .exit_code = 143 });
+        CASE(cases[i].name, bench_ask(bench, "GET", JOBS "/j", NULL) == 404);
+        CASE(cases[i].name, count_pods(bench) == cases[i].left);
+        bench_free(bench);
+    }
+}
+
+/* Its finalizer would hold an orphaned pod for ever. */
+static void lets_go_of_orphans(void **state)
 {
     struct bench *bench = begin(JOB(""));
     (void)state;
-    bench_report(bench, 0, &(struct pod_report){ .phase = POD_RUNNING });
     assert_int_equal(bench_ask(bench, "DELETE", JOBS "/j", NULL), 200);
-    assert_int_equal(bench_ask(bench, "GET", JOBS "/j", NULL), 404);
-    assert_int_equal(bench->stopped_count, 1);
-    bench_report(bench, 0, &(struct pod_report){ .phase = POD_TERMINATED, .exit_code = 143 });
-    assert_int_equal(bench_ask(bench, "GET", PODS, NULL), 200);
-    assert_int_equal(json_array_size(jx_get(bench->answer, "items", NULL)), 0);
+    assert_int_equal(count_pods(bench), 1);
+    const json_t *pod = json_array_get(jx_get(bench->answer, "items", NULL), 0);
+    assert_null(jx_get(pod, "metadata", "finalizers", NULL));
+    bench_free(bench);
+}
+
+/* A client that reads only Complete and Failed sees the Job undecided for one write more. */
+static void decides_before_it_concludes(void **state)
+{
+    struct bench *bench = begin(JOB(""));
+    (void)state;
+    assert_int_equal(bench_ask(bench, "GET", JOBS "?watch=1&resourceVersion=0", NULL), 200);
+    end_pod(bench, 0, 0);
+    char *text = bench->streams[0].text, *decided = strstr(text, "SuccessCriteriaMet");
+    assert_non_null(decided);
+    *strchr(decided, '\n') = '\0';
+    assert_null(strstr(text, "\"Complete\""));
+    assert_non_null(condition(bench, "Complete"));
     bench_free(bench);
 }
 
@@ -245,6 +290,8 @@ int main(void)
         cmocka_unit_test(suspends_and_resumes),
         cmocka_unit_test(counts_deleted_pods),
         cmocka_unit_test(takes_its_pods_along),
+        cmocka_unit_test(lets_go_of_orphans),
+        cmocka_unit_test(decides_before_it_concludes),
         cmocka_unit_test(expires),
         cmocka_unit_test(refuses_what_it_cannot_do),
     };

@@ -93,9 +93,11 @@ static void a_watch_goes_on_where_it_ended(void **state)
     assert_string_equal(told(bench, watch(bench, query)), "MODIFIED a ADDED b DELETED a");
     for (int i = 0; i < 8; i++)
         put(bench, "b", i % 2 ? "1" : "2");
-    char *target = arena_format(&bench->arena, MAPS "?watch=1&%s", query);
-    assert_int_equal(bench_ask(bench, "GET", target, NULL), 410);
-    assert_string_equal(BENCH_TEXT(bench, "reason"), "Expired");
+    const struct bench_stream *late = watch(bench, query);
+    assert_string_equal(told(bench, late), "ERROR");
+    assert_non_null(strstr(late->text, "\"code\":410"));
+    assert_non_null(strstr(late->text, "\"reason\":\"Expired\""));
+    assert_false(late->open);
     assert_int_equal(bench_ask(bench, "GET", MAPS "?watch=1&sendInitialEvents=true", NULL), 422);
     assert_int_equal(bench_ask(bench, "GET", MAPS "?watch=1&resourceVersion=9999", NULL), 504);
     bench_free(bench);
