@@ -246,6 +246,7 @@ static void call_send(struct kube_call *call)
     const struct http_request request = {
         .method = call->method,
         .url = call->url,
+        .hide_path = true,
         .headers = headers,
         .header_count = header_count,
         .body = { call->body, call->body ? strlen(call->body) : 0 },

@@ -339,7 +339,9 @@ static char *describe(const struct http_request *request)
 
     if (url_parse(request->url, &url, &ignored) < 0)
         return mem_strdup(request->method);
-    return mem_format("%s %.*s", request->method, (int)strcspn(request->url, "?"), request->url);
+    size_t length =
+        request->hide_path ? strlen(request->url) - url.path.length : strcspn(request->url, "?");
+    return mem_format("%s %.*s", request->method, (int)length, request->url);
 }
 
 static struct http_call *http_start(struct transport *transport, const struct http_request *request,

@@ -43,6 +43,7 @@ enum host_guard { HOST_ANY, HOST_PUBLIC, HOST_PRIVATE };
 
 struct http_request {
     const char *method, *url; /* http:// or https:// */
+    bool hide_path;           /* messages name the server only: the caller says what it asks for */
     const struct http_header *headers;
     size_t header_count;
     struct span body;

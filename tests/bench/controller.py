@@ -91,7 +91,7 @@ class ControllerGroup:
         proxy.wait_quiet(0.03)
         proxy.clear()
         world.post("churnbatch", world.current_batch(name))
-        # kubesim's kubeconfig has the token before the path
+        # kubesim's paths begin with a secret
         patching = re.compile(rb"PATCH \S*/churnbatches/%s/status[? ]" % name.encode())
         posting = re.compile(rb"POST \S*/namespaces/default/jobs[? ]")
         quoted = re.compile(rb'"name": ?"%s"' % name.encode())

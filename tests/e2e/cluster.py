@@ -123,7 +123,7 @@ class Cluster:
         with open(ready) as file:
             self.address = file.read().strip()
         with open(self.kubeconfig) as file:
-            self.token = re.search(r"token: *\"?([^\"\s]+)", file.read()).group(1)
+            self.server = re.search(r"server: \"([^\"]+)\"", file.read()).group(1)
 
     def start_controller(self, *arguments):
         number = len(self.controllers)
@@ -181,9 +181,8 @@ class Cluster:
             {"apiVersion": "v1", "kind": "List", "items": objects}))
 
     def request(self, path, timeout_seconds=30, **query):
-        url = f"http://{self.address}{path}" + ("?" + urllib.parse.urlencode(query) if query else "")
-        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {self.token}"})
-        return urllib.request.urlopen(request, timeout=timeout_seconds)
+        url = self.server + path + ("?" + urllib.parse.urlencode(query) if query else "")
+        return urllib.request.urlopen(url, timeout=timeout_seconds)
 
     @staticmethod
     def path(kind, namespace, name=None):

@@ -2,7 +2,6 @@
 
 #include <signal.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/num.h"
 #include "kubesim/front/request.h"
@@ -10,7 +9,6 @@
 void front_init(struct front *front, const struct front_options *options)
 {
     *front = (struct front){ .options = *options, .next_cursor = 1 };
-    front->token = options->token ? mem_strdup(options->token) : NULL;
     if (front->options.bookmark_interval_ms == 0)
         front->options.bookmark_interval_ms = 60000;
     faults_init(&front->faults);
@@ -31,7 +29,6 @@ void front_release(struct front *front)
         free(front->statistics.entries[i].value);
     index_release(&front->statistics);
     free(front->registry_credentials);
-    free(front->token);
     *front = (struct front){ 0 };
 }
 
@@ -197,27 +194,17 @@ static void count(struct request *request)
     ++*counter;
 }
 
-/* "/token/TOKEN/..." stands for "/..." with that token: kubectl sends no Authorization over plain
- * HTTP, but keeps the path of its server's URL. */
-static bool take_token(struct request *request)
+/* Takes "/SECRET" off the path; false when it is not there. */
+static bool take_secret(struct request *request)
 {
-    static const char prefix[] = "/token/";
-    const char *path = request->exchange.path, *token = request->front->token;
-    size_t length = strlen(prefix);
-    if (!token || strncmp(path, prefix, length) != 0 ||
-        strncmp(path + length, token, strlen(token)) != 0 || path[length + strlen(token)] != '/')
+    const char *path = request->exchange.path, *secret = request->front->options.secret;
+    size_t length = secret ? strlen(secret) : 0;
+    if (!secret)
+        return true;
+    if (*path != '/' || strncmp(path + 1, secret, length) != 0 || path[1 + length] != '/')
         return false;
-    request->exchange.path = path + length + strlen(token);
+    request->exchange.path = path + 1 + length;
     return true;
-}
-
-static bool is_authorized(struct request *request)
-{
-    const char *authorization = exchange_header(&request->exchange, "Authorization");
-    const char *token = request->front->token;
-    return !token || take_token(request) ||
-           (authorization && strncasecmp(authorization, "Bearer ", 7) == 0 &&
-            strcmp(authorization + 7, token) == 0);
 }
 
 static void dispatch(struct request *request)
@@ -348,24 +335,18 @@ static void handle_resource(struct request *request)
         dispatch(request);
 }
 
-static bool is_probe(const char *path)
-{
-    return strcmp(path, "/healthz") == 0 || strcmp(path, "/readyz") == 0 ||
-           strcmp(path, "/livez") == 0;
-}
-
 static void handle(struct request *request)
 {
-    bool authorized = is_authorized(request);
-    const char *path = request->exchange.path;
-    if (is_probe(path))
-        request->exchange.port->reply(request->exchange.handle, 200, "text/plain", span_of("ok"),
-                                      NULL, 0);
-    else if (strncmp(path, "/v2/", 4) == 0)
+    if (strncmp(request->exchange.path, "/v2/", 4) == 0) {
         handle_registry(request);
-    else if (!authorized)
-        refuse(request, 401, "Unauthorized", "Unauthorized");
-    else if (strncmp(path, "/kubesim/", 9) == 0)
+        return;
+    }
+    if (!take_secret(request)) {
+        refuse(request, 404, "NotFound", "the server could not find the requested resource");
+        return;
+    }
+    const char *path = request->exchange.path;
+    if (strncmp(path, "/kubesim/", 9) == 0)
         handle_admin(request, path + 9);
     else if (!handle_discovery(request, path))
         handle_resource(request);

@@ -7,8 +7,9 @@
  *   /v2/...                              registry: manifests by tag or digest
  *   /kubesim/...                         faults, images, statistics, see admin.c
  *
- * Everything but /v2/ and the probes needs the token: as "Authorization: Bearer",
- * or before the path, as in /token/TOKEN/api/v1/pods. */
+ * All of it but /v2/ is found below a secret first segment only, as in
+ * /SECRET/api/v1/pods: loopback is open to every user of the machine, and kubectl
+ * sends no bearer token over plain HTTP but keeps the path of its server's URL. */
 #pragma once
 
 #include "base/buf.h"
@@ -23,7 +24,7 @@ typedef void (*log_reader)(void *context, const char *uid, uint64_t offset, stru
 
 struct front_options {
     struct cluster *cluster;      /* borrowed */
-    const char *token;            /* NULL: none is asked for */
+    const char *secret;           /* borrowed; NULL: none is asked for */
     int64_t bookmark_interval_ms; /* 0: one minute */
     log_reader read_log;
     void *log_context;
@@ -58,7 +59,6 @@ extern const struct fields registry_fields;
 
 struct front {
     struct front_options options;
-    char *token;
     struct faults faults;
     struct images images;
     struct registry_mode registry; /* its texts: */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/options.h"
@@ -102,37 +103,25 @@ static const struct program stats_program = {
 
 /* --- one request ------------------------------------------------------------------------------ */
 
-struct target {
-    char *server, *token;
-};
-
-static int read_kubeconfig(const char *path, struct target *ret_target, struct err *err)
+/* The server's URL; new text. */
+static char *read_server(const char *path, struct err *err)
 {
-    char *text = NULL;
-    size_t capacity = 0;
-    if (!path)
-        return err_set(err, ERR_INVALID, "expected --kubeconfig FILE or $KUBECONFIG");
-    auto_fclose FILE *file = fopen(path, "re");
-    if (!file)
-        return err_set(err, ERR_INVALID, "%s cannot be read", path);
-    ssize_t length = getdelim(&text, &capacity, '\0', file);
-    auto_free char *owner = text;
-    auto_json json_t *config =
-        yaml_parse((struct span){ text, length > 0 ? (size_t)length : 0 }, path, err);
-    (void)owner;
+    auto_buf struct buf text;
+    buf_init(&text, LIMIT_CREDENTIAL);
+    if (!path) {
+        err_set(err, ERR_INVALID, "expected --kubeconfig FILE or $KUBECONFIG");
+        return NULL;
+    }
+    if (file_read(path, &text, err) < 0)
+        return NULL;
+    auto_json json_t *config = yaml_parse((struct span){ text.data, text.length }, path, err);
     if (!config)
-        return -1;
+        return NULL;
     const char *server =
         jx_string(json_array_get(jx_get(config, "clusters", NULL), 0), "cluster", "server", NULL);
-    const char *token =
-        jx_string(json_array_get(jx_get(config, "users", NULL), 0), "user", "token", NULL);
-    if (!server || !token)
-        return err_set(err, ERR_INVALID, "%s: expected a file that kubesim serve wrote", path);
-    /* Without the path that stands for the token: URLs end in messages. */
-    const char *prefix = strstr(server, "/token/");
-    ret_target->server = mem_strndup(server, prefix ? (size_t)(prefix - server) : strlen(server));
-    ret_target->token = mem_strdup(token);
-    return 0;
+    if (!server)
+        err_set(err, ERR_INVALID, "%s: expected a file that kubesim serve wrote", path);
+    return server ? mem_strdup(server) : NULL;
 }
 
 static int check_answer(int status, const char *body, struct err *err)
@@ -145,15 +134,14 @@ static int check_answer(int status, const char *body, struct err *err)
     return err_set(err, ERR_INVALID, "%s", message ? message : body);
 }
 
-static int perform(const struct target *target, const char *method, const char *path,
-                   const char *body, char **ret_answer, struct err *err)
+static int perform(const char *server, const char *method, const char *path, const char *body,
+                   char **ret_answer, struct err *err)
 {
-    auto_free char *url = mem_format("%s/kubesim/%s", target->server, path);
-    auto_free char *authorization = mem_format("Bearer %s", target->token);
-    const struct http_header headers[] = { { "Authorization", authorization },
-                                           { "Content-Type", "application/json" } };
+    auto_free char *url = mem_format("%s/kubesim/%s", server, path);
+    const struct http_header headers[] = { { "Content-Type", "application/json" } };
     const struct http_request request = { .method = method,
                                           .url = url,
+                                          .hide_path = true,
                                           .headers = headers,
                                           .header_count = ARRAY_SIZE(headers),
                                           .body = span_of(body),
@@ -179,15 +167,12 @@ static int ask(const struct client_options *chosen, const char *method, const ch
     auto_json json_t *body = take_body;
     auto_free char *text = body ? json_dumps(body, JSON_COMPACT) : mem_strdup("");
     auto_free char *answer = NULL;
-    struct target target = { 0 };
-    int result = read_kubeconfig(chosen->kubeconfig, &target, err);
-    if (result == 0)
-        result = perform(&target, method, path, text, &answer, err);
-    if (result == 0 && print)
+    auto_free char *server = read_server(chosen->kubeconfig, err);
+    if (!server || perform(server, method, path, text, &answer, err) != 0)
+        return -1;
+    if (print)
         puts(answer);
-    free(target.server);
-    free(target.token);
-    return result;
+    return 0;
 }
 
 /* --- the commands -------------------------------------------------------------------------------

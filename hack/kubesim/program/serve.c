@@ -29,7 +29,7 @@ static const struct option options[] = {
     { "data", OPTION_TEXT, offsetof(struct serve_options, data), .argument = "DIR",
       .help = "folder for the pods' logs and temporary files" },
     { "kubeconfig", OPTION_TEXT, offsetof(struct serve_options, kubeconfig), .argument = "FILE",
-      .help = "where to write the configuration for clients, with the token" },
+      .help = "where to write the configuration for clients, with a secret" },
     { "ready-file", OPTION_TEXT, offsetof(struct serve_options, ready_file), .argument = "FILE",
       .help = "written when the server is ready: its HOST:PORT" },
     { "pod-backoff", OPTION_DURATION, offsetof(struct serve_options, pod_backoff_ms),
@@ -155,31 +155,34 @@ static void signals_block(struct signals *signals)
 
 /* --- files for clients ------------------------------------------------------------------------ */
 
-static int write_kubeconfig(const char *path, const char *address, const char *token,
-                            struct err *err)
+/* Appears whole: others wait for it. */
+static int write_file(const char *path, const char *text, struct err *err)
 {
-    auto_free char *text = mem_format(
-        "# Written by kubesim at every start: a local API server that is never a place for\n"
-        "# production data.\n"
-        "apiVersion: v1\nkind: Config\ncurrent-context: kubesim\n"
-        "clusters:\n- name: kubesim\n  cluster: {server: \"http://%s/token/%s\"}\n"
-        "users:\n- name: kubesim\n  user:\n    token: \"%s\"\n"
-        "contexts:\n- name: kubesim\n  context: {cluster: kubesim, user: kubesim, namespace: "
-        "default}\n",
-        address, token, token);
     auto_free char *part = mem_format("%s.part", path);
     if (folder_write(part, span_of(text), err) != 0)
         return -1;
     return rename(part, path) == 0 ? 0 : err_errno(err, errno, "%s", path);
 }
 
+static int write_kubeconfig(const char *path, const char *address, const char *secret,
+                            struct err *err)
+{
+    auto_free char *text = mem_format(
+        "# Written by kubesim at every start: a local API server that is never a place for\n"
+        "# production data. The server's URL holds a secret.\n"
+        "apiVersion: v1\nkind: Config\ncurrent-context: kubesim\n"
+        "clusters:\n- name: kubesim\n  cluster: {server: \"http://%s/%s\"}\n"
+        "users:\n- name: kubesim\n  user: {}\n"
+        "contexts:\n- name: kubesim\n  context: {cluster: kubesim, user: kubesim, namespace: "
+        "default}\n",
+        address, secret);
+    return write_file(path, text, err);
+}
+
 static int write_ready(const char *path, const char *address, struct err *err)
 {
     auto_free char *text = mem_format("%s\n", address);
-    auto_free char *part = mem_format("%s.part", path);
-    if (folder_write(part, span_of(text), err) != 0)
-        return -1;
-    return rename(part, path) == 0 ? 0 : err_errno(err, errno, "%s", path);
+    return write_file(path, text, err);
 }
 
 static int random_bytes(void *bytes, size_t length, struct err *err)
@@ -187,13 +190,13 @@ static int random_bytes(void *bytes, size_t length, struct err *err)
     return getrandom(bytes, length, 0) == (ssize_t)length ? 0 : err_errno(err, errno, "getrandom");
 }
 
-static int make_token(char token[33], struct err *err)
+static int make_secret(char secret[33], struct err *err)
 {
     unsigned char bytes[16];
     if (random_bytes(bytes, sizeof(bytes), err) != 0)
         return -1;
     for (size_t i = 0; i < sizeof(bytes); i++)
-        snprintf(token + 2 * i, 3, "%02x", bytes[i]);
+        snprintf(secret + 2 * i, 3, "%02x", bytes[i]);
     return 0;
 }
 
@@ -207,7 +210,7 @@ struct server {
     struct runner runner;
     struct signals signals;
     struct httpd *httpd;
-    char token[33];
+    char secret[33];
 };
 
 static int split_address(const char *text, char **ret_host, unsigned *ret_port, struct err *err)
@@ -243,7 +246,7 @@ static int listen_on(struct server *server, const char *address, char **ret_addr
 static int assemble(struct server *server, const struct serve_options *chosen, struct err *err)
 {
     uint64_t seed = (uint64_t)chosen->seed;
-    if (make_token(server->token, err) != 0 ||
+    if (make_secret(server->secret, err) != 0 ||
         (seed == 0 && random_bytes(&seed, sizeof(seed), err) != 0))
         return -1;
     timers_init(&server->timers, &clock_system);
@@ -260,7 +263,7 @@ static int assemble(struct server *server, const struct serve_options *chosen, s
                                             .pods_context = &server->runner });
     front_init(&server->front,
                &(struct front_options){ .cluster = &server->cluster,
-                                        .token = server->token,
+                                        .secret = server->secret,
                                         .bookmark_interval_ms = chosen->bookmark_interval_ms,
                                         .read_log = runner_read_log,
                                         .log_context = &server->runner });
@@ -295,7 +298,7 @@ static int run(struct server *server, const struct serve_options *chosen, struct
     auto_free char *address = NULL;
     signals_block(&server->signals);
     if (listen_on(server, chosen->listen, &address, err) != 0 ||
-        write_kubeconfig(chosen->kubeconfig, address, server->token, err) != 0 ||
+        write_kubeconfig(chosen->kubeconfig, address, server->secret, err) != 0 ||
         (chosen->ready_file && write_ready(chosen->ready_file, address, err) != 0) ||
         signals_begin(&server->signals, server->httpd, err) != 0)
         return -1;

@@ -317,6 +317,28 @@ static void the_registry_serves_digests(void **state)
     bench_free(bench);
 }
 
+static void nobody_gets_in_without_the_secret(void **state)
+{
+    static const struct {
+        const char *path;
+        int status;
+    } cases[] = { { "/s3cret/api/v1/namespaces", 200 },
+                  { "/s3cret/kubesim/stats", 200 },
+                  { "/s3cret/api", 200 },
+                  { "/api/v1/namespaces", 404 },
+                  { "/kubesim/stats", 404 },
+                  { "/s3cre/api", 404 },
+                  { "/s3cretx/api", 404 },
+                  { "/s3cret", 404 },
+                  { "/v2/token", 200 } };
+    struct bench *bench = bench_new(0);
+    (void)state;
+    bench->front.options.secret = "s3cret";
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        CASE(cases[i].path, bench_ask(bench, "GET", cases[i].path, NULL) == cases[i].status);
+    bench_free(bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +352,7 @@ int main(void)
         cmocka_unit_test(events_have_two_spellings),
         cmocka_unit_test(faults_act_as_often_as_told),
         cmocka_unit_test(the_registry_serves_digests),
+        cmocka_unit_test(nobody_gets_in_without_the_secret),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,6 +62,10 @@ static void test_perform(void **state)
     assert_int_equal(err.kind, ERR_RETRY);
     assert_non_null(strstr(err.message, "GET http://127.0.0.1:1/x: "));
     assert_null(strstr(err.message, "secret"));
+    request.hide_path = true;
+    assert_int_equal(transport_perform(fixture.transport, &request, &status, &body, &length, &err),
+                     -1);
+    assert_non_null(strstr(err.message, "GET http://127.0.0.1:1: "));
 }
 
 /* --- a socket that answers what a test dictates --- */
