@@ -1,7 +1,6 @@
 /* churn-scorer: from a weekly file and a churn model to a scored file. */
 #include <signal.h>
 
-#include "base/limits.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "contract/exit_code.h"
@@ -96,22 +95,6 @@ static void catch_signals(void)
     (void)sigaction(SIGINT, &action, NULL);
 }
 
-/* To the file that was asked for, or the container's termination log, or, on a
- * laptop, standard output. */
-static int report(const struct result *result, const char *path, struct err *err)
-{
-    auto_buf struct buf text = { 0 };
-
-    if (!path && access(RESULT_PATH, W_OK) == 0)
-        path = RESULT_PATH;
-    if (path)
-        return result_write(result, path, err);
-    buf_init(&text, 2 * LIMIT_RESULT_DOCUMENT);
-    result_encode(result, &text);
-    puts(buf_text(&text));
-    return 0;
-}
-
 static void say_failure(const struct err *failure)
 {
     if (isatty(STDERR_FILENO) == 1)
@@ -124,7 +107,7 @@ static int finish(const struct result *result, const char *path, int code)
 {
     struct err err;
 
-    if (report(result, path, &err) == 0)
+    if (result_report(result, path, &err) == 0)
         return code;
     say_failure(&err);
     return code == EXIT_CODE_DONE ? EXIT_CODE_OUTPUT : code;

@@ -2,7 +2,6 @@
 #include <signal.h>
 
 #include "base/log.h"
-#include "base/limits.h"
 #include "base/options.h"
 #include "contract/exit_code.h"
 #include "ml/parallel.h"
@@ -103,25 +102,10 @@ static int run(const struct arguments *arguments, const struct strings *operands
     return run_stage(training, stage, arguments->in, arguments->out, progress, ret_result, err);
 }
 
-/* To the file that was asked for, or the container's termination log, or, on a
- * laptop, standard output. */
-static int report(const struct result *result, const char *path, struct err *err)
-{
-    if (path == NULL && access(RESULT_PATH, W_OK) == 0)
-        path = RESULT_PATH;
-    if (path != NULL)
-        return result_write(result, path, err);
-    auto_buf struct buf text;
-    buf_init(&text, 2 * LIMIT_RESULT_DOCUMENT);
-    result_encode(result, &text);
-    puts(buf_text(&text));
-    return 0;
-}
-
 static int finish(const struct result *result, const char *path, int code)
 {
     struct err err;
-    if (report(result, path, &err) == 0)
+    if (result_report(result, path, &err) == 0)
         return code;
     log_failure(LOG_ERROR, "the result cannot be written", &err);
     return code == EXIT_CODE_DONE ? EXIT_CODE_OUTPUT : code;

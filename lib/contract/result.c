@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <errno.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/limits.h"
@@ -283,7 +284,21 @@ struct result result_of_error(const struct err *error)
     };
 }
 
-int result_write(const struct result *result, const char *path, struct err *err)
+static int write_at_once(const char *path, const struct buf *text, struct err *err)
+{
+    auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return err_errno(err, errno, "%s", path);
+    ssize_t written = write(fd, text->data, text->length);
+    if (written < 0)
+        return err_errno(err, errno, "%s", path);
+    if ((size_t)written != text->length)
+        return err_set(err, ERR_IO, "%s: only %zd of %zu bytes were written", path, written,
+                       text->length);
+    return 0;
+}
+
+int result_report(const struct result *result, const char *path, struct err *err)
 {
     auto_buf struct buf text;
     buf_init(&text, 2 * TERMINATION_MESSAGE_MAXIMUM);
@@ -291,14 +306,11 @@ int result_write(const struct result *result, const char *path, struct err *err)
     buf_char(&text, '\n');
     if (buf_check(&text, "the result document", err) < 0)
         return -1;
-    auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return err_errno(err, errno, "%s", path);
-    ssize_t written = write(fd, text.data, text.length);
-    if (written < 0)
-        return err_errno(err, errno, "%s", path);
-    if ((size_t)written != text.length)
-        return err_set(err, ERR_IO, "%s: only %zd of %zu bytes were written", path, written,
-                       text.length);
+    if (path == NULL && access(RESULT_PATH, W_OK) == 0)
+        path = RESULT_PATH;
+    if (path != NULL)
+        return write_at_once(path, &text, err);
+    if (fwrite(text.data, 1, text.length, stdout) != text.length || fflush(stdout) != 0)
+        return err_errno(err, errno, "standard output");
     return 0;
 }
