@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "ml/parallel.h"
+
 static double parameter_or_free(const struct training_spec *spec, const char *name)
 {
     double value;
@@ -38,45 +40,57 @@ static int search(struct training *training, struct matrix matrix, const uint8_t
     return search_run(&request, matrix, labels, fold, folds->fold_count, &training->search, err);
 }
 
-/* Searches and fits on the training part. */
-static int fit_evaluation(struct training *training, struct err *err)
+/* Some rows, encoded for a model that has learned its features from them. */
+struct part {
+    struct model *model;
+    float *values;
+    uint8_t *labels;
+    struct matrix matrix;
+};
+
+static void part_release(struct part *part)
 {
-    const struct folds *folds = &training->folds;
-    struct model *model = &training->evaluation;
-    if (training_begin_model(training, folds->training, folds->training_count, model, err) < 0)
+    free(part->values);
+    free(part->labels);
+}
+#define auto_part __attribute__((cleanup(part_release)))
+
+static int part_init(struct part *part, const struct training *training, const uint32_t *rows,
+                     size_t count, struct model *model, struct err *err)
+{
+    *part = (struct part){ .model = model };
+    if (training_begin_model(training, rows, count, model, err) < 0)
         return -1;
-    auto_free float *values = training_encode(&model->features, &training->table, folds->training,
-                                              folds->training_count, FEATURES_TRAINING, err);
-    if (values == NULL)
-        return -1;
-    auto_free uint8_t *labels =
-        training_labels(&training->table, folds->training, folds->training_count);
-    struct matrix matrix = { values, folds->training_count, model->features.count };
-    if (search(training, matrix, labels, err) < 0)
-        return -1;
-    return candidate_fit(&training->search.candidates[training->search.chosen], matrix, labels,
-                         model, err);
+    part->values =
+        training_encode(&model->features, &training->table, rows, count, FEATURES_TRAINING, err);
+    part->labels = training_labels(&training->table, rows, count);
+    part->matrix = (struct matrix){ part->values, count, model->features.count };
+    return part->values == NULL ? -1 : 0;
 }
 
-static int fit_final(struct training *training, struct err *err)
+struct fit_work {
+    const struct candidate *recipe;
+    struct part parts[2];
+};
+
+static int fit_part(void *context, size_t index, struct err *err)
 {
-    const struct table *table = &training->table;
-    struct model *model = &training->final;
-    auto_free uint32_t *rows = training_all_rows(table);
-    if (training_begin_model(training, rows, table->row_count, model, err) < 0)
-        return -1;
-    auto_free float *values =
-        training_encode(&model->features, table, rows, table->row_count, FEATURES_TRAINING, err);
-    if (values == NULL)
-        return -1;
-    struct matrix matrix = { values, table->row_count, model->features.count };
-    return candidate_fit(&training->search.candidates[training->search.chosen], matrix,
-                         table->labels, model, err);
+    const struct fit_work *work = context;
+    const struct part *part = &work->parts[index];
+    return candidate_fit(work->recipe, part->matrix, part->labels, part->model, err);
 }
 
 int stage_fit(struct training *training, struct err *err)
 {
-    if (fit_evaluation(training, err) < 0 || fit_final(training, err) < 0)
+    const struct folds *folds = &training->folds;
+    auto_free uint32_t *all = training_all_rows(&training->table);
+    auto_part struct part inside = { 0 }, whole = { 0 };
+    if (part_init(&inside, training, folds->training, folds->training_count, &training->evaluation,
+                  err) < 0 ||
+        search(training, inside.matrix, inside.labels, err) < 0 ||
+        part_init(&whole, training, all, training->table.row_count, &training->final, err) < 0)
         return -1;
-    return 0;
+    struct fit_work work = { &training->search.candidates[training->search.chosen],
+                             { inside, whole } };
+    return parallel_run(training->threads, 2, fit_part, &work, err);
 }
