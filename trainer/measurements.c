@@ -25,12 +25,12 @@ static json_t *encode_candidates(const struct search_result *search)
     return array;
 }
 
-static json_t *encode_importance(const struct training *training)
+static json_t *encode_by_source(const struct training *training, const double *values)
 {
     json_t *object = json_object();
     const struct features *features = &training->final.features;
     for (size_t i = 0; i < features->source_count; i++)
-        json_object_set_new(object, features->sources[i].name, json_real(training->importance[i]));
+        json_object_set_new(object, features->sources[i].name, json_real(values[i]));
     return object;
 }
 
@@ -47,7 +47,7 @@ json_t *measurements_encode(const struct training *training, int64_t trained_ms)
     char time_text[NUM_TIME_TEXT];
     num_format_time(trained_ms, time_text);
     return json_pack(
-        "{s:s, s:s, s:s*, s:s, s:{s:s, s:s, s:I, s:I, s:I, s:I}, s:o, s:o, s:s, s:o, s:o}",
+        "{s:s, s:s, s:s*, s:s, s:{s:s, s:s, s:I, s:I, s:I, s:I}, s:o, s:o, s:s, s:o, s:o, s:o}",
         "version", training->final.version, "trainedAt", time_text, "runKey", training->job.run_key,
         "algorithm", model_algorithm_names[training->final.algorithm], "data", "uri",
         training->history.uri, "sha256", training->history.sha256, "rows",
@@ -55,5 +55,6 @@ json_t *measurements_encode(const struct training *training, int64_t trained_ms)
         "positives", (json_int_t)training->table.positives, "heldOut",
         (json_int_t)training->folds.holdout_count, "metrics", encode_figures(&training->figures),
         "candidates", encode_candidates(&training->search), "why", training->search.why,
-        "importance", encode_importance(training), "warnings", encode_warnings(training));
+        "importance", encode_by_source(training, training->importance), "direction",
+        encode_by_source(training, training->direction), "warnings", encode_warnings(training));
 }

@@ -202,6 +202,10 @@ void plot_ranked_bars(struct buf *out, const char *description, const struct bar
         buf_format(out, "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\">", BAR_NAMES + width + 8,
                    y + 17);
         html_number(out, bars[i].value, decimals);
+        if (bars[i].note != NULL) {
+            buf_char(out, ' ');
+            html_text(out, bars[i].note);
+        }
         buf_string(out, "</text>");
     }
     buf_string(out, "</svg>");

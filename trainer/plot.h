@@ -46,7 +46,8 @@ void plot_legend(struct buf *out, const struct plot_legend *entries, size_t coun
 /* Horizontal bars with a name on the left and a number at the end. */
 struct bar {
     const char *name;
-    double value; /* >= 0 */
+    double value;     /* >= 0 */
+    const char *note; /* behind the number; NULL: none */
 };
 void plot_ranked_bars(struct buf *out, const char *description, const struct bar *bars,
                       size_t count, int decimals);

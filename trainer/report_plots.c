@@ -7,9 +7,10 @@
 #include "trainer/html.h"
 #include "trainer/plot.h"
 
-#define CURVE_POINTS   200
-#define HISTOGRAM_BINS 25
-#define BARS_MAXIMUM   15
+#define CURVE_POINTS    200
+#define HISTOGRAM_BINS  25
+#define BARS_MAXIMUM    15
+#define DIRECTION_CLEAR 0.5 /* correlation of value and contribution */
 
 static const struct curve_point diagonal[] = { { 0, 0 }, { 1, 1 } };
 
@@ -211,16 +212,27 @@ static int by_value(const void *left, const void *right)
     return strcmp(((const struct bar *)left)->name, ((const struct bar *)right)->name);
 }
 
+/* What a high value does, where most of the column's effect goes one way. */
+static const char *describe_direction(double correlation)
+{
+    if (correlation >= DIRECTION_CLEAR)
+        return "\u25b2";
+    return correlation <= -DIRECTION_CLEAR ? "\u25bc" : NULL;
+}
+
 void report_importance(const struct training *training, struct buf *out)
 {
     const struct features *features = &training->final.features;
     auto_free struct bar *bars = mem_zero(features->source_count, sizeof(*bars));
     for (size_t i = 0; i < features->source_count; i++)
-        bars[i] = (struct bar){ features->sources[i].name, training->importance[i] };
+        bars[i] = (struct bar){ features->sources[i].name, training->importance[i],
+                                describe_direction(training->direction[i]) };
     qsort(bars, features->source_count, sizeof(*bars), by_value);
     buf_string(out, "<h2>What moves the score</h2><p>Mean absolute contribution of each column to "
                     "the log-odds of churn (exact SHAP values), over held-out customers. Reasons "
-                    "in scored files are the same contributions, customer by customer.</p>"
+                    "in scored files are the same contributions, customer by customer. \u25b2: "
+                    "high values speak for churn; \u25bc: against it; neither: a category, or it "
+                    "depends.</p>"
                     "<div class=\"card\">");
     size_t shown = features->source_count < BARS_MAXIMUM ? features->source_count : BARS_MAXIMUM;
     plot_ranked_bars(out, "Importance of columns", bars, shown, 3);

@@ -1,4 +1,4 @@
-/* Explain: the mean absolute contribution of each column, over a sample. */
+/* Explain: how much each column moves the score, and which way, over a sample. */
 #include "trainer/training.h"
 
 #include <math.h>
@@ -10,28 +10,23 @@
 
 struct explain_work {
     const struct model *model;
-    const float *values;
+    const float *values;   /* rows x features */
+    double *contributions; /* rows x sources  */
     size_t rows;
-    double *sums; /* block x source, so that the order of adding is fixed */
 };
 
 static int explain_block(void *context, size_t index, struct err *err)
 {
     struct explain_work *work = context;
-    size_t first = index * BLOCK_ROWS, sources = work->model->features.source_count;
+    const struct features *features = &work->model->features;
+    size_t first = index * BLOCK_ROWS;
     size_t rows = work->rows - first < BLOCK_ROWS ? work->rows - first : BLOCK_ROWS;
     auto_model_session struct model_session *session = model_session_new(work->model, err);
-    auto_free double *contributions = mem_zero(rows * sources, sizeof(*contributions));
     double base;
-    if (session == NULL ||
-        model_contributions(session, work->values + first * work->model->features.count, rows,
-                            contributions, &base, err) < 0)
+    if (session == NULL)
         return -1;
-    for (size_t row = 0; row < rows; row++) {
-        for (size_t i = 0; i < sources; i++)
-            work->sums[index * sources + i] += fabs(contributions[row * sources + i]);
-    }
-    return 0;
+    return model_contributions(session, work->values + first * features->count, rows,
+                               work->contributions + first * features->source_count, &base, err);
 }
 
 /* Held-out rows, evenly spaced. */
@@ -43,25 +38,58 @@ static size_t sample_rows(const struct folds *folds, uint32_t *ret_rows)
     return count;
 }
 
+static double mean_size(const struct explain_work *work, size_t source)
+{
+    size_t sources = work->model->features.source_count;
+    double sum = 0;
+    for (size_t row = 0; row < work->rows; row++)
+        sum += fabs(work->contributions[row * sources + source]);
+    return sum / (double)work->rows;
+}
+
+/* The correlation of a number with its contribution; 0 for categories and where
+ * either is constant. */
+static double direction(const struct explain_work *work, size_t source)
+{
+    const struct features *features = &work->model->features;
+    double count = 0, x = 0, y = 0, xx = 0, yy = 0, xy = 0;
+    if (features->sources[source].type == VALUE_CATEGORICAL)
+        return 0;
+    for (size_t row = 0; row < work->rows; row++) {
+        double value =
+            (double)work->values[row * features->count + features->sources[source].first_feature];
+        double moved = work->contributions[row * features->source_count + source];
+        if (isnan(value))
+            continue;
+        count++;
+        x += value, xx += value * value;
+        y += moved, yy += moved * moved;
+        xy += value * moved;
+    }
+    double spread = sqrt(fmax(count * xx - x * x, 0)) * sqrt(fmax(count * yy - y * y, 0));
+    return spread > 0 ? fmin(fmax((count * xy - x * y) / spread, -1), 1) : 0;
+}
+
 int stage_explain(struct training *training, struct err *err)
 {
     const struct model *model = &training->final;
     size_t sources = model->features.source_count;
     uint32_t rows[SAMPLE_ROWS];
     size_t count = sample_rows(&training->folds, rows);
-    size_t blocks = (count + BLOCK_ROWS - 1) / BLOCK_ROWS;
     auto_free float *values =
         training_encode(&model->features, &training->table, rows, count, FEATURES_SCORING, err);
     if (values == NULL)
         return -1;
-    auto_free double *sums = mem_zero(blocks * sources, sizeof(*sums));
-    struct explain_work work = { model, values, count, sums };
+    auto_free double *contributions = mem_zero(count * sources, sizeof(*contributions));
+    struct explain_work work = { model, values, contributions, count };
+    size_t blocks = (count + BLOCK_ROWS - 1) / BLOCK_ROWS;
     if (parallel_run(training->threads, blocks, explain_block, &work, err) < 0)
         return -1;
     training->importance = mem_zero(sources, sizeof(double));
-    for (size_t block = 0; block < blocks; block++) {
-        for (size_t i = 0; i < sources; i++)
-            training->importance[i] += sums[block * sources + i] / (double)count;
+    training->direction = mem_zero(sources, sizeof(double));
+    for (size_t i = 0; i < sources; i++) {
+        training->importance[i] = mean_size(&work, i);
+        training->direction[i] = direction(&work, i);
     }
     return 0;
 }

@@ -57,7 +57,7 @@ struct saved_state {
     double slope, intercept, threshold;
     struct doubles holdout;
     struct list figures;
-    struct doubles importance;
+    struct doubles importance, direction;
 };
 static const struct field state_items[] = {
     FIELD(struct saved_state, uri, "dataURI", FIELD_STRING, .flags = FIELD_REQUIRED,
@@ -77,6 +77,7 @@ static const struct field state_items[] = {
           .table = &figure_fields),
     FIELD(struct saved_state, importance, "importance", FIELD_DOUBLES,
           .maximum = LIMIT_CSV_COLUMNS),
+    FIELD(struct saved_state, direction, "direction", FIELD_DOUBLES, .maximum = LIMIT_CSV_COLUMNS),
     FIELD(struct saved_state, fold, "folds", FIELD_DOUBLES, .maximum = LIMIT_ROWS),
     FIELD(struct saved_state, out_of_fold, "outOfFold", FIELD_DOUBLES, .maximum = LIMIT_ROWS),
     FIELD(struct saved_state, holdout, "holdout", FIELD_DOUBLES, .maximum = LIMIT_ROWS),
@@ -208,6 +209,7 @@ static char *encode_state(const struct training *training)
         .holdout = doubles_of(training->holdout_margins, folds->holdout_count),
         .figures = { (void *)training->figures.items, training->figures.count },
         .importance = doubles_of(training->importance, training->final.features.source_count),
+        .direction = doubles_of(training->direction, training->final.features.source_count),
     };
     auto_json json_t *json = fields_encode(&state_fields, &state);
     return jx_canonical(json);
@@ -353,9 +355,11 @@ static int load_results(struct training *training, const struct saved_state *sta
         training->figures.items[i] = figures[i];
     if (stages_done < DONE_EXPLAIN)
         return 0;
-    if (state->importance.count != training->final.features.source_count)
+    if (state->importance.count != training->final.features.source_count ||
+        state->direction.count != training->final.features.source_count)
         return damaged("importance", err);
     training->importance = copy_doubles(&state->importance);
+    training->direction = copy_doubles(&state->direction);
     return 0;
 }
 

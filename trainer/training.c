@@ -15,6 +15,7 @@ void training_release(struct training *training)
     model_release(&training->final);
     free(training->holdout_margins);
     free(training->importance);
+    free(training->direction);
     arena_release(&training->arena);
     *training = (struct training){ 0 };
 }

@@ -62,8 +62,9 @@ struct training {
     /* Evaluate */
     double *holdout_margins; /* of evaluation, one per held-out row      */
     struct figures figures;
-    /* Explain: mean absolute contribution of each source of `final` */
-    double *importance;
+    /* Explain: of each source of `final`, its mean absolute contribution, and how
+     * much that goes up (1) or down (-1) with its value; 0 for categories */
+    double *importance, *direction;
     /* Package */
     const char *version_uri;
     char document_sha256[SHA256_HEX]; /* of model.json */

@@ -93,10 +93,14 @@ static void ranked_bars_keep_proportions(void **state)
     (void)state;
     auto_buf struct buf out;
     buf_init(&out, 64 * KIB);
-    const struct bar bars[] = { { "Age", 0.8 }, { "<City>", 0.2 }, { "Zero", 0 } };
+    const struct bar bars[] = { { "Age", 0.8, "up" },
+                                { "<City>", 0.2, NULL },
+                                { "Zero", 0, NULL } };
     plot_ranked_bars(&out, "importance", bars, 3, 3);
     assert_int_equal(open_tags(buf_text(&out)), 0);
     assert_non_null(strstr(buf_text(&out), "&lt;City&gt;"));
+    assert_non_null(strstr(buf_text(&out), ">0.800 up<"));
+    assert_non_null(strstr(buf_text(&out), ">0.200<"));
     double widths[3];
     const char *rest = buf_text(&out);
     for (int i = 0; i < 3; i++) {
