@@ -126,6 +126,29 @@ static void test_skipped_is_counted_when_asked(void **state)
     world_release(&world);
 }
 
+/* What was skipped within the second before a training counts, and the training stays the last
+ * decision. */
+static void test_skipped_before_a_training_is_counted_with_it(void **state)
+{
+    (void)state;
+    struct world world;
+    train(&world);
+    world_settle(&world);
+    world.asked = 1;
+    world_settle(&world);
+    world.asked = 1;
+    world_settle(&world);
+    world_edit(&world, MODEL, "{\"seed\": 7}");
+    world_settle(&world);
+    assert_int_equal(status_int(&world, "trainingsSkipped"), 2);
+    world_succeed(&world);
+    world.now_ms += 5000;
+    world_settle(&world);
+    assert_int_equal(status_int(&world, "trainingsSkipped"), 2);
+    assert_string_equal(world_status(&world, MODEL, "lastDecision", "reason", NULL), "SpecChanged");
+    world_release(&world);
+}
+
 static void test_tag_moves_during_a_training(void **state)
 {
     (void)state;
@@ -527,6 +550,7 @@ int main(void)
         cmocka_unit_test(test_first_training),
         cmocka_unit_test(test_decisions),
         cmocka_unit_test(test_skipped_is_counted_when_asked),
+        cmocka_unit_test(test_skipped_before_a_training_is_counted_with_it),
         cmocka_unit_test(test_tag_moves_during_a_training),
         cmocka_unit_test(test_spec_change_supersedes),
         cmocka_unit_test(test_superseded_by_going_back),
