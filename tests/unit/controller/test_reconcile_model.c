@@ -190,6 +190,22 @@ static void test_spec_change_supersedes(void **state)
     world_release(&world);
 }
 
+/* The Job ended before the edit was seen: its outcome counts, then the edit does. */
+static void test_an_outcome_comes_before_an_edit(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world);
+    world_succeed(&world);
+    world_edit(&world, MODEL, "{\"seed\": 7}");
+    world_settle(&world);
+    assert_string_equal(world_status(&world, MODEL, "lastTraining", "outcome", NULL), "Trained");
+    assert_string_equal(world_status(&world, MODEL, "lastDecision", "reason", NULL), "SpecChanged");
+    assert_int_equal(status_int(&world, "trainingsRun"), 2);
+    assert_int_equal(world.deleted, 0);
+    world_release(&world);
+}
+
 static void test_superseded_by_going_back(void **state)
 {
     (void)state;
@@ -553,6 +569,7 @@ int main(void)
         cmocka_unit_test(test_skipped_before_a_training_is_counted_with_it),
         cmocka_unit_test(test_tag_moves_during_a_training),
         cmocka_unit_test(test_spec_change_supersedes),
+        cmocka_unit_test(test_an_outcome_comes_before_an_edit),
         cmocka_unit_test(test_superseded_by_going_back),
         cmocka_unit_test(test_other_image_supersedes),
         cmocka_unit_test(test_same_inputs_again_make_another_job),
