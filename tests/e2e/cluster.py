@@ -74,10 +74,20 @@ class Cluster:
         self.gate = os.path.join(self.folder, "gate")
         self.bin = self.make_programs()
         self.controllers = []
+        self.begin(*kubesim_arguments)
+
+    def begin(self, *kubesim_arguments):
         self.start_kubesim(*kubesim_arguments)
         self.set_image("churn-trainer", "1")
         self.set_image("churn-scorer", "1")
         self.kubectl("apply", "-f", os.path.join(ROOT, "crds"))
+
+    def begin_anew(self):
+        """Only the data folders stay: what a second cluster with the same storage finds."""
+        for process in [*self.controllers, self.kubesim]:
+            process.stop()
+        os.unlink(os.path.join(self.folder, "address"))
+        self.begin()
 
     # --- processes ---
 

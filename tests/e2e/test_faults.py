@@ -27,8 +27,9 @@ FAULTS = {
     "lost bookmarks": [("--verb", "bookmark", "--action", "lose", "--count", "1000000"),
                        ("--verb", "event", "--action", "drop", *OFTEN)],
     "stale lists": [("--verb", "list", "--resource", resource, "--action", "stale", "--revisions", "4",
-                     "--count", "1000000") for resource in OURS] +
-                   [("--verb", "event", "--action", "status", "--code", "410", *OFTEN)],
+                     "--count", "2") for resource in OURS] +
+                   [("--verb", "event", "--resource", resource, "--action", "status", "--code", "410",
+                     "--after", "2") for resource in OURS],
 }
 
 

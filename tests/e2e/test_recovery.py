@@ -10,6 +10,7 @@ import time
 import main_run
 from cluster import DEADLINE_SECONDS, POLL_SECONDS, ClusterTest, NotInTime, condition_of
 
+LEASE = "churn-operator"
 LEASE_SECONDS = 3  # as cluster.py sets it
 
 
@@ -245,10 +246,10 @@ class Takeover(ClusterTest):
         self.wait_log(self.second, "another process is the leader")
 
     def holder(self):
-        return self.cluster.get("lease", "churn-controller")["spec"]["holderIdentity"]
+        return self.cluster.get("lease", LEASE)["spec"]["holderIdentity"]
 
     def wait_holder(self, identity):
-        self.cluster.wait("lease", "churn-controller",
+        self.cluster.wait("lease", LEASE,
                           lambda lease: lease and lease["spec"]["holderIdentity"] == identity, identity, seconds=15)
 
     @staticmethod

@@ -71,7 +71,7 @@ class Trouble(ClusterTest):
         self.assertEqual(len(self.cluster.jobs("trainer")), 1)
 
     def test_slower_than_the_poll_interval(self):
-        self.cluster.sim("fault", "registry", "slow", "--delay", "2s")
+        self.cluster.sim("fault", "registry", "slow", "--delay", "4s")  # worth a word after 2 s
         self.cluster.apply(self.cluster.model(imagePollInterval="1s"))
         model = self.cluster.wait_condition("churnmodel", "telco", "ImageResolved", "Unknown", "Resolving")
         self.assertIn("is being looked up", condition_of(model, "ImageResolved")["message"])

@@ -8,7 +8,8 @@ WRITES = ("create", "patch", "update", "delete", "deletecollection")
 
 class AtRest(ClusterTest):
     """Two hundred objects, in every state that lasts."""
-    controller_arguments = ()
+    controller_arguments = ("--lease-duration", "15s", "--lease-renew-deadline", "10s",
+                            "--lease-retry-period", "2s")
     SECONDS = 60
 
     def model_states(self):
@@ -31,11 +32,11 @@ class AtRest(ClusterTest):
         missing = {"uri": self.cluster.uri("weekly_folder", "missing.csv")}
         taken = {"uri": self.cluster.uri("output_folder", "taken.csv")}
         return {
-            "complete": (100, "trained-0", {}, ("Complete", "True")),
+            "complete": (60, "trained-0", {}, ("Complete", "True")),
             "failed": (10, "trained-1", {"input": missing}, ("Failed", "True", "InputNotFound")),
             "suspended": (10, "trained-2", {"suspend": True}, ("Suspended", "True")),
-            "no-model": (27, "nothing", {}, ("ModelReady", "False", "ModelNotFound")),
-            "model-suspended": (30, "suspended-0", {}, ("ModelReady", "False", "ModelSuspended")),
+            "no-model": (47, "nothing", {}, ("ModelReady", "False", "ModelNotFound")),
+            "model-suspended": (50, "suspended-0", {}, ("ModelReady", "False", "ModelSuspended")),
             "at-work": (1, "trained-3", {"image": f"{self.cluster.address}/churn-scorer:held", "output": taken},
                         ("Ready", "False", "Running")),
             "output-taken": (1, "trained-3", {"output": taken}, ("Reconciling", "True", "OutputInUse")),
