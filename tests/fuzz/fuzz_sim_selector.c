@@ -13,8 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (selector_parse(text, NULL, &selector, NULL) != 0)
         return 0;
     const json_t *first = json_array_get(selector.labels, 0);
-    bool single = json_array_size(selector.labels) == 1 &&
-                  strcmp(jx_string(first, "operator", NULL), "exists") == 0;
+    bool single = json_array_size(selector.labels) == 1 && !jx_string(first, "value", NULL) &&
+                  !jx_bool(first, "negative", false);
     if (first && !*jx_string(first, "key", NULL))
         abort();
     if (single && selector_parse(absent, NULL, &opposite, NULL) == 0) {

@@ -84,8 +84,7 @@ void schema_default(const json_t *schema, json_t *value)
     {
         json_t *fallback = jx_get(member_rule, "default", NULL);
         member = json_object_get(value, name);
-        bool missing = !member || (json_is_null(member) && !has(member_rule, "nullable"));
-        if (missing && fallback)
+        if (fallback && (!member || json_is_null(member)))
             json_object_set_new(value, name, json_deep_copy(fallback));
     }
     json_object_foreach(value, name, member)
@@ -155,10 +154,6 @@ static bool check_type(const struct check *check, const json_t *schema, const js
                        const char *path)
 {
     const char *type = jx_string(schema, "type", NULL), *actual = type_of(value);
-    if (json_is_null(value) && has(schema, "nullable"))
-        return false;
-    if (has(schema, "x-kubernetes-int-or-string"))
-        type = json_is_string(value) ? "string" : "integer";
     if (!type || strcmp(type, actual) == 0 ||
         (strcmp(type, "number") == 0 && json_is_integer(value)))
         return true;
@@ -238,22 +233,18 @@ static void check_string(const struct check *check, const json_t *schema, const 
 static void check_number(const struct check *check, const json_t *schema, const json_t *value,
                          const char *path)
 {
-    const json_t *minimum = jx_get(schema, "minimum", NULL),
-                 *maximum = jx_get(schema, "maximum", NULL);
+    static const char *const bounds[] = { "minimum", "maximum" }, *const words[] = { "greater",
+                                                                                     "less" };
     double number = json_number_value(value);
-    bool above = has(schema, "exclusiveMinimum"), below = has(schema, "exclusiveMaximum");
-    auto_free char *bound = NULL, *rule = NULL;
-    if (minimum &&
-        (number < json_number_value(minimum) || (above && number <= json_number_value(minimum)))) {
-        bound = text_of(minimum);
-        rule = mem_format("should be greater than %s%s", above ? "" : "or equal to ", bound);
-    } else if (maximum && (number > json_number_value(maximum) ||
-                           (below && number >= json_number_value(maximum)))) {
-        bound = text_of(maximum);
-        rule = mem_format("should be less than %s%s", below ? "" : "or equal to ", bound);
-    }
-    if (rule)
+    for (size_t i = 0; i < ARRAY_SIZE(bounds); i++) {
+        const json_t *bound = json_object_get(schema, bounds[i]);
+        double limit = json_number_value(bound);
+        if (!bound || (i == 0 ? number >= limit : number <= limit))
+            continue;
+        auto_free char *text = text_of(bound);
+        auto_free char *rule = mem_format("should be %s than or equal to %s", words[i], text);
         invalid(check, path, value, rule);
+    }
 }
 
 static void check_enum(const struct check *check, const json_t *schema, const json_t *value,

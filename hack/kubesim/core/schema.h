@@ -1,10 +1,11 @@
 /* schema.h - structural schemas: prune unknown members, set defaults, validate.
  *
- * Checked: type, nullable, required, enum, pattern, minimum, maximum (also
- * exclusive), lengths of strings, arrays and maps, list-type set and map,
- * int-or-string, preserve-unknown-fields. Not checked: CEL, formats, anyOf and
- * its kin; real clusters are there for these. Patterns are POSIX extended
- * regular expressions plus (?:, \d, \w and \s; the documented subset of RE2.
+ * Checked: type, required, enum, pattern, minimum, maximum, lengths of strings,
+ * arrays and maps, list-type set and map, preserve-unknown-fields. Not checked,
+ * because our definitions do without or real clusters are there for them:
+ * nullable, int-or-string, exclusive bounds, CEL, formats, anyOf and its kin.
+ * Patterns are POSIX extended regular expressions plus (?:, \d, \w and \s; the
+ * documented subset of RE2.
  * https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
  */
 #pragma once
@@ -16,7 +17,7 @@
  * when that is not NULL. metadata, apiVersion and kind of the root are left alone. */
 void schema_prune(const json_t *schema, json_t *value, json_t *unknown);
 
-/* Sets defaults in place; nulls that may not be null give way to a default. */
+/* Sets defaults in place; nulls give way to them. */
 void schema_default(const json_t *schema, json_t *value);
 
 /* Appends {reason, message, field} for every offence to `causes`, worded as Kubernetes does.

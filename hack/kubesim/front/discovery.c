@@ -25,8 +25,8 @@ static json_t *version_info(void)
 
 static json_t *resource_entry(const struct resource *resource)
 {
-    static const char *const verbs[] = { "create", "delete", "deletecollection", "get",
-                                         "list",   "patch",  "update",           "watch" };
+    static const char *const verbs[] = { "create", "delete", "get",  "list",
+                                         "patch",  "update", "watch" };
     json_t *list = json_array();
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
         json_array_append_new(list, json_string(verbs[i]));

@@ -9,22 +9,26 @@
 #include "base/span.h"
 #include "net/transport.h" /* struct http_header */
 
+struct httpd_exchange; /* of httpd.h; a test has handles of its own behind this name */
+
 struct exchange_port {
-    const char *(*query)(void *handle, const char *name);  /* decoded; NULL when absent */
-    const char *(*header)(void *handle, const char *name); /* NULL when absent */
-    void (*reply)(void *handle, int status, const char *content_type, struct span bytes,
-                  const struct http_header *headers, size_t header_count);
-    void (*stream_begin)(void *handle, int status, const char *content_type,
+    const char *(*query)(const struct httpd_exchange *handle,
+                         const char *name); /* decoded; NULL when absent */
+    const char *(*header)(const struct httpd_exchange *handle,
+                          const char *name); /* NULL when absent */
+    void (*reply)(struct httpd_exchange *handle, int status, const char *content_type,
+                  struct span bytes, const struct http_header *headers, size_t header_count);
+    void (*stream_begin)(struct httpd_exchange *handle, int status, const char *content_type,
                          void (*on_close)(void *context), void *context);
-    void (*stream_write)(void *handle, struct span bytes);
-    size_t (*stream_queued)(void *handle);
-    void (*stream_end)(void *handle);
-    void (*abort)(void *handle); /* cuts the connection */
+    void (*stream_write)(struct httpd_exchange *handle, struct span bytes);
+    size_t (*stream_queued)(const struct httpd_exchange *handle);
+    void (*stream_end)(struct httpd_exchange *handle);
+    void (*abort)(struct httpd_exchange *handle); /* cuts the connection */
 };
 
 struct exchange {
     const struct exchange_port *port;
-    void *handle;
+    struct httpd_exchange *handle;
     const char *method, *path; /* without query */
     struct span body;
 };

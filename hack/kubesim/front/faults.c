@@ -60,18 +60,13 @@ int faults_add(struct faults *faults, const json_t *description, struct err *err
     return 0;
 }
 
-static bool is_like(const char *pattern, const char *text)
-{
-    return strcmp(pattern, text) == 0;
-}
-
 /* "*" means requests: what open watches deliver has to be named. */
 static bool matches(const struct fault *fault, const char *verb, const char *resource,
                     const char *user_agent)
 {
-    bool delivery = is_like(verb, "event") || is_like(verb, "bookmark");
-    return (is_like(fault->verb, verb) || (is_like(fault->verb, "*") && !delivery)) &&
-           (is_like(fault->resource, resource) || is_like(fault->resource, "*")) &&
+    bool delivery = strcmp(verb, "event") == 0 || strcmp(verb, "bookmark") == 0;
+    return (strcmp(fault->verb, verb) == 0 || (strcmp(fault->verb, "*") == 0 && !delivery)) &&
+           (strcmp(fault->resource, resource) == 0 || strcmp(fault->resource, "*") == 0) &&
            strncmp(user_agent, fault->user_agent, strlen(fault->user_agent)) == 0;
 }
 

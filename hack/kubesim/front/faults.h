@@ -1,7 +1,7 @@
 /* faults.h - what goes wrong on purpose, and how often.
  *
- * A rule names a verb (get, list, watch, create, update, patch, delete,
- * deletecollection; "event" and "bookmark" for what open watches deliver; "*" for
+ * A rule names a verb (get, list, watch, create, update, patch, delete;
+ * "event" and "bookmark" for what open watches deliver; "*" for
  * all requests), a resource ("jobs", "leases"; "*") and the beginning of a user
  * agent. The first rule that matches and still has a count acts. Chance is
  * seeded, so a run can be repeated. */

@@ -165,8 +165,6 @@ static const char *verb_of(const struct request *request)
     const char *method = request->exchange.method;
     if (strcmp(method, "GET") == 0)
         return request_flag(request, "watch") ? "watch" : request->name ? "get" : "list";
-    if (strcmp(method, "DELETE") == 0 && !request->name)
-        return "deletecollection";
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
         if (strcmp(method, verbs[i][0]) == 0)
             return verbs[i][1];

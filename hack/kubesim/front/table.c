@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "kubesim/core/api.h"
 #include "kubesim/front/jsonpath.h"
 
 typedef json_t *(*cell_function)(const json_t *object, int64_t now_ms);
@@ -70,7 +71,7 @@ static json_t *pod_status(const json_t *pod, int64_t now_ms)
     const json_t *state = jx_get(container_of(pod), "state", NULL);
     const char *waiting = jx_string(state, "waiting", "reason", NULL);
     const char *ended = jx_string(state, "terminated", "reason", NULL);
-    if (jx_string(pod, "metadata", "deletionTimestamp", NULL) && !ended)
+    if (object_is_deleting(pod) && !ended)
         return json_string("Terminating");
     const char *phase = jx_string(pod, "status", "phase", NULL);
     const char *reason = ended ? ended : waiting ? waiting : phase;
@@ -81,18 +82,12 @@ static json_t *job_status(const json_t *job, int64_t now_ms)
 {
     static const char *const finals[] = { "Complete", "Failed", "Suspended", "FailureTarget",
                                           "SuccessCriteriaMet" };
-    const json_t *condition;
     (void)now_ms;
-    if (jx_string(job, "metadata", "deletionTimestamp", NULL))
+    if (object_is_deleting(job))
         return json_string("Terminating");
-    for (size_t i = 0; i < ARRAY_SIZE(finals); i++) {
-        size_t j;
-        json_array_foreach(jx_get(job, "status", "conditions", NULL), j,
-                           condition) if (strcmp(jx_string(condition, "type", NULL), finals[i]) ==
-                                              0 &&
-                                          strcmp(jx_string(condition, "status", NULL), "True") ==
-                                              0) return json_string(finals[i]);
-    }
+    for (size_t i = 0; i < ARRAY_SIZE(finals); i++)
+        if (object_condition_is(job, finals[i], "True"))
+            return json_string(finals[i]);
     return json_string("Running");
 }
 

@@ -1,4 +1,4 @@
-/* verbs.c - get, create, update, patch, delete, deletecollection. */
+/* verbs.c - get, create, update, patch, delete. */
 #include <string.h>
 
 #include "base/limits.h"
@@ -166,50 +166,11 @@ static void answer_delete(struct request *request)
     api_call_release(&call);
 }
 
-static void answer_delete_all(struct request *request)
-{
-    struct delete_options options;
-    struct selector selector;
-    auto_json json_t *body = NULL;
-    auto_index struct index chosen = { 0 };
-    struct err err = { 0 };
-    struct index *objects = &((struct resource *)request->resource->storage)->objects;
-    auto_free char *prefix = mem_format("%s%s", request->namespace ? request->namespace : "",
-                                        request->namespace ? "/" : "");
-    if (delete_options(request, &body, &options, &err) != 0 ||
-        request_selector(request, &selector, &err) != 0) {
-        request_refuse(request, &err, NULL);
-        return;
-    }
-    for (size_t i = index_lower(objects, prefix); index_has_prefix(objects, i, prefix); i++) {
-        struct object *object = objects->entries[i].value;
-        if (selector_matches(&selector, object->snapshot->json))
-            index_put(&chosen, object->key, object);
-    }
-    for (size_t i = 0; i < chosen.count; i++) {
-        const char *key = chosen.entries[i].key, *slash = strchr(key, '/');
-        auto_free char *namespace = mem_strndup(key, (size_t)(slash - key));
-        struct api_call call = call_of(request);
-        auto_snapshot struct snapshot *left = NULL;
-        call.namespace = namespace;
-        call.name = slash + 1;
-        if (api_delete(&call, &options, &left, &err) != 0)
-            continue; /* preconditions of one object are no reason to keep the others */
-        api_call_release(&call);
-    }
-    selector_release(&selector);
-    request_reply(request, 200,
-                  json_pack("{ss ss s{} ss}", "kind", "Status", "apiVersion", "v1", "metadata",
-                            "status", "Success"));
-}
-
 void handle_object(struct request *request)
 {
     struct err err = { 0 };
     bool needs_namespace = request->resource->namespaced && !request->namespace;
-    if (strcmp(request->verb, "deletecollection") == 0) {
-        answer_delete_all(request);
-    } else if (needs_namespace || (!request->name && strcmp(request->verb, "create") != 0)) {
+    if (needs_namespace || (!request->name && strcmp(request->verb, "create") != 0)) {
         api_refuse(&err, 405, "MethodNotAllowed",
                    "the server does not allow this method on the requested resource");
         request_refuse(request, &err, NULL);

@@ -54,7 +54,7 @@ static const struct program image_program = {
 static const struct option fault_items[] = {
     KUBECONFIG,
     TEXT("verb", verb, "VERB",
-         "get, list, watch, create, update, patch, delete, deletecollection; event, bookmark: what "
+         "get, list, watch, create, update, patch, delete; event, bookmark: what "
          "open watches deliver; by default every request"),
     TEXT("resource", resource, "PLURAL", "by default every one"),
     TEXT("user-agent", user_agent, "PREFIX", "by default every one"),

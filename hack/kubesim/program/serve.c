@@ -57,56 +57,14 @@ static const struct program program = {
 
 /* --- exchanges over httpd ------------------------------------------------------------------ */
 
-static const char *on_query(void *handle, const char *name)
-{
-    return httpd_query(handle, name);
-}
-
-static const char *on_header(void *handle, const char *name)
-{
-    return httpd_header(handle, name);
-}
-
-static void on_reply(void *handle, int status, const char *content_type, struct span bytes,
-                     const struct http_header *headers, size_t header_count)
-{
-    httpd_reply(handle, status, content_type, bytes, headers, header_count);
-}
-
-static void on_stream_begin(void *handle, int status, const char *content_type,
-                            void (*on_close)(void *context), void *context)
-{
-    httpd_stream_begin(handle, status, content_type, on_close, context);
-}
-
-static void on_stream_write(void *handle, struct span bytes)
-{
-    httpd_stream_write(handle, bytes);
-}
-
-static size_t on_stream_queued(void *handle)
-{
-    return httpd_stream_queued(handle);
-}
-
-static void on_stream_end(void *handle)
-{
-    httpd_stream_end(handle);
-}
-
-static void on_abort(void *handle)
-{
-    httpd_abort(handle);
-}
-
-static const struct exchange_port httpd_port_of_front = {
-    on_query,        on_header,        on_reply,      on_stream_begin,
-    on_stream_write, on_stream_queued, on_stream_end, on_abort,
+static const struct exchange_port httpd_exchanges = {
+    httpd_query,        httpd_header,        httpd_reply,      httpd_stream_begin,
+    httpd_stream_write, httpd_stream_queued, httpd_stream_end, httpd_abort,
 };
 
 static void on_request(void *context, struct httpd_exchange *exchange)
 {
-    front_handle(context, &(struct exchange){ .port = &httpd_port_of_front,
+    front_handle(context, &(struct exchange){ .port = &httpd_exchanges,
                                               .handle = exchange,
                                               .method = httpd_method(exchange),
                                               .path = httpd_path(exchange),

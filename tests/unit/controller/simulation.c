@@ -11,11 +11,16 @@ static int hex_digit(char digit)
     return digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10;
 }
 
+static struct fake_exchange *own(const struct httpd_exchange *handle)
+{
+    return (struct fake_exchange *)handle;
+}
+
 /* Query parameters are decoded into a place that lives until the next one. */
-static const char *bridge_query(void *handle, const char *name)
+static const char *bridge_query(const struct httpd_exchange *handle, const char *name)
 {
     static char decoded[4096];
-    const struct fake_exchange *exchange = handle;
+    const struct fake_exchange *exchange = own(handle);
     const char *at = strchr(exchange->url, '?');
     size_t length = strlen(name), out = 0;
 
@@ -36,9 +41,9 @@ static const char *bridge_query(void *handle, const char *name)
     return decoded;
 }
 
-static const char *bridge_header(void *handle, const char *name)
+static const char *bridge_header(const struct httpd_exchange *handle, const char *name)
 {
-    const struct fake_exchange *exchange = handle;
+    const struct fake_exchange *exchange = own(handle);
 
     if (strcasecmp(name, "Content-Type") == 0)
         return exchange->content_type;
@@ -47,42 +52,42 @@ static const char *bridge_header(void *handle, const char *name)
     return strcasecmp(name, "User-Agent") == 0 ? exchange->user_agent : NULL;
 }
 
-static void bridge_reply(void *handle, int status, const char *content_type, struct span bytes,
-                         const struct http_header *headers, size_t header_count)
+static void bridge_reply(struct httpd_exchange *handle, int status, const char *content_type,
+                         struct span bytes, const struct http_header *headers, size_t header_count)
 {
     char *body auto_free = mem_strndup(bytes.data ?: "", bytes.length);
 
-    network_answer_header(handle, "Content-Type", content_type);
+    network_answer_header(own(handle), "Content-Type", content_type);
     for (size_t i = 0; i < header_count; i++)
-        network_answer_header(handle, headers[i].name, headers[i].value);
-    network_reply(handle, status, body);
+        network_answer_header(own(handle), headers[i].name, headers[i].value);
+    network_reply(own(handle), status, body);
 }
 
-static void bridge_stream_begin(void *handle, int status, const char *content_type,
+static void bridge_stream_begin(struct httpd_exchange *handle, int status, const char *content_type,
                                 void (*on_close)(void *context), void *context)
 {
-    network_answer_header(handle, "Content-Type", content_type);
-    network_stream(handle, status, on_close, context);
+    network_answer_header(own(handle), "Content-Type", content_type);
+    network_stream(own(handle), status, on_close, context);
 }
 
-static void bridge_stream_write(void *handle, struct span bytes)
+static void bridge_stream_write(struct httpd_exchange *handle, struct span bytes)
 {
-    network_write(handle, bytes);
+    network_write(own(handle), bytes);
 }
 
-static size_t bridge_stream_queued(void *handle)
+static size_t bridge_stream_queued(const struct httpd_exchange *handle)
 {
-    return ((struct fake_exchange *)handle)->written.length;
+    return own(handle)->written.length;
 }
 
-static void bridge_stream_end(void *handle)
+static void bridge_stream_end(struct httpd_exchange *handle)
 {
-    network_end(handle);
+    network_end(own(handle));
 }
 
-static void bridge_abort(void *handle)
+static void bridge_abort(struct httpd_exchange *handle)
 {
-    network_fail(handle, ERR_RETRY, "connection cut");
+    network_fail(own(handle), ERR_RETRY, "connection cut");
 }
 
 static const struct exchange_port bridge = {
@@ -93,7 +98,7 @@ static const struct exchange_port bridge = {
 static void handle(struct sim *sim, struct fake_exchange *exchange)
 {
     front_handle(&sim->front, &(struct exchange){ .port = &bridge,
-                                                  .handle = exchange,
+                                                  .handle = (struct httpd_exchange *)exchange,
                                                   .method = exchange->method,
                                                   .path = exchange->path,
                                                   .body = span_of(exchange->body) });

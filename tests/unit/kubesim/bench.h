@@ -52,9 +52,14 @@ struct bench_handle {
     struct bench_stream *stream;
 };
 
-static const char *bench_query(void *handle, const char *name)
+static struct bench_handle *bench_handle(const struct httpd_exchange *handle)
 {
-    struct bench *bench = ((struct bench_handle *)handle)->bench;
+    return (struct bench_handle *)handle;
+}
+
+static const char *bench_query(const struct httpd_exchange *handle, const char *name)
+{
+    struct bench *bench = bench_handle(handle)->bench;
     size_t length = strlen(name);
     for (const char *p = bench->query; p && *p; p = strchr(p, '&') ? strchr(p, '&') + 1 : NULL)
         if (strncmp(p, name, length) == 0 && p[length] == '=')
@@ -62,57 +67,57 @@ static const char *bench_query(void *handle, const char *name)
     return NULL;
 }
 
-static const char *bench_header(void *handle, const char *name)
+static const char *bench_header(const struct httpd_exchange *handle, const char *name)
 {
-    struct bench *bench = ((struct bench_handle *)handle)->bench;
+    struct bench *bench = bench_handle(handle)->bench;
     if (strcmp(name, "Content-Type") == 0)
         return bench->content_type;
     return strcmp(name, "User-Agent") == 0 ? "bench/1" : NULL;
 }
 
-static void bench_reply(void *handle, int status, const char *content_type, struct span bytes,
-                        const struct http_header *headers, size_t header_count)
+static void bench_reply(struct httpd_exchange *handle, int status, const char *content_type,
+                        struct span bytes, const struct http_header *headers, size_t header_count)
 {
-    struct bench *bench = ((struct bench_handle *)handle)->bench;
+    struct bench *bench = bench_handle(handle)->bench;
     (void)content_type, (void)headers, (void)header_count;
     bench->status = status;
     json_decref(bench->answer);
     bench->answer = jx_parse(bytes, LIMIT_JSON_DOCUMENT, "answer", NULL);
 }
 
-static void bench_stream_begin(void *handle, int status, const char *content_type,
+static void bench_stream_begin(struct httpd_exchange *handle, int status, const char *content_type,
                                void (*on_close)(void *context), void *context)
 {
-    struct bench_handle *own = handle;
+    struct bench_handle *own = bench_handle(handle);
     (void)content_type;
     own->bench->status = status;
     own->stream = &own->bench->streams[own->bench->stream_count++];
     *own->stream = (struct bench_stream){ .open = true, .on_close = on_close, .context = context };
 }
 
-static void bench_stream_write(void *handle, struct span bytes)
+static void bench_stream_write(struct httpd_exchange *handle, struct span bytes)
 {
-    struct bench_stream *stream = ((struct bench_handle *)handle)->stream;
+    struct bench_stream *stream = bench_handle(handle)->stream;
     stream->text = mem_resize(stream->text, stream->length + bytes.length + 1, 1);
     memcpy(stream->text + stream->length, bytes.data, bytes.length);
     stream->length += bytes.length;
     stream->text[stream->length] = '\0';
 }
 
-static size_t bench_stream_queued(void *handle)
+static size_t bench_stream_queued(const struct httpd_exchange *handle)
 {
     (void)handle;
     return 0;
 }
 
-static void bench_stream_end(void *handle)
+static void bench_stream_end(struct httpd_exchange *handle)
 {
-    ((struct bench_handle *)handle)->stream->open = false;
+    bench_handle(handle)->stream->open = false;
 }
 
-static void bench_abort(void *handle)
+static void bench_abort(struct httpd_exchange *handle)
 {
-    struct bench_handle *own = handle;
+    struct bench_handle *own = bench_handle(handle);
     if (own->stream)
         own->stream->open = false, own->stream->cut = true;
     else
@@ -216,7 +221,7 @@ static inline int bench_ask(struct bench *bench, const char *method, const char 
     if (!bench->content_type)
         bench->content_type = "application/merge-patch+json";
     front_handle(&bench->front, &(struct exchange){ .port = &bench_exchange_port,
-                                                    .handle = handle,
+                                                    .handle = (struct httpd_exchange *)handle,
                                                     .method = method,
                                                     .path = path,
                                                     .body = span_of(json) });

@@ -23,10 +23,7 @@ static void selectors_choose(void **state)
         { "missing", NULL, false },
         { "!missing", NULL, true },
         { "!app", NULL, false },
-        { "app in (a, churn)", NULL, true },
-        { "app in (a,b)", NULL, false },
-        { "app notin (a,b)", NULL, true },
-        { "app in (churn),example.io/run=7", NULL, true },
+        { "app=churn,example.io/run=7", NULL, true },
         { "app=churn,example.io/run=8", NULL, false },
         { NULL, "metadata.name=one", true },
         { NULL, "metadata.name=two", false },
@@ -50,7 +47,8 @@ static void selectors_choose(void **state)
 
 static void nonsense_is_refused(void **state)
 {
-    static const char *const cases[] = { ",", "a=b,,c=d", "=x", "!=x", " , ", "in (a)", "a b=c" };
+    static const char *const cases[] = { ",",   "a=b,,c=d", "=x",    "!=x",
+                                         " , ", "in (a)",   "a b=c", "a in (b)" };
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct selector selector = { 0 };
