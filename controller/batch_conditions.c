@@ -32,7 +32,8 @@ static void set_outcome(const struct batch_pass *pass, const struct conditions *
     bool complete = condition_is_true(&pass->status.conditions, "Complete");
     bool failed = condition_is_true(&pass->status.conditions, "Failed");
     if (complete)
-        condition_set(conditions, "Ready", STATUS_TRUE, REASON_Complete, "");
+        condition_set(conditions, "Ready", STATUS_TRUE, REASON_Complete,
+                      keep_message(pass, "Complete"));
     else
         condition_set(conditions, "Ready", STATUS_FALSE, pass->ready_reason,
                       pass->message ? pass->message : "");

@@ -76,7 +76,10 @@ static void object_is_gone(void *context, enum object_kind kind, const char *key
 static void watch_failed(void *context, enum object_kind kind, const struct err *failure)
 {
     (void)context;
-    log_write(LOG_WARNING, "cannot follow changes, will try again",
+    log_write(LOG_WARNING,
+              failure->kind == ERR_NOT_FOUND && kind != OBJECT_JOB
+                  ? "the CRDs of churnops.io are not installed, will try again"
+                  : "cannot follow changes, will try again",
               LOG_TEXT("resource", object_resources[kind].plural),
               LOG_TEXT("error", failure->message));
 }

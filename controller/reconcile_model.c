@@ -368,6 +368,13 @@ static void decided(struct model_pass *pass, const char *action, const char *rea
     pass->plan->decision = reason;
 }
 
+/* Trainings that were skipped since the status last said how many. */
+static void count_asked(struct model_pass *pass)
+{
+    pass->status.trainings_skipped += pass->view->asked;
+    pass->plan->skipped_counted = true;
+}
+
 static void start_training(struct model_pass *pass, const char *digest, const char *reason,
                            const struct file_lookup *file)
 {
@@ -388,6 +395,7 @@ static void start_training(struct model_pass *pass, const char *digest, const ch
     name_job(pass, training);
     pass->status.training = training;
     pass->status.trainings_run++;
+    count_asked(pass); /* skipped before this decision, not after it */
     decided(pass, ACTION_STARTED, reason);
     plan_event(pass->plan, false, reason, "Train", "Job %s with image %.19s", training->job,
                digest);
@@ -436,8 +444,7 @@ static void count_skipped(struct model_pass *pass)
         plan_requeue(pass->plan, last->time_ms + SKIP_INTERVAL_MS - now_ms);
         return;
     }
-    pass->status.trainings_skipped += pass->view->asked;
-    pass->plan->skipped_counted = true;
+    count_asked(pass);
     decided(pass, ACTION_SKIPPED, REASON_ImageDigestUnchanged);
     plan_event(pass->plan, false, REASON_ImageDigestUnchanged, "Train",
                "training skipped: the image is %.19s", pass->status.last_training->image_digest);

@@ -108,9 +108,10 @@ def programs_in(folder):
             if os.access(path, os.X_OK) and os.path.isfile(path)]
 
 
-def cmocka_suites(preset, only=""):
+def cmocka_suites(preset, only=r"test_(?!golden)"):
     return [Suite(f"{preset}:{os.path.basename(path)}", [path])
-            for path in programs_in(f"build/{preset}/unit") if re.search(only, path)]
+            for path in programs_in(f"build/{preset}/unit")
+            if re.match(only, os.path.basename(path))]
 
 
 def python_suites(folder, preset, timeout_seconds):
@@ -130,12 +131,11 @@ def unit(options):
     if options.quick:
         return ["dev"], lambda: cmocka_suites("dev")
     return (["dev", "clang", "tsan"], lambda: cmocka_suites("dev") + cmocka_suites("clang") +
-            cmocka_suites("tsan", only="/test_(http|httpd|registry|telemetry|manager|log|pool)"))
+            cmocka_suites("tsan", only=r"test_(http|log|manager|parallel|registry|search|sockets|telemetry)"))
 
 
 def golden(options):
-    return ["dev"], lambda: [Suite(os.path.basename(path), [path])
-                             for path in programs_in("build/dev/golden")]
+    return ["dev"], lambda: cmocka_suites("dev", only="test_golden")
 
 
 def fuzz(options):

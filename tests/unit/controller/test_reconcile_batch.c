@@ -196,6 +196,23 @@ static void test_failed_training_uses_previous(void **state)
     world_release(&world);
 }
 
+/* What the model's status says is about an older spec than the one that is there. */
+static void test_waits_until_the_model_has_seen_its_spec(void **state)
+{
+    (void)state;
+    struct world world;
+    train(&world);
+    world_edit(&world, MODEL, "{\"backoffLimit\": 1}");
+    world_add_batch(&world, "b");
+    while (world_step(&world, BATCH))
+        ;
+    assert_int_equal(world.created, 0);
+    assert_string_equal(condition(&world, "Ready"), "False WaitingForModel");
+    world_settle(&world);
+    assert_int_equal(world.created, 1);
+    world_release(&world);
+}
+
 static void test_failed_first_training_waits(void **state)
 {
     (void)state;
@@ -290,6 +307,55 @@ static void test_younger_waits_for_the_output(void **state)
     world_settle(&world);
     assert_int_equal(world.created, 2);
     assert_string_equal(condition(&world, "Ready"), "True Complete");
+    world_release(&world);
+}
+
+/* An older batch that failed comes back while a younger one writes to the same output. */
+static void test_a_started_rival_goes_first(void **state)
+{
+    (void)state;
+    struct world world;
+    train(&world);
+    world_add_batch(&world, "b");
+    world_edit(&world, BATCH, "{\"output\": {\"uri\": \"file:///out/x.csv\"}}");
+    world_settle(&world);
+    world_fail(&world, 66, "b.csv: no such file");
+    world_settle(&world);
+    world.now_ms += 1000;
+    world_add_batch(&world, "c");
+    world_edit(&world, OTHER, "{\"output\": {\"uri\": \"file:///out/x.csv\"}}");
+    world_settle(&world);
+    assert_int_equal(world.created, 2);
+    world_edit(&world, BATCH, "{\"retryToken\": \"1\"}");
+    world_settle(&world);
+    assert_int_equal(world.created, 2);
+    assert_string_equal(condition(&world, "Reconciling"), "True OutputInUse");
+    world_succeed(&world);
+    world_settle(&world);
+    assert_int_equal(world.created, 3);
+    world_release(&world);
+}
+
+/* A program says what it wrote, not where: that was decided. */
+static void test_results_do_not_move_the_output(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world);
+    const char *job = world_running(&world);
+    world_succeed(&world);
+    json_t *status = json_array_get(json_object_get(world.pods, job), 0);
+    status = json_array_get(jx_get(status, "status", "containerStatuses", NULL), 0);
+    json_object_set_new(
+        json_object_get(json_object_get(status, "state"), "terminated"), "message",
+        json_string("{\"outcome\": \"Scored\", \"model\": {\"version\": \"0123456789abcdef\", "
+                    "\"uri\": \"file:///m/\"}, \"input\": {\"uri\": \"file:///other.csv\"}, "
+                    "\"output\": {\"uri\": \"file:///etc/passwd\"}, \"rows\": {\"read\": 1, "
+                    "\"scored\": 1, \"rejected\": 0}, \"scores\": {\"aboveThreshold\": 0}}"));
+    world_settle(&world);
+    assert_string_equal(condition(&world, "Ready"), "True Complete");
+    assert_string_equal(world_status(&world, BATCH, "output", "uri", NULL), "file:///out/b.csv");
+    assert_string_equal(world_status(&world, BATCH, "input", "uri", NULL), "file:///data/b.csv");
     world_release(&world);
 }
 
@@ -484,11 +550,14 @@ int main(void)
         cmocka_unit_test(test_moved_tag_is_noticed),
         cmocka_unit_test(test_tag_moves_again_while_it_waits),
         cmocka_unit_test(test_failed_training_uses_previous),
+        cmocka_unit_test(test_waits_until_the_model_has_seen_its_spec),
         cmocka_unit_test(test_failed_first_training_waits),
         cmocka_unit_test(test_registry_down),
         cmocka_unit_test(test_no_check_without_image_trigger),
         cmocka_unit_test(test_newest_file_is_fixed),
         cmocka_unit_test(test_younger_waits_for_the_output),
+        cmocka_unit_test(test_a_started_rival_goes_first),
+        cmocka_unit_test(test_results_do_not_move_the_output),
         cmocka_unit_test(test_finished_is_final),
         cmocka_unit_test(test_suspend_and_resume),
         cmocka_unit_test(test_suspended_from_the_start),

@@ -126,6 +126,29 @@ static void test_skipped_is_counted_when_asked(void **state)
     world_release(&world);
 }
 
+/* What was skipped within the second before a training counts, and the training stays the last
+ * decision. */
+static void test_skipped_before_a_training_is_counted_with_it(void **state)
+{
+    (void)state;
+    struct world world;
+    train(&world);
+    world_settle(&world);
+    world.asked = 1;
+    world_settle(&world);
+    world.asked = 1;
+    world_settle(&world);
+    world_edit(&world, MODEL, "{\"seed\": 7}");
+    world_settle(&world);
+    assert_int_equal(status_int(&world, "trainingsSkipped"), 2);
+    world_succeed(&world);
+    world.now_ms += 5000;
+    world_settle(&world);
+    assert_int_equal(status_int(&world, "trainingsSkipped"), 2);
+    assert_string_equal(world_status(&world, MODEL, "lastDecision", "reason", NULL), "SpecChanged");
+    world_release(&world);
+}
+
 static void test_tag_moves_during_a_training(void **state)
 {
     (void)state;
@@ -164,6 +187,22 @@ static void test_spec_change_supersedes(void **state)
     assert_int_equal(world.created, 2);
     assert_string_equal(world_running(&world),
                         world_status(&world, MODEL, "training", "job", NULL));
+    world_release(&world);
+}
+
+/* The Job ended before the edit was seen: its outcome counts, then the edit does. */
+static void test_an_outcome_comes_before_an_edit(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world);
+    world_succeed(&world);
+    world_edit(&world, MODEL, "{\"seed\": 7}");
+    world_settle(&world);
+    assert_string_equal(world_status(&world, MODEL, "lastTraining", "outcome", NULL), "Trained");
+    assert_string_equal(world_status(&world, MODEL, "lastDecision", "reason", NULL), "SpecChanged");
+    assert_int_equal(status_int(&world, "trainingsRun"), 2);
+    assert_int_equal(world.deleted, 0);
     world_release(&world);
 }
 
@@ -527,8 +566,10 @@ int main(void)
         cmocka_unit_test(test_first_training),
         cmocka_unit_test(test_decisions),
         cmocka_unit_test(test_skipped_is_counted_when_asked),
+        cmocka_unit_test(test_skipped_before_a_training_is_counted_with_it),
         cmocka_unit_test(test_tag_moves_during_a_training),
         cmocka_unit_test(test_spec_change_supersedes),
+        cmocka_unit_test(test_an_outcome_comes_before_an_edit),
         cmocka_unit_test(test_superseded_by_going_back),
         cmocka_unit_test(test_other_image_supersedes),
         cmocka_unit_test(test_same_inputs_again_make_another_job),
