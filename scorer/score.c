@@ -284,6 +284,30 @@ static int publish(struct run *run, struct result *ret_result, struct err *err)
     return 0;
 }
 
+/* Somebody else published first. When that was another pod of this batch (a node
+ * that was cut off comes back), its output is as good as ours. */
+static int meet_rival(struct run *run, struct result *ret_result, struct err *err)
+{
+    enum manifest_verdict verdict;
+    struct manifest manifest;
+    struct err why;
+
+    if (strcmp(err->reason, REASON_OutputExists) != 0 ||
+        places_find(run->job, run->input_store, run->output_store, run->arena, &run->places,
+                    &why) ||
+        manifest_judge(run->job, &run->places, run->output_store, run->arena, &verdict, &manifest,
+                       &why))
+        return -1;
+    if (verdict == MANIFEST_DONE) {
+        *ret_result = summary_result(&manifest, OUTCOME_REUSED);
+        return 0;
+    }
+    if (verdict == MANIFEST_OURS)
+        return err_reason(err, ERR_RETRY, REASON_TryAgain,
+                          "%s is being published by another run of this batch", run->places.output);
+    return -1;
+}
+
 static int timed(struct run *run, const char *name, int (*step)(struct run *, struct err *),
                  struct err *err)
 {
@@ -330,7 +354,7 @@ int score_run(const struct score_job *job, const struct score_options *options, 
     if (verdict == MANIFEST_OTHERS && !job->output->overwrite)
         return refuse_output(&run, err);
     if (timed(&run, "Load", prepare, err) || timed(&run, "Score", score, err) ||
-        publish(&run, ret_result, err))
+        (publish(&run, ret_result, err) && meet_rival(&run, ret_result, err)))
         return -1;
     ret_result->steps = (struct list){ options->progress->steps, options->progress->step_count };
     return 0;

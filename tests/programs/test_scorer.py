@@ -490,6 +490,36 @@ class Idempotence(ScorerTest):
             self.assertEqual(result[part], self.first[part])
         self.assertEqual(self.state(), before)
 
+    def at_once(self, batches):
+        """Exit codes and results of scorers that run side by side for one output."""
+        runs = []
+        for number, batch in enumerate(batches):
+            job, result = self.folder / f"job-{number}.json", self.folder / f"result-{number}.json"
+            self.job(output={"uri": f"file://{self.output}"}, batch=batch).rename(job)
+            runs.append((result, subprocess.Popen(
+                [BIN / "churn-scorer", "--job", job, "--result", result],
+                stderr=subprocess.DEVNULL)))
+        codes = [run.wait(120) for _, run in runs]
+        manifest = json.loads(self.manifest.read_text())
+        self.assertEqual(hashlib.sha256(self.output.read_bytes()).hexdigest(),
+                         manifest["output"]["sha256"])
+        return codes, [json.loads(result.read_text()) for result, _ in runs]
+
+    def test_two_pods_of_one_batch(self):
+        self.write(weekly(3000))
+        codes, _ = self.at_once(["bank/week-07"] * 3)
+        self.assertIn(0, codes)
+        self.assertLessEqual(set(codes), {0, 75})  # never final: 73 would fail the batch
+        code, result = self.score(self.job(output={"uri": f"file://{self.output}"}))
+        self.assertEqual((code, result["outcome"]), (0, "Reused"))
+
+    def test_two_batches_at_once(self):
+        self.write(weekly(3000))
+        codes, results = self.at_once(["bank/week-07", "bank/week-08", "bank/week-09"])
+        self.assertEqual(sorted(codes), [0, 73, 73])
+        self.assertEqual(sorted(result.get("reason", "") for result in results),
+                         ["", "OutputExists", "OutputExists"])
+
     def test_somebody_elses_output_is_left_alone(self):
         before = self.state()
         for name, change in [("namespace", {"batch": "other/week-07"}),
