@@ -203,6 +203,35 @@ class Training(TrainerTest):
         self.assertEqual(len(metrics["candidates"]), 1)
         self.assertRegex(metrics["candidates"][0]["recipe"], r"depth 2, leaf weight 3, lambda 4, rate 0.2")
 
+    def test_direction_of_effects(self):
+        source = random.Random(5)
+        lines = ["id,up,down,both,left"]
+        for number in range(600):
+            up, down, both = (source.randint(0, 100) for _ in range(3))
+            chance = 0.4 * (up > 50) + 0.3 * (down < 50) + 0.3 * (abs(both - 50) > 25)
+            lines.append(f"c{number},{up},{down},{both},{int(source.random() < chance)}")
+        self.write(lines)
+        _, version = self.train()
+        direction = json.loads((version / "metrics.json").read_text())["direction"]
+        self.assertGreater(direction["up"], 0.5)
+        self.assertLess(direction["down"], -0.5)
+        self.assertLess(abs(direction["both"]), 0.5)
+        report = (version / "report.html").read_text()
+        self.assertEqual((report.count(" \u25b2<"), report.count(" \u25bc<")), (1, 1))
+
+    def test_auto_takes_the_better_algorithm(self):
+        source = random.Random(6)
+        lines = ["id,a,b,c,left"]
+        for number in range(1000):
+            values = [source.gauss(0, 1) for _ in range(3)]
+            lines.append(",".join([f"c{number}", *(f"{value:.3f}" for value in values),
+                                   str(int(sum(values) + source.gauss(0, 0.5) > 0))]))
+        self.write(lines)
+        result, version = self.train(algorithm="Auto", parameters={"max_depth": "2"})
+        self.assertEqual(result["model"]["algorithm"], "LogisticRegression")
+        self.assertTrue((version / "weights.json").exists())
+        self.assertFalse((version / "booster.ubj").exists())
+
     def test_numbers_beyond_floats(self):
         lines = history()
         for number in range(10, 40):
@@ -229,9 +258,14 @@ class Training(TrainerTest):
     def test_telco_is_learned(self):
         lines = TELCO.read_text().splitlines()[:3001]
         self.write(lines)
-        result, _ = self.train(algorithm="Auto", data={"target": "Churn", "positiveLabel": "Yes",
-                                                       "id": "customerID"})
+        result, version = self.train(algorithm="Auto", data={
+            "target": "Churn", "positiveLabel": "Yes", "id": "customerID"})
         self.assertGreater(float(result["metrics"][0]["value"]), 0.78)
+        figures = {item["name"]: float(item["value"]) for item in result["metrics"]}
+        self.assertGreater(figures["f1"], 0.58)  # a quarter leaves: 0.5 would call too few
+        self.assertTrue(0.15 < figures["threshold"] < 0.45, figures["threshold"])
+        model = json.loads((version / "model.json").read_text())
+        self.assertAlmostEqual(model["threshold"], figures["threshold"], 3)
 
 
 class Processes(TrainerTest):
