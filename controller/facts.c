@@ -39,7 +39,8 @@ struct fact_use {
     struct fact *fact;
     struct fact_user *user;
     struct fact_use *next_of_fact, *next_of_user;
-    int64_t wanted_ms; /* waits for a look-up that began then or later; 0: does not wait */
+    struct fact_use **place; /* what points to it among the fact's: thousands may use one */
+    int64_t wanted_ms;       /* waits for a look-up that began then or later; 0: does not wait */
 };
 
 struct fact_store {
@@ -363,6 +364,9 @@ static struct fact_use *add_use(struct fact_user *user, struct fact *fact)
     *use = (struct fact_use){
         .fact = fact, .user = user, .next_of_fact = fact->users, .next_of_user = user->uses
     };
+    use->place = &fact->users;
+    if (fact->users)
+        fact->users->place = &use->next_of_fact;
     fact->users = use;
     user->uses = use;
     return use;
@@ -371,11 +375,10 @@ static struct fact_use *add_use(struct fact_user *user, struct fact *fact)
 static void remove_use(struct fact_use *take_use)
 {
     struct fact *fact = take_use->fact;
-    struct fact_use **place = &fact->users;
 
-    while (*place != take_use)
-        place = &(*place)->next_of_fact;
-    *place = take_use->next_of_fact;
+    *take_use->place = take_use->next_of_fact;
+    if (take_use->next_of_fact)
+        take_use->next_of_fact->place = take_use->place;
     free(take_use);
     drop_if_unused(fact);
 }
