@@ -84,6 +84,15 @@ json_t *api_view(const struct resource *resource, const struct snapshot *snapsho
                                          : event_from_core(snapshot->json);
 }
 
+struct span api_text(const struct resource *resource, struct snapshot *snapshot, char **own)
+{
+    if (resource->storage == resource)
+        return snapshot_text(snapshot);
+    auto_json json_t *view = api_view(resource, snapshot);
+    *own = json_dumps(view, JSON_COMPACT);
+    return span_of(*own);
+}
+
 int api_get(struct api_call *call, struct snapshot **ret_snapshot, struct err *err)
 {
     const struct object *object = store_find(call->resource, call->namespace, call->name);

@@ -51,6 +51,9 @@ int api_refuse(struct err *err, int code, const char *reason, const char *format
 /* The tree of a stored object as this resource's version shows it. New reference. */
 json_t *api_view(const struct resource *resource, const struct snapshot *snapshot);
 
+/* The same as JSON text, borrowed from the snapshot or from *own, which the caller frees. */
+struct span api_text(const struct resource *resource, struct snapshot *snapshot, char **own);
+
 /* For controllers: makes `take_json` (an edited deep copy) the state of the object; removes it when
  * it is being deleted and nothing holds it any more. Nothing happens when nothing changed. */
 void api_commit(struct cluster *cluster, struct object *object, json_t *take_json);

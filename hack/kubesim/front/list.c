@@ -155,18 +155,6 @@ static void reply_table(const struct request *request, const struct page *page)
     request_reply(request, 200, table);
 }
 
-static void append_item(const struct request *request, struct buf *out, struct snapshot *snapshot)
-{
-    if (request->resource->storage == request->resource) {
-        struct span text = snapshot_text(snapshot);
-        buf_append(out, text.data, text.length);
-        return;
-    }
-    auto_json json_t *view = api_view(request->resource, snapshot);
-    auto_free char *text = json_dumps(view, JSON_COMPACT);
-    buf_string(out, text);
-}
-
 static void reply_page(const struct request *request, const struct page *page)
 {
     if (request_wants_table(request)) {
@@ -183,7 +171,9 @@ static void reply_page(const struct request *request, const struct page *page)
     for (size_t i = 0; i < page->count; i++) {
         if (i)
             buf_char(&out, ',');
-        append_item(request, &out, page->items[i]);
+        auto_free char *own = NULL;
+        struct span text = api_text(request->resource, page->items[i], &own);
+        buf_append(&out, text.data, text.length);
     }
     buf_string(&out, "]}");
     request_reply_text(request, 200, (struct span){ out.data, out.length });
@@ -212,22 +202,21 @@ static int64_t limit_of(const struct request *request)
     return limit;
 }
 
-/* A client that has seen the future of another server: refuse instead of going back. */
-static int check_revision(const struct request *request, struct err *err)
+int request_revision(const struct request *request, uint64_t *ret_revision, struct err *err)
 {
     const char *text = request_query(request, "resourceVersion");
     uint64_t current = request->front->options.cluster->store.revision;
-    int64_t wanted;
-    if (!text)
-        return 0;
-    if (num_int64(span_of(text), 0, INT64_MAX, &wanted, err) != 0)
+    int64_t revision = 0;
+    if (text && num_int64(span_of(text), 0, INT64_MAX, &revision, err) != 0)
         return api_refuse(err, 400, "BadRequest", "resourceVersion: %s", text);
-    if ((uint64_t)wanted <= current)
-        return 0;
-    api_refuse(err, 504, "Timeout", "Too large resource version: %" PRId64 ", current: %" PRIu64,
-               wanted, current);
-    err->retry_after_ms = 1000;
-    return -1;
+    if ((uint64_t)revision > current) {
+        api_refuse(err, 504, "Timeout",
+                   "Too large resource version: %" PRId64 ", current: %" PRIu64, revision, current);
+        err->retry_after_ms = 1000;
+        return -1;
+    }
+    *ret_revision = (uint64_t)revision;
+    return 0;
 }
 
 void handle_list(struct request *request)
@@ -237,6 +226,7 @@ void handle_list(struct request *request)
     struct selector selector = { 0 };
     struct found found = { 0 };
     struct err err = { 0 };
+    uint64_t oldest; /* whatever was asked for, the answer is the newest state */
     size_t limit = (size_t)limit_of(request), position = 0;
     if (token) {
         const struct cursor *cursor = resume(front, token, &position, &err);
@@ -246,7 +236,8 @@ void handle_list(struct request *request)
             request_refuse(request, &err, NULL);
         return;
     }
-    if (check_revision(request, &err) != 0 || request_selector(request, &selector, &err) != 0) {
+    if (request_revision(request, &oldest, &err) != 0 ||
+        request_selector(request, &selector, &err) != 0) {
         request_refuse(request, &err, NULL);
         return;
     }

@@ -53,6 +53,9 @@ void watches_close(struct front *front, const char *resource, bool cut); /* NULL
 void follows_close(struct front *front);
 /* list.c */
 void cursors_release(struct front *front);
-/* "/namespace/" range of keys; true when the object is in the namespace asked for. */
+/* resourceVersion of the query, 0 without one; a revision that is still to come is refused. */
+int request_revision(const struct request *request, uint64_t *ret_revision, struct err *err)
+    __attribute__((warn_unused_result));
+/* labelSelector and fieldSelector of the query. */
 int request_selector(const struct request *request, struct selector *ret_selector, struct err *err)
     __attribute__((warn_unused_result));

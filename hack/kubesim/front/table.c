@@ -16,24 +16,22 @@ struct column {
 
 char *table_duration(int64_t ms)
 {
-    int64_t seconds = ms < 0 ? 0 : ms / 1000, minutes = seconds / 60, hours = minutes / 60;
-    int64_t days = hours / 24;
-    if (seconds < 120)
-        return mem_format("%" PRId64 "s", seconds);
-    if (minutes < 10)
-        return seconds % 60 ? mem_format("%" PRId64 "m%" PRId64 "s", minutes, seconds % 60)
-                            : mem_format("%" PRId64 "m", minutes);
-    if (hours < 3)
-        return mem_format("%" PRId64 "m", minutes);
-    if (hours < 8)
-        return minutes % 60 ? mem_format("%" PRId64 "h%" PRId64 "m", hours, minutes % 60)
-                            : mem_format("%" PRId64 "h", hours);
-    if (hours < 48)
-        return mem_format("%" PRId64 "h", hours);
-    if (days < 8)
-        return hours % 24 ? mem_format("%" PRId64 "d%" PRId64 "h", days, hours % 24)
-                          : mem_format("%" PRId64 "d", days);
-    return mem_format("%" PRId64 "d", days);
+    static const struct {
+        int64_t below, unit, rest; /* seconds; rest 0: whole units only */
+        char letter, rest_letter;
+    } forms[] = { { 120, 1, 0, 's', 0 },          { 600, 60, 1, 'm', 's' },
+                  { 3 * 3600, 60, 0, 'm', 0 },    { 8 * 3600, 3600, 60, 'h', 'm' },
+                  { 48 * 3600, 3600, 0, 'h', 0 }, { 8 * 86400, 86400, 3600, 'd', 'h' },
+                  { INT64_MAX, 86400, 0, 'd', 0 } };
+    int64_t seconds = ms < 0 ? 0 : ms / 1000;
+    size_t i = 0;
+    while (seconds >= forms[i].below)
+        i++;
+    int64_t whole = seconds / forms[i].unit;
+    int64_t rest = forms[i].rest ? seconds % forms[i].unit / forms[i].rest : 0;
+    return rest ? mem_format("%" PRId64 "%c%" PRId64 "%c", whole, forms[i].letter, rest,
+                             forms[i].rest_letter)
+                : mem_format("%" PRId64 "%c", whole, forms[i].letter);
 }
 
 static bool read_time(const char *text, int64_t *ret_ms)

@@ -52,9 +52,8 @@ static void reply_object(const struct request *request, int code, struct snapsho
         headers[count++] =
             (struct http_header){ "Warning", arena_format(&arena, "299 - \"%s\"",
                                                           json_string_value(warning)) };
-    auto_json json_t *view = api_view(request->resource, snapshot);
-    auto_free char *own_text = view == snapshot->json ? NULL : json_dumps(view, JSON_COMPACT);
-    struct span text = own_text ? span_of(own_text) : snapshot_text(snapshot);
+    auto_free char *own = NULL;
+    struct span text = api_text(request->resource, snapshot, &own);
     exchange->port->reply(exchange->handle, code, "application/json", text, headers, count);
     arena_release(&arena);
 }

@@ -98,12 +98,11 @@ static json_t *table_of(struct watch *watch, const struct snapshot *snapshot)
 
 static void send_object(struct watch *watch, const char *type, struct snapshot *snapshot)
 {
+    auto_free char *own = NULL;
     if (watch->table)
         send_tree(watch, type, table_of(watch, snapshot));
-    else if (watch->resource->storage == watch->resource)
-        send_line(watch, type, snapshot_text(snapshot));
     else
-        send_tree(watch, type, api_view(watch->resource, snapshot));
+        send_line(watch, type, api_text(watch->resource, snapshot, &own));
 }
 
 static void send_bookmark(struct watch *watch, bool initial_end)
@@ -245,30 +244,14 @@ static struct watch *begin(struct request *request, const struct selector *selec
     return watch;
 }
 
-/* Where the watch begins; 0: with all objects. */
-static int start_of(const struct request *request, bool initial, uint64_t *ret_revision,
-                    struct err *err)
+static int check_initial(const struct request *request, bool initial, struct err *err)
 {
-    const struct store *store = &request->front->options.cluster->store;
-    const char *text = request_query(request, "resourceVersion");
     const char *match = request_query(request, "resourceVersionMatch");
-    int64_t revision = 0;
-    if (text && num_int64(span_of(text), 0, INT64_MAX, &revision, err) != 0)
-        return api_refuse(err, 400, "BadRequest", "resourceVersion: %s", text);
-    if (initial && (!match || strcmp(match, "NotOlderThan") != 0))
-        return api_refuse(
-            err, 422, "Invalid",
-            "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: "
-            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
-    if ((uint64_t)revision > store->revision) {
-        api_refuse(err, 504, "Timeout",
-                   "Too large resource version: %" PRId64 ", current: %" PRIu64, revision,
-                   store->revision);
-        err->retry_after_ms = 1000;
-        return -1;
-    }
-    *ret_revision = (uint64_t)revision;
-    return 0;
+    if (!initial || (match && strcmp(match, "NotOlderThan") == 0))
+        return 0;
+    return api_refuse(err, 422, "Invalid",
+                      "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: "
+                      "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
 }
 
 void handle_watch(struct request *request)
@@ -278,7 +261,8 @@ void handle_watch(struct request *request)
     struct selector selector = { 0 };
     uint64_t revision, oldest = store_oldest(&request->front->options.cluster->store);
     struct err err = { 0 };
-    if (start_of(request, initial, &revision, &err) != 0 ||
+    if (check_initial(request, initial, &err) != 0 ||
+        request_revision(request, &revision, &err) != 0 ||
         request_selector(request, &selector, &err) != 0) {
         request_refuse(request, &err, NULL);
         return;
