@@ -166,9 +166,10 @@ class Retraining(ClusterTest):
         self.cluster.apply(changed(first, seed=7))
         self.cluster.wait("churnmodel", "telco",
                           lambda model: training(model) not in (None, training(running)), "another run key")
+        self.cluster.wait("job", running["status"]["training"]["job"], lambda job: job is None,
+                          "the end of the superseded Job")
         self.cluster.open_gate()
-        model = self.wait_trained(2)  # both were started
-        self.assertIsNone(self.cluster.get("job", running["status"]["training"]["job"]))
+        self.wait_trained(2)  # both were started
         self.assertIn("Superseded", {event["reason"] for event in self.cluster.list("event")})
 
     def test_a_change_that_training_does_not_see_does_not_retrain(self):
