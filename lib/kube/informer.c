@@ -48,7 +48,7 @@ struct informer {
     bool no_initial;      /* the server cannot do that */
     bool unpaged;         /* a continue token expired: take the list in one answer */
     bool stale;           /* this list shows something older than was seen */
-    bool bookmarked;      /* a bookmark came on this watch */
+    bool bookmarked;      /* the server sends bookmarks: one came */
     char *continue_token; /* of the list that runs; NULL: at its first page */
     int64_t watch_begun_ms, last_byte_ms, last_failure_ms;
     uint64_t watch_begun_events;
@@ -489,7 +489,6 @@ static void watch(struct informer *informer)
 
     informer->state = INFORMER_WATCHING;
     informer->watches++;
-    informer->bookmarked = false;
     informer->watch_begun_ms = now(informer);
     informer->watch_begun_events = informer->events;
     informer->call = kube_watch(informer->options.client, &informer->options.resource, &options,
