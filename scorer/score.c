@@ -356,6 +356,6 @@ int score_run(const struct score_job *job, const struct score_options *options, 
     if (timed(&run, "Load", prepare, err) || timed(&run, "Score", score, err) ||
         (publish(&run, ret_result, err) && meet_rival(&run, ret_result, err)))
         return -1;
-    ret_result->steps = (struct list){ options->progress->steps, options->progress->step_count };
+    ret_result->steps = progress_steps(options->progress);
     return 0;
 }

@@ -9,8 +9,8 @@
 
 #include <signal.h>
 
+#include "contract/progress.h"
 #include "contract/result.h"
-#include "scorer/progress.h"
 
 struct score_options {
     unsigned threads;                  /* at least 1                        */

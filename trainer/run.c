@@ -33,16 +33,6 @@ static struct decimal decimal_of(struct arena *arena, double value, int decimals
     return (struct decimal){ arena_strdup(arena, text), value };
 }
 
-static void add_step(struct training *training, struct list *steps, const char *name,
-                     const char *state, int64_t spent_ms)
-{
-    struct step *items = steps->items;
-    if (steps->count == RESULT_STEPS_MAXIMUM)
-        return;
-    items[steps->count++] =
-        (struct step){ name, state, decimal_of(&training->arena, (double)spent_ms / 1000, 2) };
-}
-
 static struct list list_metrics(struct training *training)
 {
     const struct figures *figures = &training->figures;
@@ -92,59 +82,56 @@ static struct result trained_result(struct training *training, enum outcome outc
 
 /* --- running ------------------------------------------------------------- */
 
-static int run_step(struct training *training, const struct stage *stage, struct progress *progress,
-                    struct list *steps, struct err *err)
+static void update_progress(void *context, size_t done, size_t total)
 {
-    progress_begin(progress, stage->step);
-    training->progress = progress_update;
-    training->progress_context = progress;
-    int outcome = stage->run(training, err);
-    int64_t spent_ms = progress_end(progress, outcome == 0);
-    add_step(training, steps, stage->step, outcome == 0 ? "Succeeded" : "Failed", spent_ms);
-    return outcome;
+    progress_update(context, done, total, /* rows= */ 0);
 }
 
-static struct list new_steps(struct training *training)
+static int run_step(struct training *training, const struct stage *stage, struct progress *progress,
+                    struct err *err)
 {
-    return (struct list){ arena_zero(&training->arena, RESULT_STEPS_MAXIMUM, sizeof(struct step)),
-                          0 };
+    progress_begin(progress, stage->step);
+    training->progress = update_progress;
+    training->progress_context = progress;
+    int outcome = stage->run(training, err);
+    progress_end(progress, outcome == 0);
+    return outcome;
 }
 
 int run_training(struct training *training, struct progress *progress, struct result *ret_result,
                  struct err *err)
 {
-    struct list steps = new_steps(training);
     bool found = false;
-    if (run_step(training, &stages[0], progress, &steps, err) < 0 ||
+    if (run_step(training, &stages[0], progress, err) < 0 ||
         run_record_find(training, &found, err) < 0)
         return -1;
     for (size_t i = 1; i < stage_count; i++) {
         if (found)
-            add_step(training, &steps, stages[i].step, "Skipped", 0);
-        else if (run_step(training, &stages[i], progress, &steps, err) < 0)
+            progress_skip(progress, stages[i].step);
+        else if (run_step(training, &stages[i], progress, err) < 0)
             return -1;
     }
     if (!found && run_record_write(training, err) < 0)
         return -1;
-    *ret_result = trained_result(training, found ? OUTCOME_REUSED : OUTCOME_TRAINED, steps);
+    *ret_result = trained_result(training, found ? OUTCOME_REUSED : OUTCOME_TRAINED,
+                                 progress_steps(progress));
     return 0;
 }
 
 int run_stage(struct training *training, const struct stage *stage, const char *in, const char *out,
               struct progress *progress, struct result *ret_result, struct err *err)
 {
-    struct list steps = new_steps(training);
     size_t done = (size_t)(stage - stages); /* stages whose state is read */
     if (state_load(training, in, done, err) < 0)
         return -1;
     if (done == 0 && state_fetch_history(training, out, err) < 0)
         return -1;
-    if (run_step(training, stage, progress, &steps, err) < 0)
+    if (run_step(training, stage, progress, err) < 0)
         return -1;
     if (state_save(training, in, out, done + 1, err) < 0)
         return -1;
     if (done + 1 == stage_count && run_record_write(training, err) < 0)
         return -1;
-    *ret_result = trained_result(training, OUTCOME_TRAINED, steps);
+    *ret_result = trained_result(training, OUTCOME_TRAINED, progress_steps(progress));
     return 0;
 }
