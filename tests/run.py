@@ -146,7 +146,7 @@ def fuzz(options):
                       whole=True) for path in programs_in("build/dev/fuzz")]
 
     def search():
-        seconds = 60 if options.full else 3
+        seconds = 20 if options.full else 3
         return [Suite(f"search {os.path.basename(path)}",
                       [sys.executable, "tests/fuzz/search.py", path, str(seconds)], whole=True)
                 for path in programs_in("build/fuzz/fuzz")]

@@ -1,7 +1,8 @@
 """Lets one libFuzzer program look for new inputs: search.py PROGRAM SECONDS.
 
-It starts from the committed seeds and works on a copy, so the checkout stays as it is. An input
-that fails is kept in build/fuzz/findings and named."""
+It starts from the committed seeds and works on a copy, so the checkout stays as it is. Chance is
+seeded by $CHURN_SEED, by default 1: the same code is looked at in the same order every time. An
+input that fails is kept in build/fuzz/findings and named."""
 import os
 import subprocess
 import sys
@@ -16,7 +17,8 @@ def main():
     findings = os.path.join(ROOT, "build", "fuzz", "findings", parser + "-")
     os.makedirs(os.path.dirname(findings), exist_ok=True)
     with tempfile.TemporaryDirectory() as corpus:
-        return subprocess.run([program, f"-max_total_time={seconds}", "-rss_limit_mb=2048",
+        return subprocess.run([program, f"-max_total_time={seconds}",
+                               f"-seed={os.environ.get('CHURN_SEED', '1')}", "-rss_limit_mb=2048",
                                "-timeout=10", "-print_final_stats=0", "-verbosity=0",
                                f"-artifact_prefix={findings}", corpus,
                                os.path.join(ROOT, "tests", "fuzz", "corpus", parser)]).returncode
