@@ -16,7 +16,8 @@ void progress_init(struct progress *progress, const struct clock *clock)
 void progress_begin(struct progress *progress, const char *step)
 {
     progress->step = step;
-    progress->begin_ms = progress->drawn_ms = clock_monotonic_ms(progress->clock);
+    progress->begin_ms = clock_monotonic_ms(progress->clock);
+    progress->drawn_ms = progress->begin_ms;
     if (progress->terminal)
         fprintf(stderr, "\r\033[K%-10s", step);
 }
