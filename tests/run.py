@@ -139,16 +139,16 @@ def golden(options):
 
 
 def fuzz(options):
-    """The seeds always; without --quick each target also looks for new inputs for a while."""
+    """The seeds always; without --quick each target also looks for new inputs."""
     def seeds():
         return [Suite(os.path.basename(path),
                       [path, "tests/fuzz/corpus/" + os.path.basename(path)[len("fuzz_"):]],
                       whole=True) for path in programs_in("build/dev/fuzz")]
 
     def search():
-        seconds = 20 if options.full else 3
+        runs = 100000 if options.full else 10000
         return [Suite(f"search {os.path.basename(path)}",
-                      [sys.executable, "tests/fuzz/search.py", path, str(seconds)], whole=True)
+                      [sys.executable, "tests/fuzz/search.py", path, str(runs)], whole=True)
                 for path in programs_in("build/fuzz/fuzz")]
 
     if options.quick:

@@ -72,6 +72,19 @@ static void syntax_error(const char *what, const json_error_t *failure, struct e
             length, failure->text);
 }
 
+/* jansson passes over a NUL byte behind a number or literal as if it were not there. */
+static int check_nul(struct span text, const char *what, struct err *err)
+{
+    const char *nul = text.length > 0 ? memchr(text.data, '\0', text.length) : NULL;
+
+    if (!nul)
+        return 0;
+    struct text_position position = position_of(text, (size_t)(nul - text.data));
+
+    return err_set(err, ERR_INVALID, "%s line %zu column %zu: NUL byte", what, position.line,
+                   position.column);
+}
+
 json_t *jx_parse(struct span text, size_t maximum, const char *what, struct err *err)
 {
     json_error_t failure;
@@ -80,7 +93,7 @@ json_t *jx_parse(struct span text, size_t maximum, const char *what, struct err 
         err_set(err, ERR_TOO_BIG, "%s is larger than %zu bytes", what, maximum);
         return NULL;
     }
-    if (check_depth(text, what, err))
+    if (check_nul(text, what, err) || check_depth(text, what, err))
         return NULL;
     json_t *value = json_loadb(text.length > 0 ? text.data : "", text.length,
                                JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &failure);

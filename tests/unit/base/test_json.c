@@ -54,6 +54,17 @@ static void messages_do_not_quote_the_input(void **state)
     assert_null(strstr(err.message, "hunter2"));
 }
 
+static void nul_bytes_are_no_json(void **state)
+{
+    static const char text[] = "{\"a\":\n true\0}";
+    struct err err = { 0 };
+
+    (void)state;
+    assert_null(jx_parse((struct span){ text, sizeof(text) - 1 }, 100, "job", &err));
+    assert_int_equal(err.kind, ERR_INVALID);
+    assert_string_equal(err.message, "job line 2 column 6: NUL byte");
+}
+
 static void any_value_is_a_document(void **state)
 {
     static const char *const cases[] = { "null", "true", "1", "\"x\"", "[]", "{}", " [1] \n" };
@@ -223,6 +234,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strict_documents_only),
         cmocka_unit_test(messages_do_not_quote_the_input),
+        cmocka_unit_test(nul_bytes_are_no_json),
         cmocka_unit_test(any_value_is_a_document),
         cmocka_unit_test(nesting_is_limited),
         cmocka_unit_test(brackets_in_strings_are_not_nesting),
