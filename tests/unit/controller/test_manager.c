@@ -1,9 +1,9 @@
 /* Goal: the shell carries out what the reconcilers decide, exactly once, whatever happens between
  * it and the API server.
- * Method: whole controllers on a simulated cluster (simulation.h): runs to the end, then the same
- * runs with a crash before and after every single write, conflicts, refusals, outages and a change
- * of leader. */
-#include "simulation.h"
+ * Method: whole controllers on a simulated cluster (sim/simulation.h): runs to the end, then the
+ * same runs with a crash before and after every single write, conflicts, refusals, outages and a
+ * change of leader. */
+#include "sim/simulation.h"
 
 #define SECOND 1000
 
@@ -11,7 +11,7 @@
 
 static struct sim *start(void)
 {
-    struct sim *sim = sim_new();
+    struct sim *sim = sim_new(1);
 
     sim_start_controller(sim, 0);
     sim_run(sim, SECOND);
@@ -179,6 +179,7 @@ static void test_a_free_output_wakes_who_waits(void **state)
     (void)state;
     sim_create_model(sim);
     finish_everything(sim);
+    volume_write(&sim->volume, "file:///data/weekly/w.csv", "good");
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         create_batch_to(sim, names[i], "file:///data/out/x.csv");
     sim_run(sim, 2 * SECOND);
@@ -196,33 +197,30 @@ static void test_a_free_output_wakes_who_waits(void **state)
 /* --- crashes ------------------------------------------------------------------------ */
 
 struct crash {
-    struct sim *sim;
     unsigned before;  /* writes that still pass */
     bool carried_out; /* the last one reaches the server, its answer is lost */
     bool crashed;
 };
 
-static bool crash_at_write(void *context, const struct fake_exchange *exchange)
+static enum sim_fate crash_at_write(void *context, struct sim_controller *controller,
+                                    struct fake_exchange *exchange)
 {
     struct crash *crash = context;
 
     (void)exchange;
-    if (crash->crashed)
-        return true;
-    if (crash->before-- > 0)
-        return true;
+    if (crash->crashed || crash->before-- > 0)
+        return SIM_PASSES;
     crash->crashed = true;
-    crash->sim->controllers[0].paused = true; /* nothing of it runs any more */
-    return crash->carried_out;
+    controller->paused = true; /* nothing of it runs any more */
+    return crash->carried_out ? SIM_PASSES : SIM_IS_LOST;
 }
 
 static void run_with_crash(unsigned write, bool carried_out, unsigned *ret_writes)
 {
     struct sim *sim = start();
-    struct crash crash = { .sim = sim, .before = write, .carried_out = carried_out };
+    struct crash crash = { .before = write, .carried_out = carried_out };
 
-    sim->on_write = crash_at_write;
-    sim->write_context = &crash;
+    sim->hooks = (struct sim_hooks){ .on_write = crash_at_write, .context = &crash };
     sim_create_model(sim);
     sim_create_batch(sim, "week-1");
     for (int i = 0; i < 80; i++) {
@@ -259,16 +257,18 @@ static void test_a_crash_at_every_write(void **state)
 /* --- conflicts and refusals -------------------------------------------------------------- */
 
 /* Somebody edits the object right before our first status write. */
-static bool edit_before_status(void *context, const struct fake_exchange *exchange)
+static enum sim_fate edit_before_status(void *context, struct sim_controller *controller,
+                                        struct fake_exchange *exchange)
 {
     struct sim *sim = context;
 
+    (void)controller;
     if (strstr(exchange->url, "/status")) {
-        sim->on_write = NULL;
+        sim->hooks.on_write = NULL;
         assert_int_equal(
             sim_ask(sim, "PATCH", SIM_MODEL, "{'metadata':{'labels':{'team':'risk'}}}"), 200);
     }
-    return true;
+    return SIM_PASSES;
 }
 
 static void test_a_conflict_is_decided_again(void **state)
@@ -276,28 +276,14 @@ static void test_a_conflict_is_decided_again(void **state)
     struct sim *sim = start();
 
     (void)state;
-    sim->on_write = edit_before_status;
-    sim->write_context = sim;
+    sim->hooks = (struct sim_hooks){ .on_write = edit_before_status, .context = sim };
     sim_create_model(sim);
     sim_run(sim, SECOND);
-    assert_null(sim->on_write);
+    assert_null(sim->hooks.on_write);
     assert_string_equal(sim_condition(sim, SIM_MODEL, "Ready"), "False Training");
     assert_int_equal(sim_count(sim, SIM_JOBS), 1);
     assert_int_equal(sim->writes, 3); /* the one that failed, status, Job */
     sim_free(sim);
-}
-
-static void add_fault(struct sim *sim, const char *text)
-{
-    struct err err;
-    json_t *fault auto_json = NULL;
-    char *json auto_free = mem_strdup(text);
-
-    for (char *at = json; *at; at++)
-        *at = *at == '\'' ? '"' : *at;
-    fault = jx_parse(span_of(json), LIMIT_JSON_DOCUMENT, "fault", &err);
-    if (!fault || faults_add(&sim->front.faults, fault, &err) < 0)
-        fail_msg("%s", err.message);
 }
 
 static void test_trouble_passes(void **state)
@@ -317,9 +303,9 @@ static void test_trouble_passes(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
-        struct sim *sim = sim_new();
+        struct sim *sim = sim_new(1);
 
-        add_fault(sim, faults[i]);
+        sim_add_fault(sim, faults[i]);
         sim_start_controller(sim, 0);
         sim_create_model(sim);
         finish_everything(sim);
@@ -336,7 +322,8 @@ static void test_own_writes_are_waited_for(void **state)
     struct sim *sim = start();
 
     (void)state;
-    add_fault(sim, "{'verb':'event','resource':'churnmodels','action':'stall','skip':1,'count':1}");
+    sim_add_fault(sim,
+                  "{'verb':'event','resource':'churnmodels','action':'stall','skip':1,'count':1}");
     sim_create_model(sim);
     sim_run(sim, 3 * SECOND);
     assert_int_equal(sim_count(sim, SIM_JOBS), 1);
@@ -351,7 +338,8 @@ static void test_a_refused_job_is_told(void **state)
     struct sim *sim = start();
 
     (void)state;
-    add_fault(sim, "{'verb':'create','resource':'jobs','action':'status','code':403,'count':1}");
+    sim_add_fault(sim,
+                  "{'verb':'create','resource':'jobs','action':'status','code':403,'count':1}");
     sim_create_model(sim);
     sim_run(sim, 2 * SECOND);
     assert_int_equal(sim_count(sim, SIM_JOBS), 0);
@@ -418,7 +406,8 @@ static void test_a_late_job_loses_no_event(void **state)
     (void)state;
     sim_create_model(sim);
     finish_everything(sim);
-    add_fault(sim, "{'verb':'create','resource':'jobs','action':'status','code':503,'count':2}");
+    sim_add_fault(sim,
+                  "{'verb':'create','resource':'jobs','action':'status','code':503,'count':2}");
     sim_create_batch(sim, "week-1");
     finish_everything(sim);
     assert_string_equal(sim_condition(sim, SIM_BATCHES "/week-1", "Complete"), "True Scored");
@@ -474,15 +463,17 @@ static void test_a_standby_writes_nothing_and_takes_over(void **state)
 }
 
 /* The process freezes while its status write is answered, longer than the lease lasts. */
-static bool freeze_at_status(void *context, const struct fake_exchange *exchange)
+static enum sim_fate freeze_at_status(void *context, struct sim_controller *controller,
+                                      struct fake_exchange *exchange)
 {
     struct sim *sim = context;
 
+    (void)controller;
     if (strstr(exchange->url, "/status")) {
-        sim->on_write = NULL;
+        sim->hooks.on_write = NULL;
         sim->now_ms += 20 * SECOND;
     }
-    return true;
+    return SIM_PASSES;
 }
 
 static void test_the_lease_is_checked_before_each_write(void **state)
@@ -490,11 +481,10 @@ static void test_the_lease_is_checked_before_each_write(void **state)
     struct sim *sim = start();
 
     (void)state;
-    sim->on_write = freeze_at_status;
-    sim->write_context = sim;
+    sim->hooks = (struct sim_hooks){ .on_write = freeze_at_status, .context = sim };
     sim_create_model(sim);
     sim_run(sim, SECOND);
-    assert_null(sim->on_write);
+    assert_null(sim->hooks.on_write);
     assert_int_equal(sim->writes, 1); /* no Job was sent */
     assert_non_null(manager_loss(sim->controllers[0].manager));
     sim_kill_controller(sim, 0);
@@ -511,7 +501,7 @@ static void test_an_outage_ends_leadership(void **state)
 
     (void)state;
     sim->controllers[0].cut = true;
-    sim_run(sim, 9 * SECOND);
+    sim_run(sim, 8 * SECOND);
     assert_null(manager_loss(sim->controllers[0].manager));
     sim_run(sim, 4 * SECOND);
     assert_non_null(manager_loss(sim->controllers[0].manager));

@@ -4,7 +4,10 @@
  * fake_network_run(). The server answers at once or later: network_reply() or
  * network_fail(), or for a stream network_write() ... network_end(). Answers are delivered
  * from fake_network_run() too. An exchange that the client cancels stays valid for
- * the server until it has answered; a stream's server is told by on_close. */
+ * the server until it has answered; a stream's server is told by on_close.
+ *
+ * Time, where a test has any, is network->now_ms: nothing happens to an exchange before its
+ * held_until_ms. */
 #pragma once
 
 #include <stdbool.h>
@@ -23,6 +26,7 @@ struct fake_exchange {
     struct http_handler handler;
     void *context;
     bool seen, streaming, over, canceled;
+    int64_t started_ms, held_until_ms;
     int status;
     struct buf written;                       /* not yet delivered */
     struct http_header headers[FAKE_HEADERS]; /* of the answer; texts owned */
@@ -37,7 +41,9 @@ struct fake_network {
     void (*serve)(void *context, struct fake_exchange *exchange);
     void *context;
     struct fake_exchange *first;
+    int64_t now_ms;
     unsigned started, canceled;
+    bool dead; /* nothing is served or delivered any more */
 };
 
 static inline char *network_header(const struct http_request *request, const char *name)
@@ -66,6 +72,7 @@ static inline struct http_call *network_start(struct transport *transport,
     struct fake_exchange **place = &network->first;
 
     exchange->network = network;
+    exchange->started_ms = network->now_ms;
     exchange->method = mem_strdup(request->method);
     exchange->url = mem_strdup(request->url);
     exchange->path = network_path(request->url);
@@ -222,29 +229,38 @@ static inline bool network_has_pieces(const struct fake_exchange *exchange)
     return exchange->handler.on_data && exchange->status / 100 == 2 && exchange->written.length > 0;
 }
 
+static inline bool network_is_due(const struct fake_exchange *exchange)
+{
+    return !exchange->canceled && exchange->held_until_ms <= exchange->network->now_ms &&
+           (!exchange->seen || network_has_pieces(exchange) || exchange->over);
+}
+
+/* The oldest exchange with something to serve or deliver, NULL: none. */
+static inline struct fake_exchange *network_due(const struct fake_network *network)
+{
+    struct fake_exchange *exchange = network->dead ? NULL : network->first;
+
+    while (exchange && !network_is_due(exchange))
+        exchange = exchange->next;
+    return exchange;
+}
+
 /* One step for one exchange; false: there is nothing to do. */
 static inline bool network_step(struct fake_network *network)
 {
-    struct fake_exchange *exchange;
+    struct fake_exchange *exchange = network_due(network);
 
-    for (exchange = network->first; exchange; exchange = exchange->next) {
-        if (exchange->canceled)
-            continue;
-        if (!exchange->seen) {
-            exchange->seen = true;
-            network->serve(network->context, exchange);
-            return true;
-        }
-        if (network_has_pieces(exchange)) {
-            (void)network_deliver_pieces(exchange);
-            return true;
-        }
-        if (exchange->over) {
-            network_deliver_end(exchange);
-            return true;
-        }
+    if (!exchange)
+        return false;
+    if (!exchange->seen) {
+        exchange->seen = true;
+        network->serve(network->context, exchange);
+    } else if (network_has_pieces(exchange)) {
+        (void)network_deliver_pieces(exchange);
+    } else {
+        network_deliver_end(exchange);
     }
-    return false;
+    return true;
 }
 
 /* Serves and delivers until nothing more can be done without the test's help. */

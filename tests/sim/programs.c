@@ -1,0 +1,281 @@
+#include "sim/programs.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/sha256.h"
+#include "contract/exit_code.h"
+
+#define VERSION_LENGTH 16
+
+/* --- the volume -------------------------------------------------------------------- */
+
+void volume_init(struct volume *volume)
+{
+    *volume = (struct volume){ .files = json_object() };
+}
+
+void volume_release(struct volume *volume)
+{
+    json_decref(volume->files);
+    free(volume->offence);
+    *volume = (struct volume){ 0 };
+}
+
+void volume_write(struct volume *volume, const char *uri, const char *content)
+{
+    int64_t change = ++volume->changes;
+    json_t *file = json_pack("{ss so sI}", "content", content, "generation",
+                             json_sprintf("%" PRId64, change), "change", (json_int_t)change);
+
+    json_object_set_new(volume->files, uri, file);
+}
+
+void volume_remove(struct volume *volume, const char *uri)
+{
+    json_object_del(volume->files, uri);
+}
+
+const char *volume_read(const struct volume *volume, const char *uri)
+{
+    return jx_string(volume->files, uri, "content", NULL);
+}
+
+const char *volume_generation(const struct volume *volume, const char *uri)
+{
+    return jx_string(volume->files, uri, "generation", NULL);
+}
+
+const char *volume_newest(const struct volume *volume, const char *folder)
+{
+    const char *uri, *newest = NULL;
+    json_t *file;
+    int64_t newest_change = -1;
+    size_t length = strlen(folder);
+
+    json_object_foreach(volume->files, uri, file)
+    {
+        int64_t change = jx_int(file, "change", 0);
+
+        if (strncmp(uri, folder, length) == 0 && !strchr(uri + length, '/') &&
+            change > newest_change) {
+            newest = uri;
+            newest_change = change;
+        }
+    }
+    return newest;
+}
+
+static void offend(struct volume *volume, const char *what, const char *uri)
+{
+    if (!volume->offence)
+        volume->offence = mem_format("%s: %s", what, uri);
+}
+
+/* --- what both programs do ------------------------------------------------------------ */
+
+/* One line on the way out. */
+static int fail(int exit_code, const char *reason, const char *message, char **ret_result)
+{
+    json_t *result auto_json = json_pack("{ss si ss ss}", "outcome", "Failed", "exitCode",
+                                         exit_code, "reason", reason, "message", message);
+
+    *ret_result = jx_canonical(result);
+    return exit_code;
+}
+
+/* The content of a data file; NULL, with an exit code, when it cannot be used. */
+static const char *open_data(const struct volume *volume, const json_t *source, int *ret_exit_code,
+                             char **ret_result)
+{
+    const char *uri = jx_string(source, "uri", NULL);
+    const char *generation = jx_string(source, "generation", NULL);
+    const char *content = volume_read(volume, uri);
+
+    if (!content)
+        *ret_exit_code = fail(EXIT_CODE_INPUT, "InputNotFound", uri, ret_result);
+    else if (generation && strcmp(generation, volume_generation(volume, uri)) != 0)
+        *ret_exit_code = fail(EXIT_CODE_INPUT, "InputChanged", uri, ret_result);
+    else if (strncmp(content, "bad", 3) == 0)
+        *ret_exit_code = fail(EXIT_CODE_DATA, "DataInvalid", uri, ret_result);
+    else
+        return content;
+    return NULL;
+}
+
+/* --- the trainer -------------------------------------------------------------------------- */
+
+/* What decides the bytes of a model: data, fields, and the program. */
+static void version_of(const char *image, const json_t *document, const char *content,
+                       char ret_version[VERSION_LENGTH + 1])
+{
+    static const char *const others[] = { "runKey",       "artifacts", "keep",
+                                          "keepVersions", "champion",  "promotion" };
+    json_t *hashed auto_json = json_deep_copy(document);
+    char *text auto_free = NULL;
+    char hex[SHA256_HEX];
+
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        json_object_del(hashed, others[i]);
+    json_object_del(json_object_get(hashed, "data"), "uri");
+    json_object_del(json_object_get(hashed, "data"), "generation");
+    json_object_set_new(hashed, "content", json_string(content));
+    json_object_set_new(hashed, "image", json_string(image));
+    text = jx_canonical(hashed);
+    sha256_of(span_of(text), hex);
+    memcpy(ret_version, hex, VERSION_LENGTH);
+    ret_version[VERSION_LENGTH] = '\0';
+}
+
+/* A figure that depends on the version alone. */
+static double auc_of(const char *version)
+{
+    unsigned sum = 0;
+
+    for (const char *at = version; *at; at++)
+        sum = sum * 31 + (unsigned char)*at;
+    return 0.6 + (double)(sum % 1000) / 3000;
+}
+
+static json_t *comparison_of(const json_t *document, const char *version)
+{
+    const char *champion = jx_string(document, "champion", "version", NULL);
+    const char *metric = jx_string(document, "promotion", "metric", NULL);
+
+    if (!champion || strcmp(champion, version) == 0)
+        return NULL;
+    return json_pack("{ss so so si}", "metric", metric ? metric : "auc", "challenger",
+                     json_sprintf("%.4f", auc_of(version)), "champion",
+                     json_sprintf("%.4f", auc_of(champion)), "rows", 200);
+}
+
+/* Publishing over equal content is success; over other content it is an offence. */
+static void publish(struct volume *volume, const char *folder, const char *content)
+{
+    char *model auto_free = mem_format("%smodel.json", folder);
+    const char *there = volume_read(volume, model);
+
+    if (there && strcmp(there, content) != 0)
+        offend(volume, "a version was written with other content", model);
+    if (!there) {
+        volume_write(volume, model, content);
+        volume->versions_written++;
+    }
+}
+
+static char *folder_of(const json_t *document)
+{
+    const char *model = jx_string(document, "model", NULL);
+    const char *slash = strchr(model, '/');
+
+    return mem_format("%s%.*s.%s/", jx_string(document, "artifacts", "uri", NULL),
+                      (int)(slash - model), model, slash + 1);
+}
+
+static int train(struct volume *volume, const char *image, const json_t *document,
+                 char **ret_result)
+{
+    char version[VERSION_LENGTH + 1], sha256[SHA256_HEX];
+    char *base auto_free = folder_of(document), *folder auto_free = NULL;
+    char *record auto_free =
+        mem_format("%sruns/%s.json", base, jx_string(document, "runKey", NULL));
+    json_t *result auto_json = NULL;
+    int exit_code = 0;
+    const char *content =
+        open_data(volume, json_object_get(document, "data"), &exit_code, ret_result);
+    bool known;
+
+    if (!content)
+        return exit_code;
+    sha256_of(span_of(content), sha256);
+    known = volume_read(volume, record) && strcmp(volume_read(volume, record), sha256) == 0;
+    version_of(image, document, content, version);
+    folder = mem_format("%s%s/", base, version);
+    publish(volume, folder, content);
+    if (!known)
+        volume_write(volume, record, sha256);
+    result = json_pack("{ss s{ss ss ss ss ss si ss} s[{ss so}] so*}", "outcome",
+                       known ? "Reused" : "Trained", "model", "version", version, "uri", folder,
+                       "sha256", sha256, "dataURI", jx_string(document, "data", "uri", NULL),
+                       "dataSHA256", sha256, "rows", 1000, "algorithm", "GradientBoosting",
+                       "metrics", "name", "auc", "value", json_sprintf("%.4f", auc_of(version)),
+                       "comparison", comparison_of(document, version));
+    *ret_result = jx_canonical(result);
+    return 0;
+}
+
+/* --- the scorer --------------------------------------------------------------------------- */
+
+static char *manifest_of(const json_t *document)
+{
+    return mem_format("%s.manifest.json", jx_string(document, "output", "uri", NULL));
+}
+
+/* What an output is the output of. */
+static char *identity_of(const json_t *document)
+{
+    json_t *identity auto_json = json_pack(
+        "{sO sO sO}", "batch", json_object_get(document, "batch"), "specHash",
+        json_object_get(document, "specHash"), "input", json_object_get(document, "input"));
+
+    return jx_canonical(identity);
+}
+
+static json_t *score_result(const json_t *document, const char *outcome, const char *version)
+{
+    const char *output = jx_string(document, "output", "uri", NULL);
+    char sha256[SHA256_HEX];
+
+    sha256_of(span_of(output), sha256);
+    return json_pack("{ss s{ss} s{ss* ss si} s{ss si ss} s{si si si} s{si ss}}", "outcome", outcome,
+                     "model", "version", version, "input", "generation",
+                     jx_string(document, "input", "generation", NULL), "sha256", sha256, "bytes",
+                     10, "output", "uri", output, "bytes", 20, "sha256", sha256, "rows", "read", 5,
+                     "scored", 4, "rejected", 1, "scores", "aboveThreshold", 2, "mean", "0.2");
+}
+
+/* The version that scored, when this very output is there; NULL: it is not. */
+static const char *find_output(const struct volume *volume, const json_t *document)
+{
+    char *manifest auto_free = manifest_of(document), *identity auto_free = identity_of(document);
+    const char *there = volume_read(volume, manifest);
+    const char *output = volume_read(volume, jx_string(document, "output", "uri", NULL));
+
+    return there && output && strcmp(there, identity) == 0 ? output : NULL;
+}
+
+static int score(struct volume *volume, const json_t *document, char **ret_result)
+{
+    const char *version = jx_string(document, "model", "version", NULL);
+    const char *output = jx_string(document, "output", "uri", NULL);
+    const char *made_with = find_output(volume, document);
+    char *manifest auto_free = manifest_of(document), *identity auto_free = identity_of(document);
+    char *model auto_free = mem_format("%smodel.json", jx_string(document, "model", "uri", NULL));
+    json_t *result auto_json = NULL;
+    int exit_code = 0;
+
+    if (!made_with) {
+        if (volume_read(volume, output) &&
+            !jx_bool(json_object_get(document, "output"), "overwrite", false))
+            return fail(EXIT_CODE_OUTPUT, "OutputExists", output, ret_result);
+        if (!volume_read(volume, model))
+            return fail(EXIT_CODE_INPUT, "InputNotFound", model, ret_result);
+        if (!open_data(volume, json_object_get(document, "input"), &exit_code, ret_result))
+            return exit_code;
+        volume_write(volume, manifest, identity);
+        volume_write(volume, output, version);
+        volume->outputs_written++;
+    }
+    result =
+        score_result(document, made_with ? "Reused" : "Scored", made_with ? made_with : version);
+    *ret_result = jx_canonical(result);
+    return 0;
+}
+
+int program_run(struct volume *volume, const char *image, const json_t *document, char **ret_result)
+{
+    const char *kind = jx_string(document, "kind", NULL);
+
+    return strcmp(kind ? kind : "", "Train") == 0 ? train(volume, image, document, ret_result)
+                                                  : score(volume, document, ret_result);
+}

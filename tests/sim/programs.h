@@ -1,0 +1,36 @@
+/* programs.h - trainer and scorer as the controller sees them, on a volume in memory.
+ *
+ * They keep the contract of jobs.md on idempotence (run records, manifests, versions named by
+ * their content, conditional puts), and compute nothing. The volume checks that a version and an
+ * output are written once. A file's content says what it is good for: one that begins with "bad"
+ * cannot be read. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/json.h"
+
+struct volume {
+    json_t *files; /* URI -> {"content", "generation"}; data files in folders too */
+    int64_t changes;
+    /* Since the volume was made: */
+    unsigned versions_written, outputs_written;
+    char *offence; /* what was done that may not be done; NULL: nothing */
+};
+
+void volume_init(struct volume *volume);
+void volume_release(struct volume *volume);
+
+/* Users write and remove files. */
+void volume_write(struct volume *volume, const char *uri, const char *content);
+void volume_remove(struct volume *volume, const char *uri);
+/* NULL: not there. Borrowed until the next change. */
+const char *volume_read(const struct volume *volume, const char *uri);
+const char *volume_generation(const struct volume *volume, const char *uri);
+/* The newest data file below a folder ("file:///x/"), NULL: none. Borrowed. */
+const char *volume_newest(const struct volume *volume, const char *folder);
+
+/* Runs the program that the image holds on a job document, to its end. Returns its exit code and
+ * what it reports; the caller frees it. */
+int program_run(struct volume *volume, const char *image, const json_t *document, char **ret_result)
+    __attribute__((warn_unused_result));
