@@ -1,7 +1,9 @@
 /* model_pass.h - the working state of one reconcile of a ChurnModel.
  *
- * Shared by reconcile_model.c (what happens) and model_conditions.c (what is
- * said about it); nobody else includes it. */
+ * Shared by the files that make up that reconcile, and by nobody else:
+ * reconcile_model.c (the order of things), model_decision.c (whether to train),
+ * model_training.c (what becomes of a training), model_job.c (the Job that
+ * status names) and model_conditions.c (what is said about it all). */
 #pragma once
 
 #include "contract/identity.h"
@@ -33,6 +35,38 @@ static inline void model_say(struct model_pass *pass, bool reconciling, bool sta
     pass->reason = reason;
     pass->message = message;
 }
+
+static inline bool model_is_suspended(const struct model_pass *pass)
+{
+    return !pass->spec_error && pass->spec.suspend;
+}
+
+/* status.image is of the image that the spec names. */
+static inline bool model_is_same_reference(const struct model_pass *pass)
+{
+    const struct image_status *image = pass->before.image;
+    return image && strcmp(image->reference, pass->image.reference) == 0;
+}
+
+/* Decides whether a training starts; none is at work. */
+void model_decide(struct model_pass *pass);
+
+/* Takes the training that was decided further: its Job is created, replaced, stopped, or ended. */
+void model_follow_training(struct model_pass *pass);
+
+/* --- the Job of pass->status.training ------------------------------------ */
+
+/* A copy of status.training that may be edited. */
+struct training_status *model_edit_training(struct model_pass *pass);
+/* Sets training->job of its run key and attempt. */
+void model_name_job(struct model_pass *pass, struct training_status *training);
+/* Another Job takes over the run. */
+void model_next_attempt(struct model_pass *pass);
+/* Creates the Job that status names, once every other is gone. */
+void model_create_job(struct model_pass *pass);
+void model_say_training(struct model_pass *pass);
+/* See job_template_hash(). */
+void model_template_hash(const struct model_pass *pass, char ret_key[IDENTITY_KEY]);
 
 /* Sets all conditions of pass->status. */
 void model_set_conditions(struct model_pass *pass);

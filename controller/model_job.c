@@ -1,0 +1,99 @@
+#include "job_builder.h"
+#include "model_pass.h"
+
+void model_name_job(struct model_pass *pass, struct training_status *training)
+{
+    char name[IDENTITY_NAME];
+    const struct metadata *metadata = &pass->view->object.metadata;
+    identity_job_name(metadata->name, 't', metadata->uid, training->run_key, training->attempt,
+                      name);
+    training->job = arena_strdup(pass->arena, name);
+}
+
+void model_template_hash(const struct model_pass *pass, char ret_key[IDENTITY_KEY])
+{
+    const struct model_spec *spec = &pass->spec;
+    job_template_hash(spec->pod_template, &spec->image_pull_secrets, spec->active_deadline_seconds,
+                      spec->backoff_limit, ret_key);
+}
+
+/* The document tells the trainer what status says, not what was found since. */
+static json_t *job_document(const struct model_pass *pass)
+{
+    const struct metadata *metadata = &pass->view->object.metadata;
+    struct train_job job = {
+        .model = arena_format(pass->arena, "%s/%s", metadata->namespace_, metadata->name),
+        .run_key = pass->status.training->run_key,
+        .training = pass->spec.training,
+        .artifacts = pass->spec.artifacts,
+    };
+    struct data_spec data = *pass->spec.training.data;
+    data.uri = pass->status.training->data->uri;
+    job.training.data = &data;
+    return train_job_encode(&job);
+}
+
+/* Where the image of a training comes from while spec.image is being looked up. */
+static const char *image_reference(const struct model_pass *pass)
+{
+    bool known = pass->image.state == LOOKUP_KNOWN || !pass->before.image;
+    return known ? pass->image.reference : pass->before.image->reference;
+}
+
+static json_t *build_job(const struct model_pass *pass)
+{
+    const struct training_status *training = pass->status.training;
+    const struct metadata *metadata = &pass->view->object.metadata;
+    char hash[IDENTITY_KEY];
+    model_template_hash(pass, hash);
+    auto_json json_t *document = job_document(pass);
+    return job_build(&(struct job_order){
+        .owner_kind = MODEL_KIND,
+        .owner = metadata,
+        .name = training->job,
+        .run_key = training->run_key,
+        .template_hash = hash,
+        .attempt = training->attempt,
+        .component = "trainer",
+        .model = metadata->name,
+        .image = job_image(image_reference(pass), training->image_digest, pass->arena),
+        .document = document,
+        .pod_template = pass->spec.pod_template,
+        .pull_secrets = &pass->spec.image_pull_secrets,
+        .active_deadline_seconds = pass->spec.active_deadline_seconds,
+        .backoff_limit = pass->spec.backoff_limit,
+    });
+}
+
+void model_say_training(struct model_pass *pass)
+{
+    model_say(pass, true, false, REASON_Training,
+              arena_format(pass->arena, "Job %s", pass->status.training->job));
+}
+
+void model_create_job(struct model_pass *pass)
+{
+    const struct training_status *training = pass->status.training;
+    const char *refusal;
+    bool may_create = run_may_create(&pass->view->object, pass->plan, training->job, &refusal);
+    model_say_training(pass);
+    if (refusal)
+        model_say(pass, false, true, REASON_JobRejected, refusal);
+    if (may_create)
+        plan_create_job(pass->plan, training->job, training->run_key, build_job(pass));
+}
+
+struct training_status *model_edit_training(struct model_pass *pass)
+{
+    struct training_status *training = arena_zero(pass->arena, 1, sizeof(*training));
+    *training = *pass->status.training;
+    pass->status.training = training;
+    return training;
+}
+
+void model_next_attempt(struct model_pass *pass)
+{
+    struct training_status *training = model_edit_training(pass);
+    training->attempt++;
+    model_name_job(pass, training);
+}
