@@ -294,31 +294,18 @@ static int run(struct controller *controller)
     return EXIT_CODE_DONE;
 }
 
-static int print_and_leave(enum options_outcome outcome)
-{
-    if (outcome == OPTIONS_HELP)
-        options_print_help(&program);
-    else
-        options_print_version(&program);
-    return EXIT_CODE_DONE;
-}
-
 int main(int argc, char **argv)
 {
     __attribute__((cleanup(controller_release))) struct controller controller = { 0 };
     struct strings operands;
-    enum options_outcome outcome;
     struct err err;
+    int code;
 
     catch_signals();
     controller.seed = random_seed_of_process();
-    if (options_parse(&program, argc, argv, &controller.arena, &controller.arguments, &operands,
-                      &outcome, &err) < 0) {
-        fprintf(stderr, "churn-controller: %s\n", err.message);
-        return EXIT_CODE_USAGE;
-    }
-    if (outcome != OPTIONS_RUN)
-        return print_and_leave(outcome);
+    if (!options_begin(&program, argc, argv, &controller.arena, &controller.arguments, &operands,
+                       &code))
+        return code;
     if (check_arguments(&controller, &err) < 0) {
         fprintf(stderr, "churn-controller: %s\n", err.message);
         return EXIT_CODE_USAGE;

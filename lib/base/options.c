@@ -1,5 +1,7 @@
 #include "base/options.h"
 
+#include <sysexits.h>
+
 #include "base/num.h"
 
 struct parser {
@@ -262,4 +264,25 @@ int options_parse(const struct program *program, int argc, char *const *argv, st
     }
     *ret_outcome = outcome;
     return 0;
+}
+
+bool options_begin(const struct program *program, int argc, char *const *argv, struct arena *arena,
+                   void *ret_values, struct strings *ret_operands, int *ret_code)
+{
+    enum options_outcome outcome;
+    struct err err;
+
+    if (options_parse(program, argc, argv, arena, ret_values, ret_operands, &outcome, &err)) {
+        fprintf(stderr, "%s: %s\n", program->name, err.message);
+        *ret_code = EX_USAGE;
+        return false;
+    }
+    if (outcome == OPTIONS_RUN)
+        return true;
+    if (outcome == OPTIONS_HELP)
+        options_print_help(program);
+    else
+        options_print_version(program);
+    *ret_code = EX_OK;
+    return false;
 }

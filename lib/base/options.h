@@ -54,6 +54,13 @@ int options_parse(const struct program *program, int argc, char *const *argv, st
                   void *ret_values, struct strings *ret_operands, enum options_outcome *ret_outcome,
                   struct err *err) __attribute__((warn_unused_result));
 
+/* What a main does with its command line: parses it, prints what was asked for on
+ * stdout or what is wrong on stderr. True: go on; false: exit with *ret_code, which
+ * is 0 or 64 (EX_USAGE of sysexits(3)). */
+bool options_begin(const struct program *program, int argc, char *const *argv, struct arena *arena,
+                   void *ret_values, struct strings *ret_operands, int *ret_code)
+    __attribute__((warn_unused_result));
+
 /* Prints help, or "<name> <version>", on stdout. */
 void options_print_help(const struct program *program);
 void options_print_version(const struct program *program);

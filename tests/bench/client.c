@@ -105,15 +105,12 @@ int main(int argc, char **argv)
     auto_arena struct arena arena = { 0 };
     struct bench_options chosen = { 0 };
     struct strings operands = { 0 };
-    enum options_outcome outcome;
     struct err err;
+    int code, result = 0;
     (void)signal(SIGPIPE, SIG_IGN);
-    int result = options_parse(&program, argc, argv, &arena, &chosen, &operands, &outcome, &err);
-    if (result == 0 && outcome != OPTIONS_RUN) {
-        options_print_help(&program);
-        return 0;
-    }
-    if (result == 0 && operands.count == 0)
+    if (!options_begin(&program, argc, argv, &arena, &chosen, &operands, &code))
+        return code;
+    if (operands.count == 0)
         result = err_set(&err, ERR_INVALID, "expected %s", program.synopsis);
     if (result == 0) {
         chosen.operands = (struct strings){ operands.items + 1, operands.count - 1 };

@@ -217,14 +217,11 @@ int main(int argc, char **argv)
     auto_arena struct arena arena = { 0 };
     struct arguments chosen = { 0 };
     struct strings operands = { 0 };
-    enum options_outcome outcome;
     struct err err;
-    int result = options_parse(&program, argc, argv, &arena, &chosen, &operands, &outcome, &err);
-    if (result == 0 && outcome != OPTIONS_RUN) {
-        options_print_help(&program);
-        return 0;
-    }
-    if (result == 0 && operands.count != 2)
+    int code, result = 0;
+    if (!options_begin(&program, argc, argv, &arena, &chosen, &operands, &code))
+        return code;
+    if (operands.count != 2)
         result = err_set(&err, ERR_INVALID, "expected %s", program.synopsis);
     if (result == 0)
         result = measure(&chosen, operands.items[0], operands.items[1], &err);

@@ -244,16 +244,11 @@ static int command(const struct program *program, int argc, char **argv,
     auto_arena struct arena arena = { 0 };
     struct client_options chosen = { 0 };
     struct strings operands = { 0 };
-    enum options_outcome outcome;
     struct err err;
-    int result = options_parse(program, argc, argv, &arena, &chosen, &operands, &outcome, &err);
-    if (result == 0 && outcome == OPTIONS_HELP)
-        options_print_help(program);
-    else if (result == 0 && outcome == OPTIONS_VERSION)
-        options_print_version(program);
-    else if (result == 0)
-        result = run(&chosen, &operands, &err);
-    if (result == 0)
+    int code;
+    if (!options_begin(program, argc, argv, &arena, &chosen, &operands, &code))
+        return code;
+    if (run(&chosen, &operands, &err) == 0)
         return 0;
     fprintf(stderr, "%s: %s\n", program->name, err.message);
     return err.kind == ERR_INVALID ? 64 : 69;

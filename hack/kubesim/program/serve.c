@@ -292,18 +292,10 @@ int command_serve(int argc, char **argv)
     auto_arena struct arena arena = { 0 };
     struct serve_options chosen;
     struct strings operands;
-    enum options_outcome outcome;
     struct err err;
-    if (options_parse(&program, argc, argv, &arena, &chosen, &operands, &outcome, &err) != 0) {
-        fprintf(stderr, "kubesim serve: %s\n", err.message);
-        return 64;
-    }
-    if (outcome == OPTIONS_HELP)
-        options_print_help(&program);
-    if (outcome == OPTIONS_VERSION)
-        options_print_version(&program);
-    if (outcome != OPTIONS_RUN)
-        return 0;
+    int code;
+    if (!options_begin(&program, argc, argv, &arena, &chosen, &operands, &code))
+        return code;
     chosen.bin = absolute(&arena, chosen.bin);
     chosen.data = absolute(&arena, chosen.data);
     if (serve(&chosen, &err) == 0)

@@ -212,6 +212,29 @@ static void help_is_asked_for_even_among_mistakes(void **state)
     assert_int_equal(outcome, OPTIONS_RUN);
 }
 
+static void a_main_goes_on_or_ends_with_a_code(void **state)
+{
+    static const struct {
+        const char *argument;
+        bool goes_on;
+        int code;
+    } cases[] = { { "file", true, -1 }, { "--help", false, 0 }, { "--wrong", false, 64 } };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        auto_arena struct arena arena = { 0 };
+        char *argv[] = { arena_strdup(&arena, "churn-test"),
+                         arena_strdup(&arena, cases[i].argument), NULL };
+        struct strings operands;
+        struct values values = { 0 };
+        int code = -1;
+
+        CASE(cases[i].argument, options_begin(&program, 2, argv, &arena, &values, &operands,
+                                              &code) == cases[i].goes_on);
+        CASE(cases[i].argument, code == cases[i].code);
+    }
+}
+
 static void help_names_everything_within_80_columns(void **state)
 {
     static const char *const expected[] = {
@@ -260,6 +283,7 @@ int main(void)
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(a_flag_beats_the_environment),
         cmocka_unit_test(help_is_asked_for_even_among_mistakes),
+        cmocka_unit_test(a_main_goes_on_or_ends_with_a_code),
         cmocka_unit_test(help_names_everything_within_80_columns),
     };
 
