@@ -136,6 +136,24 @@ static void label_template(json_t *object, json_t *spec)
         json_pack("{s{ss}}", "matchLabels", "batch.kubernetes.io/controller-uid", uid));
 }
 
+static void check_indexed(const json_t *spec, bool indexed, json_t *causes)
+{
+    int64_t completions = jx_int(spec, "completions", 0);
+    bool per_index = jx_get(spec, "backoffLimitPerIndex", NULL) != NULL;
+    if (indexed && (completions < 1 || completions > 1000))
+        cause_add(causes, "FieldValueInvalid", "spec.completions",
+                  "Invalid value: %" PRId64 ": kubesim takes 1 to 1000 indexes", completions);
+    if (indexed && !per_index)
+        cause_add(causes, "FieldValueRequired", "spec.backoffLimitPerIndex",
+                  "Required value: kubesim takes no Indexed Job without");
+    if (!indexed && per_index)
+        cause_add(causes, "FieldValueInvalid", "spec.backoffLimitPerIndex",
+                  "Invalid value: requires indexed completion mode");
+    if (jx_get(spec, "maxFailedIndexes", NULL) && !per_index)
+        cause_add(causes, "FieldValueRequired", "spec.backoffLimitPerIndex",
+                  "Required value: when maxFailedIndexes is specified");
+}
+
 static void admit_job(json_t *object, json_t *causes)
 {
     json_t *spec = member(object, "spec"), *template = jx_get(spec, "template", "spec", NULL);
@@ -146,16 +164,15 @@ static void admit_job(json_t *object, json_t *causes)
     if (!restart || (strcmp(restart, "Never") && strcmp(restart, "OnFailure")))
         cause_add(causes, "FieldValueRequired", "spec.template.spec.restartPolicy",
                   "Required value: valid values: \"OnFailure\", \"Never\"");
-    if (mode && strcmp(mode, "NonIndexed") != 0)
-        cause_add(causes, "FieldValueNotSupported", "spec.completionMode",
-                  "Unsupported value: \"%s\": supported values: \"NonIndexed\"", mode);
+    check_indexed(spec, mode && strcmp(mode, "Indexed") == 0, causes);
     if (strlen(name) > 63)
         cause_add(causes, "FieldValueInvalid", "spec.template.labels",
                   "Invalid value: \"%s\": must be no more than 63 characters", name);
     fall_back(spec, "parallelism", json_integer(1));
     fall_back(spec, "completions", json_integer(1));
     fall_back(spec, "completionMode", json_string("NonIndexed"));
-    fall_back(spec, "backoffLimit", json_integer(6));
+    fall_back(spec, "backoffLimit",
+              json_integer(jx_get(spec, "backoffLimitPerIndex", NULL) ? INT32_MAX : 6));
     fall_back(spec, "suspend", json_false());
     fall_back(
         spec, "podReplacementPolicy",
@@ -167,8 +184,9 @@ static void admit_job(json_t *object, json_t *causes)
 
 static void keep_immutable(const json_t *object, const json_t *old, json_t *causes)
 {
-    static const char *const fixed[] = { "template", "selector", "completions", "completionMode",
-                                         "podFailurePolicy" };
+    static const char *const fixed[] = { "template",         "selector",
+                                         "completions",      "completionMode",
+                                         "podFailurePolicy", "backoffLimitPerIndex" };
     const json_t *spec = jx_get(object, "spec", NULL), *old_spec = jx_get(old, "spec", NULL);
     bool never_started =
         jx_bool(old_spec, "suspend", false) && !jx_string(old, "status", "startTime", NULL);

@@ -75,6 +75,8 @@ enum failure_action failure_policy_judge(const json_t *job, const json_t *pod, c
             *ret_message = mem_format("%s matching FailJob rule at index %zu", why, i);
             return FAILURE_FAIL_JOB;
         }
+        if (strcmp(action, "FailIndex") == 0)
+            return FAILURE_FAIL_INDEX;
         return strcmp(action, "Ignore") == 0 ? FAILURE_IGNORE : FAILURE_COUNT;
     }
     return FAILURE_COUNT;

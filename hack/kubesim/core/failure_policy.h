@@ -3,7 +3,7 @@
 
 #include "base/json.h"
 
-enum failure_action { FAILURE_COUNT, FAILURE_IGNORE, FAILURE_FAIL_JOB };
+enum failure_action { FAILURE_COUNT, FAILURE_IGNORE, FAILURE_FAIL_INDEX, FAILURE_FAIL_JOB };
 
 /* The first rule that matches decides; none: COUNT. With FAIL_JOB *ret_message says which
  * container, code and rule (new text); else it is NULL. */

@@ -2,19 +2,31 @@
 
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/limits.h"
 #include "base/num.h"
 #include "kubesim/core/api.h"
 #include "kubesim/core/failure_policy.h"
 
 #define TRACKING       "batch.kubernetes.io/job-tracking"
+#define INDEX          "batch.kubernetes.io/job-completion-index"
 #define BACKOFF_CAP_MS (6 * 60 * 1000) /* as the real controller */
+
+/* What became of the pods of a NonIndexed Job, or of one index of an Indexed one. */
+struct tally {
+    unsigned failures;       /* since the last success */
+    int64_t last_failure_ms; /* monotonic */
+    bool live;               /* an index has a pod */
+    bool succeeded, failed;  /* an index is done */
+};
 
 struct job_state {
     struct jobs *jobs;
     char *uid, *key;
     struct timer timer;
-    unsigned failures;       /* since the last success */
-    int64_t last_failure_ms; /* monotonic */
+    struct tally *tallies;
+    int64_t tally_count; /* one for each index; 1 when NonIndexed */
+    bool indexed;
 };
 
 /* One look at a Job: `job` is edited and committed at the end. */
@@ -101,17 +113,37 @@ static void set_target(struct sync *sync, const char *type, const char *reason, 
         object_set_condition(sync->cluster, sync->job, type, "True", reason, message);
 }
 
-static void count_failure(struct sync *sync, const json_t *pod)
+static void count_failure(struct sync *sync, const json_t *pod, struct tally *tally)
 {
     auto_free char *why = NULL;
     enum failure_action action = failure_policy_judge(sync->job, pod, &why);
     if (action == FAILURE_IGNORE)
         return;
     add(sync->status, "failed", 1);
-    sync->state->failures++;
-    sync->state->last_failure_ms = now_ms(sync->cluster);
+    tally->failures++;
+    tally->last_failure_ms = now_ms(sync->cluster);
+    tally->failed =
+        sync->state->indexed && (action == FAILURE_FAIL_INDEX ||
+                                 tally->failures > jx_int(sync->spec, "backoffLimitPerIndex", 0));
     if (action == FAILURE_FAIL_JOB)
         set_target(sync, "FailureTarget", "PodFailurePolicy", why);
+}
+
+static void count_success(struct sync *sync, struct tally *tally)
+{
+    if (!tally->succeeded) /* an index is done once */
+        add(sync->status, "succeeded", 1);
+    tally->succeeded = sync->state->indexed;
+    tally->failures = 0;
+}
+
+static struct tally *tally_of(const struct sync *sync, const json_t *pod)
+{
+    const char *text = jx_string(pod, "metadata", "annotations", INDEX, NULL);
+    int64_t index = 0;
+    if (text && num_int64(span_of(text), 0, sync->state->tally_count - 1, &index, NULL) != 0)
+        index = 0; /* somebody edited it */
+    return &sync->state->tallies[index];
 }
 
 static void count_ended(struct sync *sync, struct object *object)
@@ -120,19 +152,25 @@ static void count_ended(struct sync *sync, struct object *object)
     bool succeeded = strcmp(jx_string(pod, "status", "phase", NULL), "Succeeded") == 0;
     if (!object_has_finalizer(pod, TRACKING))
         return;
-    if (succeeded) {
-        add(sync->status, "succeeded", 1);
-        sync->state->failures = 0;
-    } else if (!jx_bool(sync->spec, "suspend", false)) {
-        count_failure(sync, pod);
-    }
+    if (succeeded)
+        count_success(sync, tally_of(sync, pod));
+    else if (!jx_bool(sync->spec, "suspend", false))
+        count_failure(sync, pod, tally_of(sync, pod));
     release_pod(sync->cluster, object);
+}
+
+static bool replaces_failed_only(const struct sync *sync)
+{
+    const char *policy = jx_string(sync->spec, "podReplacementPolicy", NULL);
+    return policy && strcmp(policy, "Failed") == 0;
 }
 
 static void count_pods(struct sync *sync)
 {
     auto_free struct object **pods = NULL;
     size_t count = store_owned(&sync->cluster->store, sync->state->uid, &pods);
+    for (int64_t i = 0; i < sync->state->tally_count; i++)
+        sync->state->tallies[i].live = false;
     for (size_t i = 0; i < count; i++) {
         const json_t *pod = pods[i]->snapshot->json;
         const char *phase = jx_string(pod, "status", "phase", NULL);
@@ -142,9 +180,11 @@ static void count_pods(struct sync *sync)
             count_ended(sync, pods[i]);
         } else if (object_is_deleting(pod)) {
             sync->terminating++;
+            tally_of(sync, pod)->live |= replaces_failed_only(sync);
         } else {
             sync->active++;
             sync->ready += object_condition_is(pod, "Ready", "True");
+            tally_of(sync, pod)->live = true;
         }
     }
 }
@@ -190,13 +230,41 @@ static json_t *pod_of(const struct sync *sync)
     return pod;
 }
 
-static void create_pod(struct sync *sync)
+static void set_index(const struct sync *sync, json_t *pod, int64_t index)
+{
+    static const char *const places[] = { "labels", "annotations" };
+    const char *name = jx_string(sync->job, "metadata", "name", NULL);
+    json_t *metadata = json_object_get(pod, "metadata"), *container;
+    size_t i;
+    for (i = 0; i < ARRAY_SIZE(places); i++) {
+        if (!json_object_get(metadata, places[i]))
+            json_object_set_new(metadata, places[i], json_object());
+        json_object_set_new(json_object_get(metadata, places[i]), INDEX,
+                            json_sprintf("%" PRId64, index));
+    }
+    json_object_set_new(metadata, "generateName", json_sprintf("%s-%" PRId64 "-", name, index));
+    json_object_set_new(json_object_get(pod, "spec"), "hostname",
+                        json_sprintf("%s-%" PRId64, name, index));
+    json_array_foreach(jx_get(pod, "spec", "containers", NULL), i, container)
+    {
+        if (!json_object_get(container, "env"))
+            json_object_set_new(container, "env", json_array());
+        json_array_append_new(json_object_get(container, "env"),
+                              json_pack("{ss s{s{ss}}}", "name", "JOB_COMPLETION_INDEX",
+                                        "valueFrom", "fieldRef", "fieldPath",
+                                        "metadata.labels['" INDEX "']"));
+    }
+}
+
+static void create_pod(struct sync *sync, int64_t index)
 {
     struct cluster *cluster = sync->cluster;
     struct api_call call = { .cluster = cluster,
                              .resource = resource_find(&cluster->resources, "", "v1", "pods"),
                              .namespace = jx_string(sync->job, "metadata", "namespace", NULL) };
     auto_json json_t *body = pod_of(sync);
+    if (sync->state->indexed)
+        set_index(sync, body, index);
     auto_snapshot struct snapshot *pod = NULL;
     struct err err;
     if (api_create(&call, body, &pod, &err) != 0) {
@@ -211,41 +279,77 @@ static void create_pod(struct sync *sync)
     api_call_release(&call);
 }
 
-static int64_t backoff_left_ms(const struct sync *sync)
+static int64_t backoff_left_ms(const struct sync *sync, const struct tally *tally)
 {
-    const struct job_state *state = sync->state;
-    if (state->failures == 0)
+    if (tally->failures == 0)
         return 0;
-    int64_t delay = state->jobs->backoff_ms;
-    for (unsigned i = 1; i < state->failures && delay < BACKOFF_CAP_MS; i++)
+    int64_t delay = sync->state->jobs->backoff_ms;
+    for (unsigned i = 1; i < tally->failures && delay < BACKOFF_CAP_MS; i++)
         delay *= 2;
     delay = delay < BACKOFF_CAP_MS ? delay : BACKOFF_CAP_MS;
-    return state->last_failure_ms + delay - now_ms(sync->cluster);
+    return tally->last_failure_ms + delay - now_ms(sync->cluster);
+}
+
+/* True when a pod may take the place of the last one that failed; else looks again then. */
+static bool is_due(struct sync *sync, const struct tally *tally)
+{
+    int64_t wait_ms = backoff_left_ms(sync, tally);
+    if (wait_ms > 0)
+        look_again(sync, wait_ms);
+    return wait_ms <= 0;
 }
 
 static void create_pods(struct sync *sync)
 {
-    const char *policy = jx_string(sync->spec, "podReplacementPolicy", NULL);
+    const struct job_state *state = sync->state;
     int64_t wanted = jx_int(sync->spec, "completions", 1) - jx_int(sync->status, "succeeded", 0);
     int64_t parallelism = jx_int(sync->spec, "parallelism", 1);
-    int64_t held = policy && strcmp(policy, "Failed") == 0 ? sync->terminating : 0;
+    int64_t held = replaces_failed_only(sync) ? sync->terminating : 0;
     int64_t missing = (wanted < parallelism ? wanted : parallelism) - sync->active - held;
-    int64_t wait_ms = backoff_left_ms(sync);
-    if (missing > 0 && wait_ms > 0) {
-        look_again(sync, wait_ms);
-        return;
+    if (!state->indexed && missing > 0 && is_due(sync, &state->tallies[0]))
+        for (; missing > 0; missing--)
+            create_pod(sync, 0);
+    for (int64_t i = 0; state->indexed && i < state->tally_count && missing > 0; i++) {
+        const struct tally *tally = &state->tallies[i];
+        if (tally->live || tally->succeeded || tally->failed || !is_due(sync, tally))
+            continue;
+        create_pod(sync, i);
+        missing--;
     }
-    for (; missing > 0; missing--)
-        create_pod(sync);
 }
 
 /* --- the outcome ----------------------------------------------------------------------- */
+
+static int64_t count_failed(const struct job_state *state)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < state->tally_count; i++)
+        count += state->tallies[i].failed;
+    return count;
+}
+
+/* True when the indexes that failed decide. */
+static bool check_indexes(struct sync *sync)
+{
+    const json_t *maximum = jx_get(sync->spec, "maxFailedIndexes", NULL);
+    int64_t failed = count_failed(sync->state), done = jx_int(sync->status, "succeeded", 0);
+    if (maximum && failed > json_integer_value(maximum))
+        set_target(sync, "FailureTarget", "MaxFailedIndexesExceeded",
+                   "Job has exceeded the specified maximal number of failed indexes");
+    else if (failed > 0 && failed + done >= sync->state->tally_count)
+        set_target(sync, "FailureTarget", "FailedIndexes", "Job has failed indexes");
+    else
+        return false;
+    return true;
+}
 
 static void check_limits(struct sync *sync)
 {
     const json_t *deadline = jx_get(sync->spec, "activeDeadlineSeconds", NULL);
     int64_t left_ms = 1000 * json_integer_value(deadline) -
                       since_ms(sync->cluster, jx_string(sync->status, "startTime", NULL));
+    if (check_indexes(sync))
+        return;
     if (jx_int(sync->status, "succeeded", 0) >= jx_int(sync->spec, "completions", 1))
         set_target(sync, "SuccessCriteriaMet", "CompletionsReached",
                    "Reached expected number of succeeded pods");
@@ -335,6 +439,36 @@ static void set_counts(struct sync *sync)
     }
 }
 
+/* "0-2,5": the indexes that succeeded, or those that failed. */
+static json_t *index_list(const struct job_state *state, bool failed)
+{
+    auto_buf struct buf text;
+    buf_init(&text, LIMIT_KUBE_OBJECT);
+    for (int64_t i = 0; i < state->tally_count; i++) {
+        const struct tally *tally = &state->tallies[i];
+        int64_t last = i;
+        if (!(failed ? tally->failed : tally->succeeded))
+            continue;
+        while (last + 1 < state->tally_count &&
+               (failed ? tally[last + 1 - i].failed : tally[last + 1 - i].succeeded))
+            last++;
+        buf_format(&text, "%s%" PRId64, text.length ? "," : "", i);
+        if (last > i)
+            buf_format(&text, "%c%" PRId64, last > i + 1 ? '-' : ',', last);
+        i = last;
+    }
+    return json_string(buf_text(&text));
+}
+
+static void set_indexes(struct sync *sync)
+{
+    json_t *completed = index_list(sync->state, false);
+    json_object_set_new(sync->status, "failedIndexes", index_list(sync->state, true));
+    if (json_string_length(completed) > 0)
+        json_object_set(sync->status, "completedIndexes", completed);
+    json_decref(completed);
+}
+
 static void sync_job(struct sync *sync, struct object *object)
 {
     sync->job = json_deep_copy(object->snapshot->json);
@@ -353,6 +487,8 @@ static void sync_job(struct sync *sync, struct object *object)
     else if (!finished)
         proceed(sync, decided);
     set_counts(sync);
+    if (sync->state->indexed)
+        set_indexes(sync);
     /* The commit's own change brings the next look; nothing changed: no look but the timer's. */
     api_commit(sync->cluster, object, sync->job);
 }
@@ -360,6 +496,7 @@ static void sync_job(struct sync *sync, struct object *object)
 static void state_free(struct job_state *state)
 {
     timer_stop(state->jobs->cluster->timers, &state->timer);
+    free(state->tallies);
     free(state->uid);
     free(state->key);
     free(state);
@@ -399,6 +536,10 @@ static struct job_state *state_of(struct jobs *jobs, const json_t *job)
     state->key = store_key(jx_string(job, "metadata", "namespace", NULL),
                            jx_string(job, "metadata", "name", NULL));
     state->timer = (struct timer){ .fire = run, .context = state };
+    state->indexed = strcmp(jx_string(job, "spec", "completionMode", NULL), "Indexed") == 0;
+    state->tally_count =
+        state->indexed ? jx_int(json_object_get(job, "spec"), "completions", 1) : 1;
+    state->tallies = mem_zero((size_t)state->tally_count, sizeof(*state->tallies));
     index_put(&jobs->states, uid, state);
     return state;
 }

@@ -1,8 +1,9 @@
-/* jobs.h - the Job controller, as far as one-pod Jobs need it.
+/* jobs.h - the Job controller, as far as our Jobs need it.
  *
  * Pods are made up to parallelism and completions, failed ones are judged by
- * podFailurePolicy (onExitCodes, onPodConditions; Ignore, FailJob, Count) and
- * counted against backoffLimit with a doubling delay; suspend, deadline, TTL.
+ * podFailurePolicy (onExitCodes, onPodConditions; Ignore, FailJob, FailIndex,
+ * Count) and counted against backoffLimit, in Indexed Jobs against
+ * backoffLimitPerIndex, with a doubling delay; suspend, deadline, TTL.
  * Each pod is counted once: a finalizer keeps it until then.
  * https://kubernetes.io/docs/concepts/workloads/controllers/job/ */
 #pragma once

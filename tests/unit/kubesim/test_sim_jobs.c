@@ -1,6 +1,7 @@
 /* Goal: a Job ends as the real controller would end it: pods made and replaced, failures judged
  * and counted once, conditions with the real reasons, deletion and suspension.
  * Method: virtual time; a table of pod exit codes per Job and what must come out. */
+#include "base/num.h"
 #include "bench.h"
 
 #define JOBS "/apis/batch/v1/namespaces/default/jobs"
@@ -180,6 +181,139 @@ static void counts_deleted_pods(void **state)
     bench_free(bench);
 }
 
+/* --- indexes ----------------------------------------------------------------------- */
+
+#define INDEXED(more)                                                                              \
+    JOB("'completionMode':'Indexed','completions':3,'parallelism':2,'backoffLimitPerIndex':1,"     \
+        "'podFailurePolicy':{'rules':["                                                            \
+        "{'action':'Ignore','onExitCodes':{'operator':'In','values':[143]}},"                      \
+        "{'action':'FailIndex','onExitCodes':{'operator':'In','values':[64]}},"                    \
+        "{'action':'FailJob','onExitCodes':{'operator':'In','values':[65]}}]}," more)
+
+/* The pod whose uid this is. */
+static const json_t *pod_of(struct bench *bench, const char *uid)
+{
+    const json_t *pod;
+    size_t i;
+    assert_int_equal(bench_ask(bench, "GET", PODS, NULL), 200);
+    json_array_foreach(jx_get(bench->answer, "items", NULL), i, pod)
+    {
+        if (strcmp(jx_string(pod, "metadata", "uid", NULL), uid) == 0)
+            return pod;
+    }
+    return NULL;
+}
+
+static int64_t index_of(struct bench *bench, size_t pod)
+{
+    const char *text = jx_string(pod_of(bench, bench->started[pod]), "metadata", "annotations",
+                                 "batch.kubernetes.io/job-completion-index", NULL);
+    int64_t index;
+    assert_int_equal(num_int64(span_of(text), 0, 2, &index, NULL), 0);
+    return index;
+}
+
+static const struct {
+    const char *name, *job;
+    int codes[3][4]; /* of the pods of an index, in turn */
+    size_t pods;
+    const char *type, *reason, *completed, *failed;
+} index_cases[] = {
+    { "all well",
+      INDEXED(""),
+      { { 0 }, { 0 }, { 0 } },
+      3,
+      "Complete",
+      "CompletionsReached",
+      "0-2",
+      "" },
+    { "one again",
+      INDEXED(""),
+      { { 0 }, { 75, 0 }, { 0 } },
+      4,
+      "Complete",
+      "CompletionsReached",
+      "0-2",
+      "" },
+    { "one for good",
+      INDEXED(""),
+      { { 0 }, { 75, 75 }, { 0 } },
+      4,
+      "Failed",
+      "FailedIndexes",
+      "0,2",
+      "1" },
+    { "none may fail",
+      INDEXED("'maxFailedIndexes':0,"),
+      { { 75, 75 }, { 75, 75 }, { 0 } },
+      4,
+      "Failed",
+      "MaxFailedIndexesExceeded",
+      "2",
+      "0" },
+    { "no second try",
+      INDEXED(""),
+      { { 64 }, { 0 }, { 0 } },
+      3,
+      "Failed",
+      "FailedIndexes",
+      "1,2",
+      "0" },
+    { "the whole Job",
+      INDEXED(""),
+      { { 65 }, { 0 }, { 0 } },
+      1,
+      "Failed",
+      "PodFailurePolicy",
+      "",
+      "" },
+};
+
+static void each_index_ends_on_its_own(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(index_cases); i++) {
+        struct bench *bench = begin(index_cases[i].job);
+        size_t pod = 0, turns[3] = { 0 };
+        CASE(index_cases[i].name, bench->started_count == 2); /* parallelism */
+        for (; pod < bench->started_count && !condition(bench, index_cases[i].type); pod++) {
+            int64_t index = index_of(bench, pod);
+            end_pod(bench, pod, index_cases[i].codes[index][turns[index]++]);
+            for (size_t stopped = 0; stopped < bench->stopped_count; stopped++)
+                kubelet_report(&bench->cluster.kubelet, bench->stopped[stopped],
+                               &(struct pod_report){ .phase = POD_TERMINATED, .exit_code = 143 });
+            bench_advance(bench, 400000);
+        }
+        CASE(index_cases[i].name, pod == index_cases[i].pods);
+        assert_string_equal(jx_string(condition(bench, index_cases[i].type), "reason", NULL),
+                            index_cases[i].reason);
+        const char *completed = jx_string(job_status(bench), "completedIndexes", NULL);
+        assert_string_equal(completed ? completed : "", index_cases[i].completed);
+        assert_string_equal(jx_string(job_status(bench), "failedIndexes", NULL),
+                            index_cases[i].failed);
+        bench_free(bench);
+    }
+}
+
+static void tells_pods_their_index(void **state)
+{
+    struct bench *bench = begin(INDEXED(""));
+    (void)state;
+    const json_t *pod = pod_of(bench, bench->started[1]);
+    const json_t *env =
+        jx_get(json_array_get(jx_get(pod, "spec", "containers", NULL), 0), "env", NULL);
+    assert_string_equal(jx_string(json_array_get(env, 0), "name", NULL), "JOB_COMPLETION_INDEX");
+    assert_string_equal(
+        jx_string(json_array_get(env, 0), "valueFrom", "fieldRef", "fieldPath", NULL),
+        "metadata.labels['batch.kubernetes.io/job-completion-index']");
+    assert_string_equal(
+        jx_string(pod, "metadata", "labels", "batch.kubernetes.io/job-completion-index", NULL),
+        "1");
+    assert_string_equal(jx_string(pod, "spec", "hostname", NULL), "j-1");
+    assert_int_equal(strncmp(jx_string(pod, "metadata", "name", NULL), "j-1-", 4), 0);
+    bench_free(bench);
+}
+
 static size_t count_pods(struct bench *bench)
 {
     assert_int_equal(bench_ask(bench, "GET", PODS, NULL), 200);
@@ -267,7 +401,16 @@ static void refuses_what_it_cannot_do(void **state)
           "v1','kind':'Job','metadata':{'name':'k'},'spec':{'template':{'spec':"
           "{'restartPolicy':'Never'}}}}",
           422 },
-        { "indexed", "POST", JOBS, JOB("'completionMode':'Indexed',"), 409 },
+        { "indexed, no completions", "POST", JOBS,
+          "{'apiVersion':'batch/v1','kind':'Job','metadata':{'name':'k'},'spec':{"
+          "'completionMode':'Indexed','backoffLimitPerIndex':1,'template':{'spec':{"
+          "'restartPolicy':'Never','containers':[{'name':'c','image':'i'}]}}}}",
+          422 },
+        { "limit per index, not indexed", "POST", JOBS,
+          "{'apiVersion':'batch/v1','kind':'Job','metadata':{'name':'k'},'spec':{"
+          "'backoffLimitPerIndex':1,'template':{'spec':{"
+          "'restartPolicy':'Never','containers':[{'name':'c','image':'i'}]}}}}",
+          422 },
         { "template", "PATCH", JOBS "/j",
           "{'spec':{'template':{'spec':{'containers':[{'name':'churn','image':'other'}]}}}}", 422 },
         { "policy", "PATCH", JOBS "/j", "{'spec':{'podFailurePolicy':{'rules':[]}}}", 422 },
@@ -289,6 +432,8 @@ int main(void)
         cmocka_unit_test(fails_at_its_deadline),
         cmocka_unit_test(suspends_and_resumes),
         cmocka_unit_test(counts_deleted_pods),
+        cmocka_unit_test(each_index_ends_on_its_own),
+        cmocka_unit_test(tells_pods_their_index),
         cmocka_unit_test(takes_its_pods_along),
         cmocka_unit_test(lets_go_of_orphans),
         cmocka_unit_test(decides_before_it_concludes),
