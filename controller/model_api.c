@@ -29,7 +29,7 @@ static const struct field model_spec_items[] = {
           .table = &object_reference_fields),
     FIELD(struct model_spec, image_poll_interval_ms, "imagePollInterval", FIELD_DURATION,
           .fallback = "5m", .minimum = 1000, .maximum = 86400000),
-    TRAINING_FIELDS(struct model_spec, training),
+    TRAINING_FIELDS(struct model_spec, training, data_spec_fields),
     FIELD(struct model_spec, retrain, "retrain", FIELD_OBJECT, .flags = FIELD_ALWAYS,
           .table = &retrain_spec_fields),
     FIELD(struct model_spec, artifacts, "artifacts", FIELD_OBJECT, .flags = FIELD_REQUIRED,

@@ -21,13 +21,13 @@ void model_template_hash(const struct model_pass *pass, char ret_key[IDENTITY_KE
 static json_t *job_document(const struct model_pass *pass)
 {
     const struct metadata *metadata = &pass->view->object.metadata;
-    struct train_job job = {
-        .model = arena_format(pass->arena, "%s/%s", metadata->namespace_, metadata->name),
-        .run_key = pass->status.training->run_key,
-        .training = pass->spec.training,
-        .artifacts = pass->spec.artifacts,
-    };
     struct data_spec data = *pass->spec.training.data;
+    struct train_job job;
+    fields_defaults(&train_job_fields, pass->arena, &job);
+    job.model = arena_format(pass->arena, "%s/%s", metadata->namespace_, metadata->name);
+    job.run_key = pass->status.training->run_key;
+    job.training = pass->spec.training;
+    job.artifacts = pass->spec.artifacts;
     data.uri = pass->status.training->data->uri;
     job.training.data = &data;
     return train_job_encode(&job);

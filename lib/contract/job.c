@@ -12,6 +12,21 @@ static const struct field artifacts_spec_items[] = {
 };
 const struct fields artifacts_spec_fields = FIELDS(struct artifacts_spec, artifacts_spec_items);
 
+static const struct field model_source_items[] = {
+    FIELD(struct model_source, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED, .maximum = 1024,
+          .check = check_folder_uri),
+    FIELD(struct model_source, version, "version", FIELD_STRING, .check = check_version),
+};
+static const struct fields model_source_fields = FIELDS(struct model_source, model_source_items);
+
+static const struct field champion_items[] = {
+    FIELD(struct model_source, version, "version", FIELD_STRING, .flags = FIELD_REQUIRED,
+          .check = check_version),
+    FIELD(struct model_source, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED, .maximum = 1024,
+          .check = check_folder_uri),
+};
+static const struct fields champion_fields = FIELDS(struct model_source, champion_items);
+
 static const struct field train_job_items[] = {
     FIELD(struct train_job, version, "version", FIELD_INT, .flags = FIELD_REQUIRED | FIELD_KEEP,
           .minimum = JOB_VERSION, .maximum = JOB_VERSION),
@@ -20,18 +35,18 @@ static const struct field train_job_items[] = {
     FIELD(struct train_job, model, "model", FIELD_STRING, .flags = FIELD_REQUIRED,
           .check = check_object),
     FIELD(struct train_job, run_key, "runKey", FIELD_STRING, .check = check_key),
-    TRAINING_FIELDS(struct train_job, training),
+    TRAINING_FIELDS(struct train_job, training, train_data_fields),
     FIELD(struct train_job, artifacts, "artifacts", FIELD_OBJECT, .flags = FIELD_REQUIRED,
           .table = &artifacts_spec_fields),
+    FIELD(struct train_job, keep, "keep", FIELD_INT, .fallback = KEEP_DEFAULT, .minimum = 1,
+          .maximum = KEEP_MAXIMUM),
+    FIELD(struct train_job, keep_versions, "keepVersions", FIELD_STRINGS,
+          .maximum = KEEP_VERSIONS_MAXIMUM, .check = check_version),
+    FIELD(struct train_job, champion, "champion", FIELD_OBJECT, .table = &champion_fields),
+    FIELD(struct train_job, promotion, "promotion", FIELD_OBJECT, .flags = FIELD_ALWAYS,
+          .table = &promotion_metric_fields),
 };
 const struct fields train_job_fields = FIELDS(struct train_job, train_job_items);
-
-static const struct field model_source_items[] = {
-    FIELD(struct model_source, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED, .maximum = 1024,
-          .check = check_folder_uri),
-    FIELD(struct model_source, version, "version", FIELD_STRING, .check = check_version),
-};
-static const struct fields model_source_fields = FIELDS(struct model_source, model_source_items);
 
 static const struct field input_source_items[] = {
     FIELD(struct input_source, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED, .maximum = 1024,

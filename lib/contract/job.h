@@ -21,6 +21,15 @@
 
 enum job_kind { JOB_TRAIN, JOB_SCORE };
 
+#define KEEP_DEFAULT          "5" /* versions */
+#define KEEP_MAXIMUM          100
+#define KEEP_VERSIONS_MAXIMUM 256
+
+struct model_source {
+    const char *uri;     /* the version's folder                          */
+    const char *version; /* NULL: whatever the folder holds               */
+};
+
 struct artifacts_spec {
     const char *uri; /* folder; versions are <uri>/<namespace>.<model>/<version>/ */
 };
@@ -32,11 +41,10 @@ struct train_job {
     const char *run_key;           /* NULL: earlier runs are not looked for         */
     struct training_spec training; /* data.uri: what the controller resolved */
     struct artifacts_spec *artifacts;
-};
-
-struct model_source {
-    const char *uri;     /* the version's folder                          */
-    const char *version; /* NULL: whatever the folder holds               */
+    int64_t keep;                     /* old versions that stay besides the protected ones */
+    struct strings keep_versions;     /* versions that are never deleted                   */
+    struct model_source *champion;    /* the version in use, both members; NULL: none   */
+    struct promotion_spec *promotion; /* the metric alone                               */
 };
 
 struct input_source {

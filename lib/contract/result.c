@@ -39,6 +39,17 @@ static const struct field metric_items[] = {
 };
 const struct fields metric_fields = FIELDS(struct metric, metric_items, .open = true);
 
+static const struct field comparison_items[] = {
+    FIELD(struct comparison, metric, "metric", FIELD_STRING, .flags = FIELD_REQUIRED,
+          .check = check_metric),
+    FIELD(struct comparison, challenger, "challenger", FIELD_NUMBER, .maximum = NUMBER_MAXIMUM,
+          .flags = FIELD_REQUIRED),
+    FIELD(struct comparison, champion, "champion", FIELD_NUMBER, .maximum = NUMBER_MAXIMUM),
+    FIELD(struct comparison, rows, "rows", FIELD_INT, .fallback = "0", .minimum = 0,
+          .maximum = INT64_MAX),
+};
+const struct fields comparison_fields = FIELDS(struct comparison, comparison_items, .open = true);
+
 static const struct field step_items[] = {
     FIELD(struct step, name, "name", FIELD_STRING, .flags = FIELD_REQUIRED, .check = check_word),
     FIELD(struct step, state, "state", FIELD_STRING, .flags = FIELD_REQUIRED, .check = check_word),
@@ -129,6 +140,7 @@ static const struct field result_items[] = {
     FIELD(struct result, model, "model", FIELD_OBJECT, .table = &model_result_fields),
     FIELD(struct result, rows, "rows", FIELD_OBJECT, .table = &rows_result_fields),
     FIELD(struct result, scores, "scores", FIELD_OBJECT, .table = &scores_result_fields),
+    FIELD(struct result, comparison, "comparison", FIELD_OBJECT, .table = &comparison_fields),
     FIELD(struct result, metrics, "metrics", FIELD_OBJECTS, .maximum = RESULT_METRICS_MAXIMUM,
           .table = &metric_fields),
     FIELD(struct result, drift, "drift", FIELD_OBJECT, .table = &drift_result_fields),

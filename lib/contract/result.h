@@ -35,6 +35,15 @@ struct metric {
     struct decimal value; /* as text: no floats in API fields               */
 };
 
+/* The new version and the one in use, both as fitted without the held-out
+ * customers, on the same rows of the present file. */
+struct comparison {
+    const char *metric; /* of the job's promotion                      */
+    struct decimal challenger;
+    struct decimal champion; /* absent: there is none, or it was skipped (a warning says why) */
+    int64_t rows;
+};
+
 struct step {
     const char *name;  /* Ingest, Split, Fit, Calibrate, ...                */
     const char *state; /* Succeeded, Skipped, Failed                        */
@@ -86,6 +95,9 @@ struct result {
     struct output_result *output;
     struct rows_result *rows;
     struct scores_result *scores;
+    /* Trained, Reused: absent when the version in use is this one, or when the metric
+     * is undefined on the held-out rows */
+    struct comparison *comparison;
     /* extras, most important first */
     struct list metrics;        /* of struct metric; the first one is cut last */
     struct drift_result *drift; /* Scored, Reused; may be absent */
@@ -95,6 +107,7 @@ struct result {
 
 extern const struct fields model_result_fields;
 extern const struct fields metric_fields;
+extern const struct fields comparison_fields;
 extern const struct fields step_fields;
 extern const struct fields input_result_fields;
 extern const struct fields output_result_fields;

@@ -8,7 +8,9 @@
 
 const char *const column_type_names[] = { "Numeric", "Categorical", "Boolean", NULL };
 const char *const algorithm_names[] = { "Auto", "GradientBoosting", "LogisticRegression", NULL };
-const char *const objective_names[] = { "F1", NULL };
+const char *const objective_names[] = { "F1", "Profit", NULL };
+const char *const promotion_metric_names[] = { "auc",        "pr_auc", "ks", "gini",
+                                               "lift_at_10", "emp",    "f1", NULL };
 
 static const struct field column_override_items[] = {
     FIELD(struct column_override, name, "name", FIELD_STRING, .flags = FIELD_REQUIRED,
@@ -18,19 +20,38 @@ static const struct field column_override_items[] = {
 };
 const struct fields column_override_fields = FIELDS(struct column_override, column_override_items);
 
-static const struct field data_spec_items[] = {
-    FIELD(struct data_spec, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED, .maximum = 1024,
-          .check = check_uri),
-    FIELD(struct data_spec, target, "target", FIELD_STRING, .flags = FIELD_REQUIRED,
-          .check = check_column),
-    FIELD(struct data_spec, positive_label, "positiveLabel", FIELD_STRING, .flags = FIELD_NONEMPTY,
-          .fallback = "1", .maximum = 256),
-    FIELD(struct data_spec, id, "id", FIELD_STRING, .flags = FIELD_REQUIRED, .check = check_column),
-    FIELD(struct data_spec, drop, "drop", FIELD_STRINGS, .maximum = 256, .check = check_column),
-    FIELD(struct data_spec, columns, "columns", FIELD_OBJECTS, .maximum = 256,
-          .table = &column_override_fields),
-};
+#define DATA_FIELDS                                                                                \
+    FIELD(struct data_spec, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED, .maximum = 1024,    \
+          .check = check_uri),                                                                     \
+        FIELD(struct data_spec, target, "target", FIELD_STRING, .flags = FIELD_REQUIRED,           \
+              .check = check_column),                                                              \
+        FIELD(struct data_spec, positive_label, "positiveLabel", FIELD_STRING,                     \
+              .flags = FIELD_NONEMPTY, .fallback = "1", .maximum = 256),                           \
+        FIELD(struct data_spec, id, "id", FIELD_STRING, .flags = FIELD_REQUIRED,                   \
+              .check = check_column),                                                              \
+        FIELD(struct data_spec, drop, "drop", FIELD_STRINGS, .maximum = 256,                       \
+              .check = check_column),                                                              \
+        FIELD(struct data_spec, columns, "columns", FIELD_OBJECTS, .maximum = 256,                 \
+              .table = &column_override_fields),                                                   \
+        FIELD(struct data_spec, sensitive, "sensitive", FIELD_STRINGS, .maximum = 32,              \
+              .check = check_column)
+
+static const struct field data_spec_items[] = { DATA_FIELDS };
 const struct fields data_spec_fields = FIELDS(struct data_spec, data_spec_items);
+
+static const struct field model_data_items[] = {
+    DATA_FIELDS,
+    FIELD(struct data_spec, poll_interval_ms, "pollInterval", FIELD_DURATION, .fallback = "5m",
+          .minimum = 1000, .maximum = 86400000),
+};
+const struct fields model_data_fields = FIELDS(struct data_spec, model_data_items);
+
+static const struct field train_data_items[] = {
+    DATA_FIELDS,
+    FIELD(struct data_spec, generation, "generation", FIELD_STRING, .flags = FIELD_NONEMPTY,
+          .maximum = 256, .check = check_line),
+};
+const struct fields train_data_fields = FIELDS(struct data_spec, train_data_items);
 
 static const struct field validation_spec_items[] = {
     FIELD(struct validation_spec, holdout, "holdout", FIELD_NUMBER, .maximum = NUMBER_MAXIMUM,
@@ -46,12 +67,27 @@ static const struct field threshold_spec_items[] = {
 };
 const struct fields threshold_spec_fields = FIELDS(struct threshold_spec, threshold_spec_items);
 
+#define PROMOTION_METRIC                                                                           \
+    FIELD(struct promotion_spec, metric, "metric", FIELD_ENUM, .fallback = "auc",                  \
+          .names = promotion_metric_names)
+
+static const struct field promotion_spec_items[] = {
+    PROMOTION_METRIC,
+    FIELD(struct promotion_spec, minimum, "minimum", FIELD_NUMBER, .maximum = NUMBER_MAXIMUM),
+    FIELD(struct promotion_spec, minimum_improvement, "minImprovement", FIELD_NUMBER,
+          .maximum = NUMBER_MAXIMUM, .fallback = "0", .number_range = "[0,)"),
+};
+const struct fields promotion_spec_fields = FIELDS(struct promotion_spec, promotion_spec_items);
+
+static const struct field promotion_metric_items[] = { PROMOTION_METRIC };
+const struct fields promotion_metric_fields = FIELDS(struct promotion_spec, promotion_metric_items);
+
 /* A member named by its own struct, so that TRAINING_FIELDS has an offset of 0. */
 struct training_spec_alone {
     struct training_spec spec;
 };
 static const struct field training_spec_items[] = { TRAINING_FIELDS(struct training_spec_alone,
-                                                                    spec) };
+                                                                    spec, data_spec_fields) };
 const struct fields training_spec_fields = FIELDS(struct training_spec_alone, training_spec_items);
 
 static const struct field output_spec_items[] = {
@@ -137,11 +173,27 @@ static int check_columns(const struct data_spec *data, const char *where, struct
     return 0;
 }
 
+static int check_sensitive(const struct data_spec *data, const char *where, struct err *err)
+{
+    for (size_t i = 0; i < data->sensitive.count; i++) {
+        const char *name = data->sensitive.items[i];
+        if (strcmp(name, data->target) == 0 || strcmp(name, data->id) == 0)
+            return err_set(err, ERR_INVALID,
+                           "%sdata.sensitive[%zu]: must be neither data.target nor data.id", where,
+                           i);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(name, data->sensitive.items[j]) == 0)
+                return err_set(err, ERR_INVALID, "%sdata.sensitive[%zu]: must not repeat \"%s\"",
+                               where, i, name);
+    }
+    return 0;
+}
+
 int training_spec_check(const struct training_spec *spec, const char *path, struct err *err)
 {
     char where[64];
     snprintf(where, sizeof(where), "%s%s", path, path[0] ? "." : "");
-    if (check_columns(spec->data, where, err) < 0)
+    if (check_columns(spec->data, where, err) < 0 || check_sensitive(spec->data, where, err) < 0)
         return -1;
     for (size_t i = 0; i < spec->parameters.count; i++)
         if (check_parameter(spec, &spec->parameters.items[i], where, err) < 0)

@@ -26,6 +26,9 @@ struct data_spec {
     const char *id;             /* column that identifies a customer, never a feature */
     struct strings drop;        /* columns that are not used                      */
     struct list columns;        /* of struct column_override                      */
+    struct strings sensitive;   /* columns whose groups are reported one by one   */
+    int64_t poll_interval_ms;   /* spec.data of a ChurnModel only                 */
+    const char *generation;     /* Train documents only: what the file must be; NULL: any */
 };
 
 enum algorithm { ALGORITHM_AUTO, ALGORITHM_GRADIENT_BOOSTING, ALGORITHM_LOGISTIC_REGRESSION };
@@ -36,8 +39,8 @@ struct validation_spec {
     int64_t folds;          /* of the cross-validation inside the training part     */
 };
 
-enum objective { OBJECTIVE_F1 };
-extern const char *const objective_names[];
+enum objective { OBJECTIVE_F1, OBJECTIVE_PROFIT };
+extern const char *const objective_names[]; /* F1, Profit */
 
 struct threshold_spec {
     int objective; /* enum objective */
@@ -53,8 +56,37 @@ struct training_spec {
     int64_t seed;
 };
 
+/* Metrics that champion and challenger can be compared by: higher is better. */
+enum promotion_metric {
+    PROMOTION_AUC,
+    PROMOTION_PR_AUC,
+    PROMOTION_KS,
+    PROMOTION_GINI,
+    PROMOTION_LIFT_AT_10,
+    PROMOTION_EMP,
+    PROMOTION_F1,
+};
+extern const char *const promotion_metric_names[]; /* auc, pr_auc, ks, ... */
+
+/* When a new version takes the place of the one in use. */
+struct promotion_spec {
+    int metric; /* enum promotion_metric */
+    /* Only in a ChurnModel: the controller decides. */
+    struct decimal minimum;             /* absent: none                                */
+    struct decimal minimum_improvement; /* over the version in use, on the same rows   */
+};
+
 extern const struct fields column_override_fields;
+/* One struct data_spec, three objects: what is hashed, a ChurnModel's spec.data,
+ * which says how often to look for new data, and a Train document's data, which says
+ * which generation of the file was chosen. */
 extern const struct fields data_spec_fields;
+extern const struct fields model_data_fields;
+extern const struct fields train_data_fields;
+/* One struct promotion_spec, two objects: a ChurnModel's, and a Train document's,
+ * which has the metric alone. */
+extern const struct fields promotion_spec_fields;
+extern const struct fields promotion_metric_fields;
 extern const struct fields validation_spec_fields;
 extern const struct fields threshold_spec_fields;
 /* The members alone, for hashing (identity.h). */
@@ -63,10 +95,11 @@ extern const struct fields training_spec_fields;
 #define NUMBER_MAXIMUM 32         /* characters of a decimal number, as in the schemas */
 #define SEED_MAXIMUM   2147483647 /* what every library takes */
 
-/* The members of a training_spec that is embedded in struct `type` as `member`. */
-#define TRAINING_FIELDS(type, member)                                                              \
+/* The members of a training_spec that is embedded in struct `type` as `member`;
+ * `data_table` is one of the three tables of struct data_spec. */
+#define TRAINING_FIELDS(type, member, data_table)                                                  \
     FIELD(type, member.data, "data", FIELD_OBJECT, .flags = FIELD_REQUIRED,                        \
-          .table = &data_spec_fields),                                                             \
+          .table = &(data_table)),                                                                 \
         FIELD(type, member.algorithm, "algorithm", FIELD_ENUM, .fallback = "Auto",                 \
               .names = algorithm_names),                                                           \
         FIELD(type, member.parameters, "parameters", FIELD_MAP, .maximum = 32),                    \
@@ -78,9 +111,9 @@ extern const struct fields training_spec_fields;
               .maximum = SEED_MAXIMUM)
 
 /* The rules between members that a table cannot say: parameters fit the
- * algorithm, target and id are two columns that are not dropped, a column is
- * overridden once. `path` is what the spec is called ("spec", "" for a
- * document). ERR_INVALID names the path and what was expected. */
+ * algorithm, target and id are two columns that are neither dropped nor sensitive,
+ * a column is overridden once and sensitive once. `path` is what the spec is called ("spec", "" for
+ * a document). ERR_INVALID names the path and what was expected. */
 int training_spec_check(const struct training_spec *spec, const char *path, struct err *err)
     __attribute__((warn_unused_result));
 

@@ -84,6 +84,8 @@ class Stalled(ClusterTest):
                 ("spec.data.uri", "", data(uri="file:///bank/../history.csv")),
                 ("spec.data.id", "another column than data.target", data(id="Churn")),
                 ("spec.data.drop[1]", "must not be data.target", data(drop=["gender", "Churn"])),
+                ("spec.data.sensitive[1]", "neither", data(sensitive=["gender", "Churn"])),
+                ("spec.data.sensitive[1]", "must not repeat", data(sensitive=["gender", "gender"])),
                 ("spec.data.columns[0].name", "neither", data(columns=[{"name": "Churn", "type": "Numeric"}])),
                 ("spec.parameters.max_depth", "LogisticRegression: l2", {"parameters": {"max_depth": "6"}}),
                 ("spec.parameters.l2", "decimal number from", {"parameters": {"l2": "-1"}}),

@@ -48,6 +48,14 @@ static void test_training_spec(void **state)
         { DATA ", \"algorithm\": \"Auto\", \"seed\": 42, \"validation\": {}", true },
         { DATA ", \"validation\": {\"folds\": 5, \"holdout\": \"0.2\"}, \"parameters\": {}", true },
         { DATA ", \"runKey\": \"0123456789abcdef0123456789abcdef\"", true },
+        { DATA ", \"keep\": 9, \"promotion\": {\"metric\": \"f1\"}", true },
+        { "\"data\": {\"uri\": \"file:///h.csv\", \"target\": \"Exited\", \"id\": \"Id\", "
+          "\"generation\": \"1-2-3\"}",
+          true },
+        { "\"data\": {\"uri\": \"file:///h.csv\", \"target\": \"Exited\", \"id\": \"Id\", "
+          "\"sensitive\": [\"Sex\"]}",
+          false },
+        { DATA ", \"threshold\": {\"objective\": \"Profit\"}", false },
         { DATA ", \"seed\": 43", false },
         { DATA ", \"algorithm\": \"LogisticRegression\"", false },
         { DATA ", \"parameters\": {\"max_depth\": \"3\"}", false },

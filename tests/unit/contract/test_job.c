@@ -39,6 +39,15 @@ static void test_offences(void **state)
           true },
         { TRAIN ", \"algorithm\": \"LogisticRegression\", \"parameters\": {\"max_depth\": \"1\"}}",
           "parameters.max_depth: must be a parameter of LogisticRegression: l2", true },
+        { TRAIN ", \"keep\": 0}", "keep: ", true },
+        { TRAIN ", \"keepVersions\": [\"0123456789abcdef\", \"../x\"]}",
+          "keepVersions[1]: ", true },
+        { TRAIN ", \"champion\": {\"uri\": \"file:///m/v/\"}}", "champion.version: ", true },
+        { TRAIN ", \"promotion\": {\"metric\": \"log_loss\"}}",
+          "promotion.metric: must be one of auc, pr_auc", true },
+        { TRAIN ", \"promotion\": {\"minimum\": \"0.5\"}}", "unknown member \"minimum\"", true },
+        { TRAIN ", \"threshold\": {\"objective\": \"Loss\"}}",
+          "threshold.objective: must be one of F1, Profit", true },
         { "{\"version\": 2, \"kind\": \"Train\"}", "version: must be 1", true },
         { SCORE "}", "kind: must be \"Train\"", true },
         { TRAIN "}", "kind: must be \"Score\"", false },
@@ -76,6 +85,11 @@ static void test_defaults(void **state)
     assert_string_equal(training.training.data->positive_label, "1");
     assert_int_equal(training.training.validation->folds, 5);
     assert_false(parameter_value(&training.training, "max_depth", &threshold));
+    assert_int_equal(training.keep, 5);
+    assert_null(training.champion);
+    assert_int_equal(training.promotion->metric, PROMOTION_AUC);
+    assert_int_equal(training.training.threshold->objective, OBJECTIVE_F1);
+    assert_null(training.training.data->generation);
     assert_int_equal(0, score_job_decode(score, &arena, &scoring, NULL));
     assert_int_equal(scoring.scoring.reasons, 3);
     assert_null(scoring.input->generation);
@@ -89,6 +103,10 @@ static void test_round_trip(void **state)
         TRAIN "}",
         TRAIN ", \"algorithm\": \"GradientBoosting\", \"parameters\": {\"max_depth\": \"3\"}, "
               "\"validation\": {\"holdout\": \"0.3\"}, \"seed\": 7}",
+        TRAIN
+        ", \"keep\": 1, \"keepVersions\": [\"0123456789abcdef\"], \"champion\": {\"version\": "
+        "\"0123456789abcdef\", \"uri\": \"file:///m/v/\"}, \"promotion\": {\"metric\": "
+        "\"emp\"}, \"threshold\": {\"objective\": \"Profit\"}}",
     };
     static const char *const scores[] = {
         SCORE "}",
@@ -97,14 +115,18 @@ static void test_round_trip(void **state)
     };
     for (size_t i = 0; i < ARRAY_SIZE(trains); i++) {
         auto_arena struct arena arena = { 0 };
-        auto_json json_t *train = parse(trains[i]), *score = parse(scores[i]);
+        auto_json json_t *train = parse(trains[i]);
         struct train_job training;
-        struct score_job scoring;
         assert_int_equal(0, train_job_decode(train, &arena, &training, NULL));
-        assert_int_equal(0, score_job_decode(score, &arena, &scoring, NULL));
         auto_json json_t *train_again = train_job_encode(&training);
-        auto_json json_t *score_again = score_job_encode(&scoring);
         CASE(trains[i], json_equal(train, train_again));
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(scores); i++) {
+        auto_arena struct arena arena = { 0 };
+        auto_json json_t *score = parse(scores[i]);
+        struct score_job scoring;
+        assert_int_equal(0, score_job_decode(score, &arena, &scoring, NULL));
+        auto_json json_t *score_again = score_job_encode(&scoring);
         CASE(scores[i], json_equal(score, score_again));
     }
 }

@@ -22,6 +22,14 @@ static void test_decoding(void **state)
         { "trained", "{\"outcome\": \"Trained\", " MODEL "}\n", JOB_TRAIN, true },
         { "reused", "{\"outcome\": \"Reused\", " MODEL "}", JOB_TRAIN, true },
         { "newer member", "{\"outcome\": \"Trained\", " MODEL ", \"new\": 1}", JOB_TRAIN, true },
+        { "compared",
+          "{\"outcome\": \"Trained\", " MODEL ", \"comparison\": {\"metric\": \"auc\", "
+          "\"challenger\": \"0.8671\", \"champion\": \"0.8640\", \"rows\": 2000}}",
+          JOB_TRAIN, true },
+        { "compared with nothing",
+          "{\"outcome\": \"Trained\", " MODEL ", \"comparison\": {\"metric\": \"auc\", "
+          "\"champion\": \"0.8640\"}}",
+          JOB_TRAIN, false },
         { "scored by a trainer", "{\"outcome\": \"Scored\", " MODEL "}", JOB_TRAIN, false },
         { "no model", "{\"outcome\": \"Trained\"}", JOB_TRAIN, false },
         { "version is a path",
@@ -85,6 +93,10 @@ static struct result large_result(struct arena *arena, struct model_result *mode
         steps[i] = (struct step){ "Calibrate", "Succeeded", { "1.5", 1.5 } };
         result.warnings.items[i] = "a column was dropped because it is an id";
     }
+    static struct comparison comparison = {
+        "auc", { "0.8671", 0.8671 }, { "0.8640", 0.8640 }, 2000
+    };
+    result.comparison = &comparison;
     *model = (struct model_result){ .version = "0123456789abcdef",
                                     .uri = "file:///models/bank.m/0123456789abcdef/",
                                     .rows = 10000 };
@@ -104,6 +116,8 @@ static void test_large_results_are_cut_from_the_end(void **state)
     assert_int_equal(0, result_decode((struct span){ text.data, text.length }, JOB_TRAIN, &arena,
                                       &decoded, NULL));
     assert_int_equal(decoded.warnings.count, 0);
+    assert_string_equal(decoded.comparison->champion.text, "0.8640");
+    assert_int_equal(decoded.comparison->rows, 2000);
     assert_string_equal(((const struct metric *)decoded.metrics.items)[0].name, "metric_number_0");
     assert_string_equal(decoded.model->version, model.version);
 }
