@@ -24,6 +24,7 @@ struct fact {
     /* the answer, in the words of struct image_fact and struct folder_fact */
     char *value; /* digest, or URI of the newest file */
     char *generation, *message;
+    int64_t bytes;
     enum image_error error;
     int64_t checked_ms, took_ms, pending_ms, failing_since_ms;
 
@@ -280,6 +281,7 @@ static void folder_listed(struct fact *fact, const struct folder_answer *answer)
 
     set_text(&fact->value, answer->newest_uri);
     set_text(&fact->generation, answer->generation);
+    fact->bytes = answer->bytes;
     set_text(&fact->message, message);
     end_lookup(fact, changed, failure);
 }
@@ -439,6 +441,7 @@ static struct folder_fact folder_view(const struct fact *fact)
     return (struct folder_fact){ .uri = fact->argument,
                                  .newest_uri = fact->value,
                                  .generation = fact->generation,
+                                 .bytes = fact->bytes,
                                  .checked_ms = fact->checked_ms,
                                  .took_ms = fact->took_ms,
                                  .pending_ms = fact->pending_ms,

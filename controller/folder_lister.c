@@ -66,20 +66,55 @@ static void free_lister(struct folder_lister *lister)
     free(lister);
 }
 
-static int list_folder(const char *uri, struct folder_answer *answer, struct err *err)
+static void found(struct folder_answer *answer, char *take_uri, const struct store_info *info)
 {
-    struct store *store auto_store = store_open(uri, err);
+    answer->newest_uri = take_uri;
+    answer->generation = mem_strdup(info->generation);
+    answer->bytes = info->bytes;
+}
+
+static int list_folder(struct store *store, const char *uri, struct folder_answer *answer,
+                       struct err *err)
+{
     struct store_listing listing auto_store_listing = { 0 };
     const struct store_entry *newest;
 
-    if (!store || store_list(store, uri, &listing, err) < 0)
+    if (store_list(store, uri, &listing, err) < 0)
         return -1;
     newest = store_newest(&listing);
-    if (newest) {
-        answer->newest_uri = mem_format("%s%s", uri, newest->name);
-        answer->generation = mem_strdup(newest->info.generation);
-    }
+    if (newest)
+        found(answer, mem_format("%s%s", uri, newest->name), &newest->info);
     return 0;
+}
+
+static int look_at_file(struct store *store, const char *uri, struct folder_answer *answer,
+                        struct err *err)
+{
+    struct store_info info;
+    struct err why;
+
+    if (store_stat(store, uri, &info, &why) == 0)
+        found(answer, mem_strdup(uri), &info);
+    else if (why.kind != ERR_NOT_FOUND)
+        return *err = why, -1;
+    return 0;
+}
+
+static bool is_folder(const char *uri)
+{
+    size_t length = strlen(uri);
+
+    return length > 0 && uri[length - 1] == '/';
+}
+
+static int look_up(const char *uri, struct folder_answer *answer, struct err *err)
+{
+    struct store *store auto_store = store_open(uri, err);
+
+    if (!store)
+        return -1;
+    return is_folder(uri) ? list_folder(store, uri, answer, err)
+                          : look_at_file(store, uri, answer, err);
 }
 
 /* Called with the mutex held, which is given up while the volume is touched. */
@@ -90,7 +125,7 @@ static void answer_first(struct folder_lister *lister)
 
     lister->busy = true;
     pthread_mutex_unlock(&lister->mutex);
-    if (list_folder(request->uri, &request->answer, &failure) < 0)
+    if (look_up(request->uri, &request->answer, &failure) < 0)
         request->answer.failure = failure;
     pthread_mutex_lock(&lister->mutex);
     lister->busy = false;
@@ -144,11 +179,11 @@ void folder_lister_free(struct folder_lister *lister)
     pthread_mutex_unlock(&lister->mutex);
 }
 
-void folder_lister_ask(struct folder_lister *lister, const char *folder_uri, void *context)
+void folder_lister_ask(struct folder_lister *lister, const char *uri, void *context)
 {
     struct request *request = mem_zero(1, sizeof(*request));
 
-    request->uri = mem_strdup(folder_uri);
+    request->uri = mem_strdup(uri);
     request->answer.context = context;
     pthread_mutex_lock(&lister->mutex);
     append(&lister->asked, request);

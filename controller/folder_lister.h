@@ -1,4 +1,4 @@
-/* folder_lister.h - lists folders in a thread of its own.
+/* folder_lister.h - lists folders, and looks at files, in a thread of its own.
  *
  * A volume that hangs (NFS) stops the thread that touches it. So the loop hands
  * folders over and takes answers back, and only listings wait. */
@@ -14,6 +14,7 @@ struct folder_answer {
     void *context;    /* as in folder_lister_ask() */
     char *newest_uri; /* NULL: no data file, or failed */
     char *generation;
+    int64_t bytes;
     struct err failure; /* kind NONE: it was listed */
 };
 
@@ -23,7 +24,8 @@ struct folder_lister *folder_lister_new(struct transport *transport, struct err 
 /* Answers that were not taken are dropped. Does not wait for a listing that hangs. */
 void folder_lister_free(struct folder_lister *lister); /* NULL: no effect */
 
-void folder_lister_ask(struct folder_lister *lister, const char *folder_uri, void *context);
+/* A folder's URI ends in '/'; of any other the file itself is the answer, if there is one. */
+void folder_lister_ask(struct folder_lister *lister, const char *uri, void *context);
 
 /* The oldest answer, which the caller releases; false: none is there. */
 bool folder_lister_take(struct folder_lister *lister, struct folder_answer *ret_answer);

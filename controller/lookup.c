@@ -6,7 +6,7 @@
 #define RETRY_MAXIMUM_MS 60000
 /* A listing is good for one decision, not for a later one. */
 #define LISTING_AGE_MS 10000
-/* How often a folder without a data file is listed again. */
+/* How often a folder without a data file, or for a file that is not there, is looked again. */
 #define EMPTY_FOLDER_MS 30000
 
 /* --- images -------------------------------------------------------------- */
@@ -140,11 +140,17 @@ static bool is_below(struct span path, const char *folder)
            path.data[length] == '/';
 }
 
-static bool is_visible(const struct settings *settings, const char *folder_uri)
+static bool is_folder(const char *uri)
+{
+    size_t length = strlen(uri);
+    return length > 0 && uri[length - 1] == '/';
+}
+
+static bool is_visible(const struct settings *settings, const char *some_uri)
 {
     static const char *const schemes[] = { "file", NULL };
     struct uri uri;
-    if (uri_parse(folder_uri, schemes, &uri, NULL) < 0)
+    if (uri_parse(some_uri, schemes, &uri, NULL) < 0)
         return false;
     for (size_t i = 0; i < settings->file_roots.count; i++)
         if (is_below(uri.path, settings->file_roots.items[i]))
@@ -186,12 +192,16 @@ static bool use_listing(const struct object_view *view, struct plan *plan,
     if (found) {
         file->uri = fact->newest_uri;
         file->generation = fact->generation;
+        file->bytes = fact->bytes;
         return true;
     }
     plan_requeue(plan, good_until_ms - view->steady_ms);
     if (fact->message)
         file_failed(file, REASON_FolderUnreadable,
                     arena_format(&plan->arena, "%s: %s", path, fact->message));
+    else if (!is_folder(fact->uri))
+        file_failed(file, REASON_InputNotFound,
+                    arena_format(&plan->arena, "%s: %s does not exist", path, fact->uri));
     else
         file_failed(file, REASON_FolderEmpty,
                     arena_format(&plan->arena, "%s: no data file in %s yet", path, fact->uri));
@@ -201,16 +211,22 @@ static bool use_listing(const struct object_view *view, struct plan *plan,
 void lookup_file(const struct object_view *view, struct plan *plan, const char *uri,
                  const char *path, struct file_lookup *ret_file)
 {
-    size_t length = strlen(uri);
+    if (is_folder(uri))
+        lookup_existing_file(view, plan, uri, path, ret_file);
+    else
+        *ret_file = (struct file_lookup){ .uri = uri };
+}
+
+void lookup_existing_file(const struct object_view *view, struct plan *plan, const char *uri,
+                          const char *path, struct file_lookup *ret_file)
+{
     *ret_file = (struct file_lookup){ .uri = uri };
-    if (length == 0 || uri[length - 1] != '/')
-        return;
     if (!is_visible(view->settings, uri)) {
-        file_failed(ret_file, REASON_NotVisibleToController,
-                    arena_format(&plan->arena,
-                                 "%s: must be a folder below a --file-root of the controller, or "
-                                 "a file",
-                                 path));
+        file_failed(
+            ret_file, REASON_NotVisibleToController,
+            arena_format(&plan->arena, "%s: must be %s of the controller%s", path,
+                         is_folder(uri) ? "a folder below a --file-root" : "below a --file-root",
+                         is_folder(uri) ? ", or a file" : ""));
         ret_file->stalled = true;
         return;
     }

@@ -38,7 +38,8 @@ struct file_lookup {
     enum lookup_state state;
     bool slow;
     bool stalled;                 /* FAILED, and only the user can change that */
-    const char *uri, *generation; /* KNOWN; generation only from a folder */
+    const char *uri, *generation; /* KNOWN; generation only when it was looked at */
+    int64_t bytes;                /* the same */
     const char *reason, *message; /* FAILED */
 };
 
@@ -46,3 +47,6 @@ struct file_lookup {
  * messages ("spec.data.uri"). */
 void lookup_file(const struct object_view *view, struct plan *plan, const char *uri,
                  const char *path, struct file_lookup *ret_file);
+/* The same, and a file is looked at too: FAILED, InputNotFound, when it is not there. */
+void lookup_existing_file(const struct object_view *view, struct plan *plan, const char *uri,
+                          const char *path, struct file_lookup *ret_file);

@@ -44,7 +44,7 @@ enum fact_kind { FACT_IMAGE, FACT_FOLDER, FACT_JOB, FACT_PODS };
 
 struct fact_request {
     enum fact_kind kind;
-    const char *argument;        /* image reference, folder URI, Job name              */
+    const char *argument;        /* image reference, URI of a folder or file, Job name */
     struct strings pull_secrets; /* IMAGE: names of Secrets in the key's namespace     */
     int64_t newer_than_ms;       /* IMAGE, FOLDER: an answer whose look-up began before
                                   * this is too old                                    */

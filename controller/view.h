@@ -57,11 +57,12 @@ struct image_fact {
     int64_t failing_since_ms; /* first of the failures in a row; 0: the last one was OK */
 };
 
-/* The newest data file of a folder (jobs.md, Identity). */
+/* The newest data file of a folder (jobs.md, Identity); of a file's own URI, that file. */
 struct folder_fact {
-    const char *uri;        /* of the folder                                           */
-    const char *newest_uri; /* NULL: no data file in it                                */
+    const char *uri;        /* of the folder or file                                   */
+    const char *newest_uri; /* NULL: no data file in it, or no such file               */
     const char *generation;
+    int64_t bytes;
     int64_t checked_ms, took_ms, pending_ms; /* as above                               */
     const char *message;                     /* error of the last look-up, NULL when OK */
 };

@@ -405,6 +405,38 @@ static void test_folders(void **state)
     fixture_release(&fixture);
 }
 
+/* A file's own URI: whether it is there, and how large it is. */
+static void test_files(void **state)
+{
+    char folder[] = "/tmp/test_facts_XXXXXX";
+    struct fixture fixture;
+    struct arena arena auto_arena = { 0 };
+    char *uri auto_free = NULL;
+    struct folder_fact fact;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    uri = mem_format("file://%s/w1.csv", folder);
+    fixture_init(&fixture);
+    assert_false(need(&fixture, 0, FACT_FOLDER, uri, 1, NULL));
+    wait_for_listing(&fixture, 1);
+    fact = view(&fixture, 0, &arena).folders[0];
+    assert_null(fact.newest_uri);
+    assert_null(fact.message);
+
+    write_file(folder, "w1.csv");
+    virtual_clock_advance(&fixture.time, 1000);
+    assert_false(need(&fixture, 0, FACT_FOLDER, uri, fixture.time.monotonic_ms, NULL));
+    wait_for_listing(&fixture, 2);
+    fact = view(&fixture, 0, &arena).folders[0];
+    assert_string_equal(fact.newest_uri, uri);
+    assert_string_not_equal(fact.generation, "");
+    assert_int_equal(fact.bytes, 5);
+    assert_int_equal(unlink(uri + strlen("file://")), 0);
+    assert_int_equal(rmdir(folder), 0);
+    fixture_release(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -416,6 +448,7 @@ int main(void)
         cmocka_unit_test(test_pull_secrets),
         cmocka_unit_test(test_leaving_early),
         cmocka_unit_test(test_folders),
+        cmocka_unit_test(test_files),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -237,6 +237,13 @@ static void answer_image(struct world *world, const char *reference)
     fact->digest = strcmp(reference, TRAINER) == 0 ? world->trainer_digest : world->other_digest;
 }
 
+static const char *newest_at(const struct world *world, const char *uri)
+{
+    if (uri[strlen(uri) - 1] == '/')
+        return world->newest;
+    return world->missing && strcmp(uri, world->missing) == 0 ? NULL : uri;
+}
+
 static void answer_folder(struct world *world, const char *uri)
 {
     size_t i = 0;
@@ -246,8 +253,9 @@ static void answer_folder(struct world *world, const char *uri)
     world->folder_count += i == world->folder_count;
     world->folders[i] = (struct folder_fact){
         .uri = arena_strdup(&world->arena, uri),
-        .newest_uri = world->newest,
+        .newest_uri = newest_at(world, arena_strdup(&world->arena, uri)),
         .generation = world->generation,
+        .bytes = world->bytes,
         .checked_ms = begin_look_up(world),
         .took_ms = world->look_up_ms,
         .message = world->listing_fails ? "permission denied" : NULL,

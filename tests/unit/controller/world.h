@@ -29,6 +29,8 @@ struct world {
     enum image_error registry;
     int64_t look_up_ms; /* an answer is of a look-up that began so long ago */
     const char *newest, *generation;
+    const char *missing; /* URI of a file that is not there; every other is */
+    int64_t bytes;       /* of every file */
     bool listing_fails;
     /* what the shell keeps in memory */
     struct image_fact images[4];
