@@ -26,6 +26,9 @@
 /* Tokens, certificates, passwords: a file that holds one credential. */
 #define LIMIT_CREDENTIAL (256 * KIB)
 
+/* A compiled time zone: the largest have 4 KiB. */
+#define LIMIT_ZONE_FILE (64 * KIB)
+
 /* --- text --------------------------------------------------------------- */
 
 #define LIMIT_URI 2048 /* GCS object names end at 1024, S3 keys too */

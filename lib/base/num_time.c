@@ -1,6 +1,7 @@
 /* Durations and times: the part of num.h that knows calendars. */
 #include "base/num.h"
 
+#include "base/calendar.h"
 #include "base/mem.h"
 
 #define SECOND_MS INT64_C(1000)
@@ -139,42 +140,6 @@ size_t num_format_duration(int64_t duration_ms, char text[NUM_DURATION_TEXT])
 
 /* --- times ---------------------------------------------------------------- */
 
-/* Days between 1970-01-01 and a date of the proleptic Gregorian calendar.
- * Counting years from 1 March puts the leap day at the end. */
-static int64_t days_from_date(int64_t year, int month, int day)
-{
-    int64_t shifted_year = month <= 2 ? year - 1 : year;
-    int64_t era = (shifted_year >= 0 ? shifted_year : shifted_year - 399) / 400;
-    int64_t year_of_era = shifted_year - era * 400;
-    int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-
-    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
-           719468;
-}
-
-static void date_from_days(int64_t days, int64_t *ret_year, int *ret_month, int *ret_day)
-{
-    int64_t shifted = days + 719468;
-    int64_t era = (shifted >= 0 ? shifted : shifted - 146096) / 146097;
-    int64_t day_of_era = shifted - era * 146097;
-    int64_t year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int64_t month_from_march = (5 * day_of_year + 2) / 153;
-
-    *ret_day = (int)(day_of_year - (153 * month_from_march + 2) / 5 + 1);
-    *ret_month = (int)(month_from_march < 10 ? month_from_march + 3 : month_from_march - 9);
-    *ret_year = year_of_era + era * 400 + (*ret_month <= 2);
-}
-
-static int days_in_month(int64_t year, int month)
-{
-    static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-    return month == 2 && leap ? 29 : days[month - 1];
-}
-
 /* Exactly `width` digits within the range, then one of the characters `ends`
  * (none when it is empty). */
 static bool take_fixed(struct span *text, size_t width, int minimum, int maximum, const char *ends,
@@ -246,12 +211,12 @@ static bool parse_time(struct span rest, int64_t *ret_unix_ms)
     int64_t fraction_ms, offset_ms;
 
     if (!take_fixed(&rest, 4, 0, 9999, "-", &year) || !take_fixed(&rest, 2, 1, 12, "-", &month) ||
-        !take_fixed(&rest, 2, 1, days_in_month(year, month), "T", &day) ||
+        !take_fixed(&rest, 2, 1, calendar_month_days(year, month), "T", &day) ||
         !take_fixed(&rest, 2, 0, 23, ":", &hour) || !take_fixed(&rest, 2, 0, 59, ":", &minute) ||
         !take_fixed(&rest, 2, 0, 59, "", &second) || !take_fraction(&rest, &fraction_ms) ||
         !take_offset(&rest, &offset_ms))
         return false;
-    *ret_unix_ms = days_from_date(year, month, day) * DAY_MS + hour * HOUR_MS + minute * MINUTE_MS +
+    *ret_unix_ms = calendar_days(year, month, day) * DAY_MS + hour * HOUR_MS + minute * MINUTE_MS +
                    second * SECOND_MS + fraction_ms - offset_ms;
     return true;
 }
@@ -276,7 +241,7 @@ static int format_seconds(int64_t unix_ms, char text[NUM_TIME_TEXT])
         rest_ms += DAY_MS;
         days--;
     }
-    date_from_days(days, &year, &month, &day);
+    calendar_date(days, &year, &month, &day);
     snprintf(text, NUM_TIME_TEXT, "%04" PRId64 "-%02d-%02dT%02d:%02d:%02d", year, month, day,
              (int)(rest_ms / HOUR_MS), (int)(rest_ms / MINUTE_MS % 60),
              (int)(rest_ms / SECOND_MS % 60));
