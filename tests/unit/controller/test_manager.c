@@ -347,43 +347,6 @@ static void test_a_refused_job_is_told(void **state)
     sim_free(sim);
 }
 
-/* A Job of that name is there before ours and belongs to another model: it is neither followed
- * nor touched. */
-static void test_a_strangers_job_is_told(void **state)
-{
-    struct sim *sim = start();
-    char *path auto_free = NULL, *body auto_free = NULL, *uid auto_free = NULL;
-    const json_t *training;
-
-    (void)state;
-    assert_int_equal(
-        sim_ask(sim, "POST", SIM_MODELS,
-                "{'apiVersion':'churnops.io/v1alpha1','kind':'ChurnModel','metadata':{'name':"
-                "'other'},'spec':{'suspend':true,'data':{'uri':'file:///h.csv','target':'t','id':"
-                "'i'},'artifacts':{'uri':'file:///m/'}}}"),
-        201);
-    uid = mem_strdup(jx_string(sim_get(sim, SIM_MODELS "/other"), "metadata", "uid", NULL));
-    sim_create_model(sim);
-    sim_run(sim, SECOND);
-    training = jx_get(sim_get(sim, SIM_MODEL), "status", "training", NULL);
-    body = mem_format("{'apiVersion':'batch/v1','kind':'Job','metadata':{'name':'%s','labels':{"
-                      "'churnops.io/run':'%s'},'ownerReferences':[{'apiVersion':"
-                      "'churnops.io/v1alpha1','kind':'ChurnModel','name':'other','uid':'%s',"
-                      "'controller':true}]},'spec':{'template':{'spec':{'restartPolicy':'Never',"
-                      "'containers':[{'name':'x','image':'" SIM_TRAINER "'}]}}}}",
-                      jx_string(training, "job", NULL), jx_string(training, "runKey", NULL), uid);
-    path = mem_format(SIM_JOBS "/%s", jx_string(training, "job", NULL));
-    sim->controllers[0].cut = true;
-    assert_int_equal(sim_ask(sim, "DELETE", path, NULL), 200);
-    sim_run(sim, SECOND);
-    assert_int_equal(sim_ask(sim, "POST", SIM_JOBS, body), 201);
-    sim->controllers[0].cut = false;
-    sim_run(sim, 15 * SECOND);
-    assert_string_equal(sim_condition(sim, SIM_MODEL, "Stalled"), "True JobRejected");
-    assert_non_null(sim_get(sim, path));
-    sim_free(sim);
-}
-
 static size_t count_our_events(struct sim *sim)
 {
     const json_t *events =
@@ -567,7 +530,6 @@ int main(void)
         cmocka_unit_test(test_trouble_passes),
         cmocka_unit_test(test_own_writes_are_waited_for),
         cmocka_unit_test(test_a_refused_job_is_told),
-        cmocka_unit_test(test_a_strangers_job_is_told),
         cmocka_unit_test(test_a_late_job_loses_no_event),
         cmocka_unit_test(test_a_clock_that_jumps_back),
         cmocka_unit_test(test_a_standby_writes_nothing_and_takes_over),
