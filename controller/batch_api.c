@@ -133,6 +133,7 @@ static const struct field batch_status_items[] = {
     FIELD(struct batch_status, model, "model", FIELD_OBJECT, .table = &batch_model_fields),
     FIELD(struct batch_status, rows, "rows", FIELD_OBJECT, .table = &rows_result_fields),
     FIELD(struct batch_status, scores, "scores", FIELD_OBJECT, .table = &scores_result_fields),
+    FIELD(struct batch_status, drift, "drift", FIELD_OBJECT, .table = &drift_result_fields),
     FIELD(struct batch_status, attempt, "attempt", FIELD_INT),
     FIELD(struct batch_status, lost_results, "lostResults", FIELD_INT),
     FIELD(struct batch_status, job, "job", FIELD_STRING, .check = check_label),

@@ -49,6 +49,7 @@ struct batch_status {
     struct batch_model_status *model;
     struct rows_result *rows;
     struct scores_result *scores;
+    struct drift_result *drift;
     int64_t attempt;
     int64_t lost_results;      /* results that could not be read; another one fails the run */
     const char *job;           /* set: the run is decided                                   */

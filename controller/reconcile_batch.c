@@ -11,7 +11,7 @@ static void identify(struct batch_pass *pass)
 {
     const struct batch_spec *spec = &pass->spec;
     const char *edited;
-    identity_batch_spec(spec->model_ref->name, spec->input->uri, spec->output, &spec->scoring,
+    identity_batch_spec(spec->model_ref->name, NULL, spec->input->uri, spec->output, &spec->scoring,
                         pass->spec_hash);
     identity_batch_run(pass->spec_hash, spec->retry_token, pass->run_key);
     batch_hash_fields(spec, pass->arena, &pass->field_hashes);
@@ -203,6 +203,7 @@ static void run_succeeded(struct batch_pass *pass, const struct result *result)
     take_model(pass, result->model);
     pass->status.rows = result->rows;
     pass->status.scores = result->scores;
+    pass->status.drift = result->drift;
     set_finished(pass, "Complete", outcome,
                  arena_format(pass->arena, "%" PRId64 " rows scored, %" PRId64 " rejected",
                               result->rows->scored, result->rows->rejected));

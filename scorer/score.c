@@ -181,6 +181,25 @@ static int fail_rejected(struct run *run, struct err *err)
                       run->job->scoring.max_rejected.text, run->places.rejects);
 }
 
+/* Another kind of customers than the model knows, or a column that was damaged on
+ * its way: scores would look like any others. */
+static int check_drift(const struct run *run, struct err *err)
+{
+    const struct decimal *fail = &run->job->scoring.drift->fail;
+    const struct drift *drift = &run->model.drift;
+    struct drift_figure largest;
+    char psi[NUM_DOUBLE_TEXT];
+
+    if (!fail->text || drift_largest(drift, run->tally.drift_counts, 1, &largest) == 0 ||
+        largest.psi < fail->value)
+        return 0;
+    num_format_fixed(largest.psi, SUMMARY_PSI_DECIMALS, psi);
+    return err_reason(err, ERR_INVALID, REASON_DriftExceeded,
+                      "%s: column %s is distributed otherwise than in training: PSI %s, drift.fail "
+                      "is %s",
+                      csv_name(run->reader), largest.name, psi, fail->text);
+}
+
 static int check_file(struct run *run, struct err *err)
 {
     const struct tally *tally = &run->tally;
@@ -190,7 +209,9 @@ static int check_file(struct run *run, struct err *err)
                           csv_name(run->reader));
     if ((double)tally->rejected > run->job->scoring.max_rejected.value * (double)tally->read)
         return fail_rejected(run, err);
-    return check_ids(run, err);
+    if (check_ids(run, err))
+        return -1;
+    return check_drift(run, err);
 }
 
 /* --- steps -------------------------------------------------------------- */
@@ -343,6 +364,9 @@ int score_run(const struct score_job *job, const struct score_options *options, 
     enum manifest_verdict verdict;
     struct manifest manifest;
 
+    if (job->kind != SCORE_SCORE || job->shard->count > 1)
+        return err_reason(err, ERR_UNSUPPORTED, REASON_UsageError,
+                          "shard.count: only 1 is supported by this version");
     if (open_stores(&run, err) ||
         places_find(job, run.input_store, run.output_store, arena, &run.places, err) ||
         manifest_judge(job, &run.places, run.output_store, arena, &verdict, &manifest, err))

@@ -6,7 +6,6 @@
 #include "base/utf8.h"
 
 #define SCORE_DECIMALS 4
-#define PSI_DECIMALS   4
 
 static struct decimal decimal(struct arena *arena, double value, int decimals)
 {
@@ -97,7 +96,7 @@ static struct drift_result *drift_of(const struct summary *summary, struct arena
 
     for (size_t i = 0; i < count; i++)
         items[i] = (struct drift_item){ one_line(arena, figures[i].name),
-                                        decimal(arena, figures[i].psi, PSI_DECIMALS) };
+                                        decimal(arena, figures[i].psi, SUMMARY_PSI_DECIMALS) };
     drift->features = (struct list){ items, count };
     if (count > 0) {
         drift->maximum = items[0].psi;
@@ -116,6 +115,7 @@ static struct strings warnings_of(const struct summary *summary, const struct dr
                                   struct arena *arena)
 {
     const struct drift_item *items = drift->features.items;
+    const struct decimal *warn = &summary->job->scoring.drift->warn;
     const char *name = store_name(summary->places->input);
     struct strings warnings = { arena_zero(arena, RESULT_WARNINGS_MAXIMUM, sizeof(char *)), 0 };
 
@@ -131,7 +131,7 @@ static struct strings warnings_of(const struct summary *summary, const struct dr
                                  "%" PRIu64,
                                  name, summary->tally->unseen));
     for (size_t i = 0; i < drift->features.count; i++)
-        if (items[i].psi.value > SUMMARY_DRIFT_WARNING &&
+        if (warn->text && items[i].psi.value >= warn->value &&
             summary->tally->scored >= SUMMARY_DRIFT_ROWS)
             add_warning(&warnings,
                         arena_format(arena,
@@ -159,7 +159,7 @@ void summary_manifest(const struct summary *summary, struct arena *arena,
         .score_psi = decimal(arena,
                              drift_psi(&summary->model->drift, summary->tally->drift_counts,
                                        drift_score_column(&summary->model->drift)),
-                             PSI_DECIMALS),
+                             SUMMARY_PSI_DECIMALS),
         .warnings = warnings_of(summary, drift, arena),
     };
 }

@@ -6,10 +6,10 @@
 #include "scorer/manifest.h"
 #include "scorer/tally.h"
 
-/* A column whose PSI is above this has another distribution than in training. */
-#define SUMMARY_DRIFT_WARNING 0.25
-/* Fewer rows have a large PSI by chance: on average bins / rows. */
-#define SUMMARY_DRIFT_ROWS 200
+/* Fewer rows have a large PSI by chance, on average bins / rows: they are not
+ * warned of. */
+#define SUMMARY_DRIFT_ROWS   200
+#define SUMMARY_PSI_DECIMALS 4
 
 struct summary {
     const struct score_job *job;

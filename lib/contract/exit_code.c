@@ -10,11 +10,12 @@ static const struct {
     enum exit_code code;
 } codes_of_reasons[] = {
     { REASON_UsageError, EXIT_CODE_USAGE },        { REASON_DataInvalid, EXIT_CODE_DATA },
-    { REASON_InputNotFound, EXIT_CODE_INPUT },     { REASON_InputChanged, EXIT_CODE_INPUT },
-    { REASON_Unreachable, EXIT_CODE_UNREACHABLE }, { REASON_Internal, EXIT_CODE_INTERNAL },
-    { REASON_OutputExists, EXIT_CODE_OUTPUT },     { REASON_OutputFailed, EXIT_CODE_OUTPUT },
-    { REASON_TryAgain, EXIT_CODE_TRY_AGAIN },      { REASON_PermissionDenied, EXIT_CODE_DENIED },
-    { REASON_OutOfMemory, EXIT_CODE_KILLED },      { REASON_Terminated, EXIT_CODE_TERMINATED },
+    { REASON_DriftExceeded, EXIT_CODE_DATA },      { REASON_InputNotFound, EXIT_CODE_INPUT },
+    { REASON_InputChanged, EXIT_CODE_INPUT },      { REASON_Unreachable, EXIT_CODE_UNREACHABLE },
+    { REASON_Internal, EXIT_CODE_INTERNAL },       { REASON_OutputExists, EXIT_CODE_OUTPUT },
+    { REASON_OutputFailed, EXIT_CODE_OUTPUT },     { REASON_TryAgain, EXIT_CODE_TRY_AGAIN },
+    { REASON_PermissionDenied, EXIT_CODE_DENIED }, { REASON_OutOfMemory, EXIT_CODE_KILLED },
+    { REASON_Terminated, EXIT_CODE_TERMINATED },
 };
 
 static const char *reason_of_kind(enum err_kind kind)

@@ -24,7 +24,7 @@ enum exit_code {
 };
 
 /* The code and the reason word for an error. A reason word of the error itself
- * wins (UsageError, DataInvalid, InputNotFound, InputChanged, Unreachable,
+ * wins (UsageError, DataInvalid, DriftExceeded, InputNotFound, InputChanged, Unreachable,
  * Internal, OutputExists, OutputFailed, TryAgain, PermissionDenied, Terminated);
  * any other word gives way to that of the error's kind: INVALID, TOO_BIG 65;
  * UNSUPPORTED 64; NOT_FOUND, GONE 66; EXISTS, CONFLICT 73; DENIED 77; RETRY 69;

@@ -57,7 +57,7 @@ struct scoring_alone {
 static const struct field scoring_items[] = { SCORING_FIELDS(struct scoring_alone, options) };
 static const struct fields scoring_fields = FIELDS(struct scoring_alone, scoring_items);
 
-void identity_batch_spec(const char *model_name, const char *input_uri,
+void identity_batch_spec(const char *model_name, const char *model_version, const char *input_uri,
                          const struct output_spec *output, const struct scoring_options *scoring,
                          char ret_key[IDENTITY_KEY])
 {
@@ -68,6 +68,8 @@ void identity_batch_spec(const char *model_name, const char *input_uri,
     add_text(&hash, input_uri);
     add_json(&hash, fields_encode(&output_spec_fields, output));
     add_json(&hash, fields_encode(&scoring_fields, scoring));
+    if (model_version && model_version[0])
+        add_text(&hash, model_version);
     finish(&hash, ret_key, IDENTITY_KEY);
 }
 
@@ -78,6 +80,22 @@ void identity_batch_run(const char *spec_hash, const char *retry_token, char ret
     add_text(&hash, "batch-run");
     add_text(&hash, spec_hash);
     add_text(&hash, retry_token);
+    finish(&hash, ret_key, IDENTITY_KEY);
+}
+
+void identity_parts(const char *spec_hash, const char *model_version, const char *input_uri,
+                    const char *input_generation, int64_t shard_count, char ret_key[IDENTITY_KEY])
+{
+    char count[24];
+    snprintf(count, sizeof(count), "%" PRId64, shard_count);
+    struct sha256 hash;
+    sha256_init(&hash);
+    add_text(&hash, "parts");
+    add_text(&hash, spec_hash);
+    add_text(&hash, model_version);
+    add_text(&hash, input_uri);
+    add_text(&hash, input_generation);
+    add_text(&hash, count);
     finish(&hash, ret_key, IDENTITY_KEY);
 }
 

@@ -22,16 +22,22 @@ void identity_training_spec(const struct training_spec *spec, char ret_key[IDENT
 void identity_training_run(const char *spec_hash, const char *token, const char *image_digest,
                            char ret_key[IDENTITY_KEY]);
 
-/* specHash of a batch: model, input, output, threshold, reasons, maxRejected,
- * and nothing else. `input_uri` as the user wrote it. */
-void identity_batch_spec(const char *model_name, const char *input_uri,
+/* specHash of a batch: model with the version that is pinned (NULL or "": none),
+ * input, output, threshold, reasons, maxRejected, drift, and nothing else.
+ * `input_uri` as the user wrote it. */
+void identity_batch_spec(const char *model_name, const char *model_version, const char *input_uri,
                          const struct output_spec *output, const struct scoring_options *scoring,
                          char ret_key[IDENTITY_KEY]);
 
 /* runKey of a batch: specHash and retryToken. */
 void identity_batch_run(const char *spec_hash, const char *retry_token, char ret_key[IDENTITY_KEY]);
 
+/* The folder of a sharded run's parts: everything that decides what is in them.
+ * NULL counts as "". */
+void identity_parts(const char *spec_hash, const char *model_version, const char *input_uri,
+                    const char *input_generation, int64_t shard_count, char ret_key[IDENTITY_KEY]);
+
 /* The first 40 characters of the owner's name (trailing '-' cut), '-', letter
- * ('t' training, 's' scoring), and 10 hex digits of H(uid, runKey, attempt). */
+ * ('t' training, 's' scoring, 'c' composing), and 10 hex digits of H(uid, runKey, attempt). */
 void identity_job_name(const char *owner_name, char letter, const char *owner_uid,
                        const char *run_key, int64_t attempt, char ret_name[IDENTITY_NAME]);

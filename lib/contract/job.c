@@ -1,10 +1,11 @@
 #include "base/json.h"
 #include "base/limits.h"
+#include "contract/identity.h"
 #include "contract/job.h"
 #include "contract/reasons.h"
 
 static const char *const train_kind_names[] = { "Train", NULL };
-static const char *const score_kind_names[] = { "Score", NULL };
+static const char *const score_kind_names[] = { "Score", "Compose", NULL };
 
 static const struct field artifacts_spec_items[] = {
     FIELD(struct artifacts_spec, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED, .maximum = 1024,
@@ -56,6 +57,12 @@ static const struct field input_source_items[] = {
 };
 static const struct fields input_source_fields = FIELDS(struct input_source, input_source_items);
 
+static const struct field shard_spec_items[] = {
+    FIELD(struct shard_spec, count, "count", FIELD_INT, .fallback = "1", .minimum = 1,
+          .maximum = SHARDS_MAXIMUM),
+};
+static const struct fields shard_spec_fields = FIELDS(struct shard_spec, shard_spec_items);
+
 static const struct field score_job_items[] = {
     FIELD(struct score_job, version, "version", FIELD_INT, .flags = FIELD_REQUIRED | FIELD_KEEP,
           .minimum = JOB_VERSION, .maximum = JOB_VERSION),
@@ -71,6 +78,11 @@ static const struct field score_job_items[] = {
     FIELD(struct score_job, output, "output", FIELD_OBJECT, .flags = FIELD_REQUIRED,
           .table = &output_spec_fields),
     SCORING_FIELDS(struct score_job, scoring),
+    FIELD(struct score_job, shard, "shard", FIELD_OBJECT, .flags = FIELD_ALWAYS,
+          .table = &shard_spec_fields),
+    FIELD(struct score_job, parts, "parts", FIELD_STRING, .maximum = LIMIT_URI,
+          .check = check_folder_uri),
+    FIELD(struct score_job, discard, "discard", FIELD_BOOL, .fallback = "false"),
 };
 const struct fields score_job_fields = FIELDS(struct score_job, score_job_items);
 
@@ -80,12 +92,16 @@ static int usage_error(const struct err *why, struct err *err)
 }
 
 /* Kind and version come first: without them the other members mean nothing. */
-static int check_head(const json_t *document, const char *kind, struct err *err)
+static int check_head(const json_t *document, const char *const *kinds, struct err *err)
 {
     const char *found = jx_string(document, "kind", NULL);
-    if (!found || strcmp(found, kind) != 0)
+    bool known = false;
+    for (size_t i = 0; found && kinds[i]; i++)
+        known |= strcmp(found, kinds[i]) == 0;
+    if (!known)
         return err_reason(err, ERR_INVALID, REASON_UsageError,
-                          "kind: must be \"%s\" for this program, not \"%s\"", kind,
+                          "kind: must be \"%s\"%s%s%s for this program, not \"%s\"", kinds[0],
+                          kinds[1] ? " or \"" : "", kinds[1] ? kinds[1] : "", kinds[1] ? "\"" : "",
                           found ? found : "");
     int64_t version = jx_int(document, "version", 0);
     if (version != JOB_VERSION)
@@ -99,7 +115,7 @@ int train_job_decode(const json_t *document, struct arena *arena, struct train_j
 {
     struct train_job job;
     struct err why;
-    if (check_head(document, "Train", err) < 0)
+    if (check_head(document, train_kind_names, err) < 0)
         return -1;
     if (fields_decode(document, &train_job_fields, "", arena, &job, &why) < 0 ||
         training_spec_check(&job.training, "", &why) < 0)
@@ -108,14 +124,27 @@ int train_job_decode(const json_t *document, struct arena *arena, struct train_j
     return 0;
 }
 
+/* The rules between members that the table cannot say. */
+static int check_score_job(const struct score_job *job, struct err *err)
+{
+    if (job->kind == SCORE_COMPOSE && !job->parts)
+        return err_set(err, ERR_INVALID, "parts: is required with kind Compose");
+    if (job->kind != SCORE_COMPOSE && job->parts)
+        return err_set(err, ERR_INVALID, "parts: only with kind Compose");
+    if (job->kind != SCORE_COMPOSE && job->discard)
+        return err_set(err, ERR_INVALID, "discard: only with kind Compose");
+    return 0;
+}
+
 int score_job_decode(const json_t *document, struct arena *arena, struct score_job *ret_job,
                      struct err *err)
 {
     struct score_job job;
     struct err why;
-    if (check_head(document, "Score", err) < 0)
+    if (check_head(document, score_kind_names, err) < 0)
         return -1;
-    if (fields_decode(document, &score_job_fields, "", arena, &job, &why) < 0)
+    if (fields_decode(document, &score_job_fields, "", arena, &job, &why) < 0 ||
+        check_score_job(&job, &why) < 0)
         return usage_error(&why, err);
     *ret_job = job;
     return 0;
@@ -153,6 +182,14 @@ int score_job_read(const char *path, struct arena *arena, struct score_job *ret_
     return 0;
 }
 
+const char *score_job_parts(const struct score_job *job, struct arena *arena)
+{
+    char key[IDENTITY_KEY];
+    identity_parts(job->spec_hash, job->model->version, job->input->uri, job->input->generation,
+                   job->shard->count, key);
+    return arena_format(arena, "%s.parts/%s/", job->output->uri, key);
+}
+
 json_t *train_job_encode(const struct train_job *job)
 {
     struct train_job document = *job;
@@ -165,6 +202,5 @@ json_t *score_job_encode(const struct score_job *job)
 {
     struct score_job document = *job;
     document.version = JOB_VERSION;
-    document.kind = 0;
     return fields_encode(&score_job_fields, &document);
 }

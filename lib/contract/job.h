@@ -19,7 +19,13 @@
 #define RESULT_PATH    "/dev/termination-log"  /* without $CHURN_RESULT */
 #define JOB_CONTAINER  "churn"                 /* of the pod            */
 
-enum job_kind { JOB_TRAIN, JOB_SCORE };
+/* What a Job is for, which decides what results it may report (result.h). */
+enum job_kind {
+    JOB_TRAIN,   /* a Train document                                  */
+    JOB_SCORE,   /* a Score document that is not sharded, or a Compose */
+    JOB_SHARD,   /* a Score document with shard.count > 1             */
+    JOB_DISCARD, /* a Compose document with discard                   */
+};
 
 #define KEEP_DEFAULT          "5" /* versions */
 #define KEEP_MAXIMUM          100
@@ -52,15 +58,29 @@ struct input_source {
     const char *generation; /* what must be read; NULL: what is there     */
 };
 
+/* The input in byte ranges, one for each index of an Indexed Job. */
+struct shard_spec {
+    int64_t count; /* 1: not sharded, one program does everything */
+};
+
+#define SHARDS_MAXIMUM 256
+
+/* Score: a whole file, or one shard of it into a part. Compose: from the parts of
+ * all shards to the output, with the same members as the Score document. */
+enum score_kind { SCORE_SCORE, SCORE_COMPOSE };
+
 struct score_job {
     int64_t version;
-    int kind;              /* always 0 after decoding: "Score"            */
+    int kind;              /* enum score_kind                             */
     const char *batch;     /* "<namespace>/<name>", "<name>" on a laptop  */
     const char *spec_hash; /* NULL: an earlier manifest is not looked for */
     struct model_source *model;
     struct input_source *input;
     struct output_spec *output;
     struct scoring_options scoring;
+    struct shard_spec *shard;
+    const char *parts; /* Compose only: score_job_parts()                  */
+    bool discard;      /* Compose only: remove the parts and do no more    */
 };
 
 extern const struct fields artifacts_spec_fields;
@@ -80,6 +100,12 @@ int train_job_read(const char *path, struct arena *arena, struct train_job *ret_
 int score_job_read(const char *path, struct arena *arena, struct score_job *ret_job,
                    struct err *err) __attribute__((warn_unused_result));
 
-/* The document; version and kind are set by these functions. New reference. */
+/* Where the parts of a sharded run are: <output>.parts/<identity_parts()>/. The
+ * job's output.uri names a file; a version or generation that is not given
+ * counts as empty. In the arena. */
+const char *score_job_parts(const struct score_job *job, struct arena *arena);
+
+/* The document; its version, and the kind of a training, are set by these
+ * functions. New reference. */
 json_t *train_job_encode(const struct train_job *job) __attribute__((warn_unused_result));
 json_t *score_job_encode(const struct score_job *job) __attribute__((warn_unused_result));

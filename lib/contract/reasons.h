@@ -9,6 +9,7 @@
     /* what a program reports about itself (exit_code.h) */                                        \
     REASON(UsageError, "the job document or command line is not understood by the program")        \
     REASON(DataInvalid, "the data cannot be used")                                                 \
+    REASON(DriftExceeded, "the customers differ too much from those of the training")              \
     REASON(InputNotFound, "an input does not exist")                                               \
     REASON(InputChanged, "the input is no longer the one that was chosen")                         \
     REASON(Unreachable, "storage could not be reached, after retries")                             \

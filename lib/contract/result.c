@@ -13,7 +13,8 @@
 #define TERMINATION_MESSAGE_MAXIMUM (4 * KIB)
 #define URI_MAXIMUM                 2048
 
-const char *const outcome_names[] = { "Trained", "Scored", "Reused", "Failed", NULL };
+const char *const outcome_names[] = { "Trained", "Scored",    "Reused", "Failed",
+                                      "Part",    "Discarded", NULL };
 
 static const struct field model_result_items[] = {
     FIELD(struct model_result, version, "version", FIELD_STRING, .flags = FIELD_REQUIRED,
@@ -110,17 +111,25 @@ static const struct field scores_result_items[] = {
 const struct fields scores_result_fields =
     FIELDS(struct scores_result, scores_result_items, .open = true);
 
+static const struct field shard_result_items[] = {
+    FIELD(struct shard_result, index, "index", FIELD_INT, .flags = FIELD_REQUIRED | FIELD_KEEP,
+          .minimum = 0, .maximum = SHARDS_MAXIMUM - 1),
+};
+const struct fields shard_result_fields =
+    FIELDS(struct shard_result, shard_result_items, .open = true);
+
 static const struct field drift_item_items[] = {
     FIELD(struct drift_item, name, "name", FIELD_STRING, .flags = FIELD_REQUIRED,
           .check = check_line),
     FIELD(struct drift_item, psi, "psi", FIELD_NUMBER, .flags = FIELD_REQUIRED,
-          .number_range = "[0,)"),
+          .maximum = NUMBER_MAXIMUM, .number_range = "[0,)"),
 };
 static const struct fields drift_item_fields =
     FIELDS(struct drift_item, drift_item_items, .open = true);
 
 static const struct field drift_result_items[] = {
-    FIELD(struct drift_result, maximum, "max", FIELD_NUMBER, .number_range = "[0,)"),
+    FIELD(struct drift_result, maximum, "max", FIELD_NUMBER, .maximum = NUMBER_MAXIMUM,
+          .number_range = "[0,)"),
     FIELD(struct drift_result, feature, "feature", FIELD_STRING, .check = check_line),
     FIELD(struct drift_result, features, "features", FIELD_OBJECTS,
           .maximum = RESULT_DRIFTS_MAXIMUM, .table = &drift_item_fields),
@@ -141,6 +150,7 @@ static const struct field result_items[] = {
     FIELD(struct result, rows, "rows", FIELD_OBJECT, .table = &rows_result_fields),
     FIELD(struct result, scores, "scores", FIELD_OBJECT, .table = &scores_result_fields),
     FIELD(struct result, comparison, "comparison", FIELD_OBJECT, .table = &comparison_fields),
+    FIELD(struct result, shard, "shard", FIELD_OBJECT, .table = &shard_result_fields),
     FIELD(struct result, metrics, "metrics", FIELD_OBJECTS, .maximum = RESULT_METRICS_MAXIMUM,
           .table = &metric_fields),
     FIELD(struct result, drift, "drift", FIELD_OBJECT, .table = &drift_result_fields),
@@ -246,17 +256,28 @@ void result_encode(const struct result *result, struct buf *out)
 
 /* --- decoding ------------------------------------------------------------ */
 
+/* Besides Failed, which any Job may be. */
+static const unsigned outcomes_of_kinds[] = {
+    [JOB_TRAIN] = 1U << OUTCOME_TRAINED | 1U << OUTCOME_REUSED,
+    [JOB_SCORE] = 1U << OUTCOME_SCORED | 1U << OUTCOME_REUSED,
+    [JOB_SHARD] = 1U << OUTCOME_PART | 1U << OUTCOME_REUSED,
+    [JOB_DISCARD] = 1U << OUTCOME_DISCARDED,
+};
+
 static const char *missing_part(const struct result *result, enum job_kind kind)
 {
-    if (result->outcome == OUTCOME_FAILED)
+    switch (result->outcome) {
+    case OUTCOME_FAILED:
         return result->reason && result->message ? NULL : "reason and message";
+    case OUTCOME_PART:
+        return result->rows && result->shard ? NULL : "rows and shard";
+    case OUTCOME_DISCARDED:
+        return NULL;
+    }
     if (!result->model)
         return "model";
-    if (kind == JOB_TRAIN)
-        return result->outcome == OUTCOME_SCORED ? "another outcome than Scored" : NULL;
-    if (result->outcome == OUTCOME_TRAINED)
-        return "another outcome than Trained";
-    if (!result->input || !result->output || !result->rows || !result->scores)
+    if (kind != JOB_TRAIN &&
+        (!result->input || !result->output || !result->rows || !result->scores))
         return "input, output, rows and scores";
     return NULL;
 }
@@ -264,6 +285,10 @@ static const char *missing_part(const struct result *result, enum job_kind kind)
 static int check_result(const struct result *result, enum job_kind kind, struct err *err)
 {
     const char *missing = missing_part(result, kind);
+    if (result->outcome != OUTCOME_FAILED &&
+        !(outcomes_of_kinds[kind] & 1U << (unsigned)result->outcome))
+        return err_set(err, ERR_INVALID, "outcome: must be another one than %s for this Job",
+                       outcome_names[result->outcome]);
     if (missing)
         return err_set(err, ERR_INVALID, "must have %s", missing);
     const struct rows_result *rows = result->rows;

@@ -11,8 +11,15 @@
 #include "base/fields.h"
 #include "contract/job.h"
 
-enum outcome { OUTCOME_TRAINED, OUTCOME_SCORED, OUTCOME_REUSED, OUTCOME_FAILED };
-extern const char *const outcome_names[]; /* Trained, Scored, Reused, Failed */
+enum outcome {
+    OUTCOME_TRAINED,
+    OUTCOME_SCORED,
+    OUTCOME_REUSED,
+    OUTCOME_FAILED,
+    OUTCOME_PART,      /* a shard wrote its part, or found it  */
+    OUTCOME_DISCARDED, /* the parts of a failed run are removed */
+};
+extern const char *const outcome_names[]; /* Trained, Scored, Reused, Failed, Part, Discarded */
 
 #define RESULT_METRICS_MAXIMUM  24
 #define RESULT_DRIFTS_MAXIMUM   5
@@ -84,12 +91,17 @@ struct drift_result {
     struct list features;   /* of struct drift_item, largest first */
 };
 
+/* Which part of a sharded run. */
+struct shard_result {
+    int64_t index; /* from 0 */
+};
+
 struct result {
     int outcome; /* enum outcome */
     /* Failed */
     int64_t exit_code;
     const char *reason, *message;
-    /* Trained, Reused: model. Scored, Reused: all five. */
+    /* Trained, Reused: model. Scored, Reused: all five. Part: rows and shard. */
     struct model_result *model;
     struct input_result *input;
     struct output_result *output;
@@ -98,6 +110,7 @@ struct result {
     /* Trained, Reused: absent when the version in use is this one, or when the metric
      * is undefined on the held-out rows */
     struct comparison *comparison;
+    struct shard_result *shard;
     /* extras, most important first */
     struct list metrics;        /* of struct metric; the first one is cut last */
     struct drift_result *drift; /* Scored, Reused; may be absent */
@@ -113,6 +126,7 @@ extern const struct fields input_result_fields;
 extern const struct fields output_result_fields;
 extern const struct fields rows_result_fields;
 extern const struct fields scores_result_fields;
+extern const struct fields shard_result_fields;
 extern const struct fields drift_result_fields;
 extern const struct fields result_fields;
 
@@ -122,8 +136,8 @@ extern const struct fields result_fields;
 void result_encode(const struct result *result, struct buf *out);
 
 /* Decodes a termination message that a program for a `kind` of Job wrote. The
- * members that its outcome promises are there, rows add up, `Failed` has a
- * reason. ERR_INVALID with reason ResultInvalid otherwise. */
+ * outcome is one that such a Job can have, the members that it promises are
+ * there, rows add up, `Failed` has a reason. ERR_INVALID with reason ResultInvalid otherwise. */
 int result_decode(struct span text, enum job_kind kind, struct arena *arena,
                   struct result *ret_result, struct err *err) __attribute__((warn_unused_result));
 

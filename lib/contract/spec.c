@@ -99,6 +99,14 @@ static const struct field output_spec_items[] = {
 };
 const struct fields output_spec_fields = FIELDS(struct output_spec, output_spec_items);
 
+static const struct field drift_spec_items[] = {
+    FIELD(struct drift_spec, warn, "warn", FIELD_NUMBER, .maximum = NUMBER_MAXIMUM,
+          .fallback = "0.1", .number_range = "(0,)"),
+    FIELD(struct drift_spec, fail, "fail", FIELD_NUMBER, .maximum = NUMBER_MAXIMUM, .fallback = "",
+          .number_range = "(0,)"),
+};
+const struct fields drift_spec_fields = FIELDS(struct drift_spec, drift_spec_items);
+
 #define BOOSTING (1U << ALGORITHM_AUTO | 1U << ALGORITHM_GRADIENT_BOOSTING)
 #define LINEAR   (1U << ALGORITHM_AUTO | 1U << ALGORITHM_LOGISTIC_REGRESSION)
 

@@ -137,10 +137,18 @@ bool parameter_value(const struct training_spec *spec, const char *name, double 
 
 /* --- scoring ------------------------------------------------------------ */
 
+/* How far the customers may be from those of the training: a PSI per feature
+ * (ml/drift.h). */
+struct drift_spec {
+    struct decimal warn; /* from here on a warning; text NULL: never         */
+    struct decimal fail; /* from here on the run fails; text NULL: never     */
+};
+
 struct scoring_options {
     const char *threshold;       /* "Auto" (the model's) or a number within [0,1]        */
     int64_t reasons;             /* how many per customer, 0 for none                    */
-    struct decimal max_rejected; /* share of bad rows that is tolerated            */
+    struct decimal max_rejected; /* share of bad rows that is tolerated                  */
+    struct drift_spec *drift;
 };
 
 struct output_spec {
@@ -150,6 +158,7 @@ struct output_spec {
 };
 
 extern const struct fields output_spec_fields;
+extern const struct fields drift_spec_fields;
 
 #define REASONS_MAXIMUM 20
 
@@ -159,7 +168,9 @@ extern const struct fields output_spec_fields;
         FIELD(type, member.reasons, "reasons", FIELD_INT, .fallback = "3", .minimum = 0,           \
               .maximum = REASONS_MAXIMUM),                                                         \
         FIELD(type, member.max_rejected, "maxRejected", FIELD_NUMBER, .maximum = NUMBER_MAXIMUM,   \
-              .fallback = "0.01", .number_range = "[0,1]")
+              .fallback = "0.01", .number_range = "[0,1]"),                                        \
+        FIELD(type, member.drift, "drift", FIELD_OBJECT, .flags = FIELD_ALWAYS,                    \
+              .table = &drift_spec_fields)
 
 /* The threshold that was asked for; false for Auto. */
 bool scoring_threshold(const struct scoring_options *options, double *ret_threshold);

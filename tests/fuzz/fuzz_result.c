@@ -11,7 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct result result, again;
     if (size < 1)
         return 0;
-    enum job_kind kind = data[0] % 2 ? JOB_TRAIN : JOB_SCORE;
+    static const enum job_kind kinds[] = { JOB_SCORE, JOB_TRAIN, JOB_SHARD, JOB_DISCARD };
+    enum job_kind kind = kinds[data[0] % ARRAY_SIZE(kinds)];
     struct span span = { (const char *)data + 1, size - 1 };
     if (result_decode(span, kind, &arena, &result, NULL) < 0)
         return 0;

@@ -259,6 +259,30 @@ class GoodData(ScorerTest):
         self.assertEqual({item["name"] for item in drift["features"]}, set(HEADER.split(",")[1:]))
         self.assertEqual(result["drift"], drift)
 
+    def test_drift_fails_a_run_when_asked(self):
+        lines = weekly(500)
+        self.write([lines[0]] + [line.replace("Rome", "Oslo") for line in lines[1:]])
+        job = self.job(drift={"warn": "", "fail": "0.2"})
+        result = self.assert_refused(65, "DriftExceeded", "weekly.csv: column city is distributed "
+                                     "otherwise than in training: PSI ", job)
+        psi = float(result["message"].split("PSI ")[1].split(",")[0])
+        for fail, code in [(str(psi - 0.0001), 65), (str(psi + 0.0001), 0)]:
+            shutil.rmtree(self.out, ignore_errors=True)
+            found, result = self.score(self.job(drift={"warn": "", "fail": fail}))
+            self.assertEqual(found, code, result)
+        self.assertEqual(result["drift"]["max"], f"{psi:.4f}")
+        self.assertNotIn("warnings", result)  # drift.warn is empty
+
+    def test_drift_is_warned_of_from_the_figure_on_that_was_asked_for(self):
+        lines = weekly(500)
+        self.write([lines[0]] + [line.replace("Rome", "Oslo") for line in lines[1:]])
+        _, result = self.score(self.job())
+        psi = float(result["drift"]["max"])
+        for warn, warned in [(str(psi - 0.0001), True), (str(psi + 0.0001), False)]:
+            shutil.rmtree(self.out, ignore_errors=True)
+            _, result = self.score(self.job(drift={"warn": warn}))
+            self.assertEqual("column city" in " ".join(result.get("warnings", [])), warned)
+
     def test_few_rows_are_not_called_drifted(self):
         self.write(weekly(2))
         code, result = self.score(self.job())

@@ -89,24 +89,57 @@ static void test_batch_spec(void **state)
 {
     (void)state;
     struct output_spec output = { .uri = "file:///out/" };
+    struct drift_spec drift = { .warn = { "0.1", 0.1 } };
     struct scoring_options scoring = { .threshold = "Auto",
                                        .reasons = 3,
                                        .max_rejected = { "0.01", 0.01 } };
     char first[IDENTITY_KEY], found[IDENTITY_KEY];
-    identity_batch_spec("m", "file:///in.csv", &output, &scoring, first);
-    identity_batch_spec("m", "file:///in.csv", &output, &scoring, found);
+    identity_batch_spec("m", NULL, "file:///in.csv", &output, &scoring, first);
+    identity_batch_spec("m", NULL, "file:///in.csv", &output, &scoring, found);
     assert_string_equal(first, found);
-    identity_batch_spec("n", "file:///in.csv", &output, &scoring, found);
+    identity_batch_spec("n", NULL, "file:///in.csv", &output, &scoring, found);
     assert_string_not_equal(first, found);
-    identity_batch_spec("m", "file:///other.csv", &output, &scoring, found);
+    identity_batch_spec("m", NULL, "file:///other.csv", &output, &scoring, found);
     assert_string_not_equal(first, found);
     scoring.reasons = 0;
-    identity_batch_spec("m", "file:///in.csv", &output, &scoring, found);
+    identity_batch_spec("m", NULL, "file:///in.csv", &output, &scoring, found);
     assert_string_not_equal(first, found);
     scoring.reasons = 3;
-    output.overwrite = true;
-    identity_batch_spec("m", "file:///in.csv", &output, &scoring, found);
+    identity_batch_spec("m", "0123456789abcdef", "file:///in.csv", &output, &scoring, found);
     assert_string_not_equal(first, found);
+    scoring.drift = &drift;
+    identity_batch_spec("m", "", "file:///in.csv", &output, &scoring, found);
+    assert_string_equal(first, found); /* what is left at its default does not count */
+    drift.fail = (struct decimal){ "0.5", 0.5 };
+    identity_batch_spec("m", NULL, "file:///in.csv", &output, &scoring, found);
+    assert_string_not_equal(first, found);
+    drift.fail.text = NULL;
+    output.overwrite = true;
+    identity_batch_spec("m", NULL, "file:///in.csv", &output, &scoring, found);
+    assert_string_not_equal(first, found);
+}
+
+/* Parts of another run are never taken for this one's. */
+static void test_parts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spec_hash, *version, *input, *generation;
+        int64_t count;
+    } cases[] = {
+        { "s", "v", "file:///in.csv", "1", 2 },    { "t", "v", "file:///in.csv", "1", 2 },
+        { "s", "w", "file:///in.csv", "1", 2 },    { "s", "v", "file:///other.csv", "1", 2 },
+        { "s", "v", "file:///in.csv", "2", 2 },    { "s", "v", "file:///in.csv", "1", 3 },
+        { NULL, NULL, "file:///in.csv", NULL, 2 },
+    };
+    char keys[ARRAY_SIZE(cases)][IDENTITY_KEY];
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        identity_parts(cases[i].spec_hash, cases[i].version, cases[i].input, cases[i].generation,
+                       cases[i].count, keys[i]);
+        for (size_t j = 0; j < i; j++)
+            CASE(cases[i].input, strcmp(keys[i], keys[j]) != 0);
+    }
+    assert_string_equal(keys[0], "4ce7913314b5f32f6152f3d7b8faafff");
 }
 
 static void test_job_names(void **state)
@@ -132,6 +165,7 @@ int main(void)
         cmocka_unit_test(test_training_spec),
         cmocka_unit_test(test_parts_do_not_run_together),
         cmocka_unit_test(test_batch_spec),
+        cmocka_unit_test(test_parts),
         cmocka_unit_test(test_job_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include "base/limits.h"
+#include "contract/identity.h"
 #include "contract/job.h"
 
 #define TRAIN                                                                                      \
@@ -14,6 +15,11 @@
     "{\"version\": 1, \"kind\": \"Score\", \"batch\": \"bank/b\", \"model\": {\"uri\": "           \
     "\"file:///models/v/\", \"version\": \"0123456789abcdef\"}, \"input\": {\"uri\": "             \
     "\"file:///w.csv\"}, \"output\": {\"uri\": \"file:///o.csv\"}"
+
+#define COMPOSE                                                                                    \
+    "{\"version\": 1, \"kind\": \"Compose\", \"batch\": \"bank/b\", \"model\": {\"uri\": "         \
+    "\"file:///models/v/\", \"version\": \"0123456789abcdef\"}, \"input\": {\"uri\": "             \
+    "\"file:///w.csv\", \"generation\": \"1\"}, \"output\": {\"uri\": \"file:///o.csv\"}"
 
 static json_t *parse(const char *text)
 {
@@ -54,7 +60,17 @@ static void test_offences(void **state)
         { SCORE ", \"reasons\": 21}", "reasons: ", false },
         { SCORE ", \"threshold\": \"2\"}", "threshold: must be Auto", false },
         { SCORE ", \"maxRejected\": 0.1}", "maxRejected: ", false },
-        { SCORE ", \"shard\": {\"count\": 1}}", "unknown member \"shard\"", false },
+        { SCORE ", \"shards\": 2}", "unknown member \"shards\"", false },
+        { SCORE ", \"shard\": {\"count\": 0}}", "shard.count: ", false },
+        { SCORE ", \"shard\": {\"count\": 257}}", "shard.count: ", false },
+        { SCORE ", \"shard\": {\"index\": 1}}", "shard: unknown member \"index\"", false },
+        { SCORE ", \"drift\": {\"fail\": \"0\"}}", "drift.fail: ", false },
+        { SCORE ", \"drift\": {\"warn\": 0.1}}", "drift.warn: ", false },
+        { SCORE ", \"parts\": \"file:///o.csv.parts/p/\"}", "parts: only with kind Compose",
+          false },
+        { SCORE ", \"discard\": true}", "discard: only with kind Compose", false },
+        { COMPOSE "}", "parts: is required with kind Compose", false },
+        { COMPOSE ", \"parts\": \"file:///o.csv.parts\"}", "parts: must name a folder", false },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         auto_arena struct arena arena = { 0 };
@@ -93,6 +109,10 @@ static void test_defaults(void **state)
     assert_int_equal(0, score_job_decode(score, &arena, &scoring, NULL));
     assert_int_equal(scoring.scoring.reasons, 3);
     assert_null(scoring.input->generation);
+    assert_int_equal(scoring.kind, SCORE_SCORE);
+    assert_int_equal(scoring.shard->count, 1);
+    assert_string_equal(scoring.scoring.drift->warn.text, "0.1");
+    assert_null(scoring.scoring.drift->fail.text);
     assert_false(scoring_threshold(&scoring.scoring, &threshold));
 }
 
@@ -111,24 +131,41 @@ static void test_round_trip(void **state)
     static const char *const scores[] = {
         SCORE "}",
         SCORE ", \"specHash\": \"0123456789abcdef0123456789abcdef\", \"threshold\": \"0.5\", "
-              "\"reasons\": 0, \"maxRejected\": \"0\"}",
+              "\"reasons\": 0, \"maxRejected\": \"0\", \"drift\": {\"warn\": \"\", \"fail\": "
+              "\"0.5\"}, \"shard\": {\"count\": 256}}",
+        COMPOSE ", \"shard\": {\"count\": 2}, \"parts\": \"file:///o.csv.parts/p/\"}",
+        COMPOSE ", \"parts\": \"file:///o.csv.parts/p/\", \"discard\": true}",
     };
     for (size_t i = 0; i < ARRAY_SIZE(trains); i++) {
         auto_arena struct arena arena = { 0 };
         auto_json json_t *train = parse(trains[i]);
         struct train_job training;
         assert_int_equal(0, train_job_decode(train, &arena, &training, NULL));
-        auto_json json_t *train_again = train_job_encode(&training);
-        CASE(trains[i], json_equal(train, train_again));
+        auto_json json_t *again = train_job_encode(&training);
+        CASE(trains[i], json_equal(train, again));
     }
     for (size_t i = 0; i < ARRAY_SIZE(scores); i++) {
         auto_arena struct arena arena = { 0 };
         auto_json json_t *score = parse(scores[i]);
         struct score_job scoring;
         assert_int_equal(0, score_job_decode(score, &arena, &scoring, NULL));
-        auto_json json_t *score_again = score_job_encode(&scoring);
-        CASE(scores[i], json_equal(score, score_again));
+        auto_json json_t *again = score_job_encode(&scoring);
+        CASE(scores[i], json_equal(score, again));
     }
+}
+
+/* Controller and scorer name the folder alone: they must name the same. */
+static void test_parts_folder(void **state)
+{
+    (void)state;
+    auto_arena struct arena arena = { 0 };
+    auto_json json_t *document = parse(COMPOSE ", \"parts\": \"file:///p/\"}");
+    struct score_job job;
+    char key[IDENTITY_KEY];
+    assert_int_equal(0, score_job_decode(document, &arena, &job, NULL));
+    identity_parts(NULL, "0123456789abcdef", "file:///w.csv", "1", 1, key);
+    auto_free char *expected = mem_format("file:///o.csv.parts/%s/", key);
+    assert_string_equal(score_job_parts(&job, &arena), expected);
 }
 
 static void test_file_errors_name_the_file(void **state)
@@ -148,6 +185,7 @@ int main(void)
         cmocka_unit_test(test_offences),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_parts_folder),
         cmocka_unit_test(test_file_errors_name_the_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

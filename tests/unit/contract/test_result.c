@@ -11,6 +11,8 @@
     "{\"outcome\": \"Scored\", " MODEL ", \"input\": {\"bytes\": 1}, \"output\": {\"uri\": "       \
     "\"file:///o.csv\"}, \"scores\": {\"aboveThreshold\": 1}"
 
+#define PART "{\"outcome\": \"Part\", \"rows\": {\"read\": 3, \"scored\": 2, \"rejected\": 1}"
+
 static void test_decoding(void **state)
 {
     (void)state;
@@ -46,6 +48,16 @@ static void test_decoding(void **state)
         { "negative rows", SCORED ", \"rows\": {\"read\": 0, \"scored\": 1, \"rejected\": -1}}",
           JOB_SCORE, false },
         { "no rows", SCORED "}", JOB_SCORE, false },
+        { "trained by a scorer", "{\"outcome\": \"Trained\", " MODEL "}", JOB_SCORE, false },
+        { "part", PART ", \"shard\": {\"index\": 255}}", JOB_SHARD, true },
+        { "part of no shard", PART "}", JOB_SHARD, false },
+        { "part of a shard that cannot be", PART ", \"shard\": {\"index\": 256}}", JOB_SHARD,
+          false },
+        { "part instead of the whole", PART ", \"shard\": {\"index\": 0}}", JOB_SCORE, false },
+        { "scored by a shard", SCORED ", \"rows\": {\"read\": 3, \"scored\": 2, \"rejected\": 1}}",
+          JOB_SHARD, false },
+        { "discarded", "{\"outcome\": \"Discarded\"}", JOB_DISCARD, true },
+        { "discarded instead of composed", "{\"outcome\": \"Discarded\"}", JOB_SCORE, false },
         { "failed", "{\"outcome\": \"Failed\", \"reason\": \"DataInvalid\", \"message\": \"x\"}",
           JOB_SCORE, true },
         { "failed without a word", "{\"outcome\": \"Failed\"}", JOB_SCORE, false },

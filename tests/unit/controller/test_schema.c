@@ -358,7 +358,8 @@ static void test_documents_share_the_rules_of_specs(void **state)
     (void)state;
     static const char *const train[] = { "data",      "algorithm", "parameters", "validation",
                                          "threshold", "seed",      "artifacts",  NULL };
-    static const char *const score[] = { "output", "threshold", "reasons", "maxRejected", NULL };
+    static const char *const score[] = { "output",      "threshold", "reasons",
+                                         "maxRejected", "drift",     NULL };
     compare_documents(&train_job_fields, &model_spec_fields, train);
     compare_documents(&score_job_fields, &batch_spec_fields, score);
 }
