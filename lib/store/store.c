@@ -176,6 +176,11 @@ int store_list(struct store *store, const char *folder_uri, struct store_listing
     return 0;
 }
 
+int store_delete_folder(struct store *store, const char *folder_uri, struct err *err)
+{
+    return store->driver->remove_folder(store, folder_uri, err);
+}
+
 static bool ends_in(const char *name, const char *suffix)
 {
     size_t length = strlen(name), suffix_length = strlen(suffix);

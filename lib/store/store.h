@@ -24,6 +24,9 @@
 /* Objects of one folder that a listing may return; more is ERR_TOO_BIG. */
 #define LIMIT_STORE_LIST 100000
 
+/* Folders in each other that are removed at once. Ours have one below a version. */
+#define LIMIT_STORE_DEPTH 8
+
 struct store_info {
     int64_t bytes;
     int64_t updated_ns; /* since 1970, by the store's clock */
@@ -116,6 +119,13 @@ void store_listing_release(struct store_listing *listing);
  * file:// folder does not exist. */
 int store_list(struct store *store, const char *folder_uri, struct store_listing *ret_listing,
                struct err *err) __attribute__((warn_unused_result));
+
+/* Removes a folder with everything in it, unfinished objects included; links are
+ * removed, never followed. ERR_NOT_FOUND when a file:// folder does not exist, ERR_TOO_BIG
+ * for folders in each other deeper than LIMIT_STORE_DEPTH. After a failure some of it may be gone.
+ */
+int store_delete_folder(struct store *store, const char *folder_uri, struct err *err)
+    __attribute__((warn_unused_result));
 
 /* The newest data file: greatest (updated, name) among non-empty *.csv, *.csv.gz
  * and *.csv.zst whose names do not begin with '.' or '_'. NULL: there is none. */

@@ -18,6 +18,7 @@ struct store_driver {
     /* Unsorted; store_list() sorts. */
     int (*list)(struct store *store, const char *folder_uri, struct store_listing *ret_listing,
                 struct err *err);
+    int (*remove_folder)(struct store *store, const char *folder_uri, struct err *err);
     void (*close)(struct store *store);
 };
 

@@ -225,6 +225,43 @@ static int file_remove(struct store *store, const char *uri, struct err *err)
     return unlink(path) < 0 ? err_errno(err, errno, "%s", uri) : 0;
 }
 
+/* Empties the folder `name` of `parent` and removes it. */
+static int remove_tree(int parent, const char *name, unsigned depth, const char *uri,
+                       struct err *err)
+{
+    DIR *folder __attribute__((cleanup(close_folder))) = NULL;
+    int fd;
+
+    if (depth > LIMIT_STORE_DEPTH)
+        return err_set(err, ERR_TOO_BIG, "%s has more than %d folders in each other", uri,
+                       LIMIT_STORE_DEPTH);
+    fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    folder = fd < 0 ? NULL : fdopendir(fd);
+    if (!folder)
+        return err_errno(err, errno, "%s", uri);
+    for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+            unlinkat(dirfd(folder), entry->d_name, 0) == 0 || errno == ENOENT)
+            continue;
+        if (errno != EISDIR && errno != EPERM) /* POSIX has the second for folders */
+            return err_errno(err, errno, "%s: cannot remove %s", uri, entry->d_name);
+        if (remove_tree(dirfd(folder), entry->d_name, depth + 1, uri, err))
+            return -1;
+    }
+    return unlinkat(parent, name, AT_REMOVEDIR) < 0 ? err_errno(err, errno, "%s", uri) : 0;
+}
+
+static int file_remove_folder(struct store *store, const char *folder_uri, struct err *err)
+{
+    auto_free char *path = NULL;
+
+    (void)store;
+    if (file_path(folder_uri, true, &path, err))
+        return -1;
+    path[strlen(path) - 1] = '\0'; /* O_NOFOLLOW looks through a link before a slash */
+    return remove_tree(AT_FDCWD, path, 1, folder_uri, err);
+}
+
 static void file_close(struct store *store)
 {
     free(store);
@@ -236,6 +273,7 @@ static const struct store_driver driver = {
     .put = file_put,
     .remove = file_remove,
     .list = file_list,
+    .remove_folder = file_remove_folder,
     .close = file_close,
 };
 

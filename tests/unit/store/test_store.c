@@ -350,6 +350,41 @@ static void failures_leave_the_old_object(void **state)
     }
 }
 
+/* Another folder that a link leads to keeps its files. */
+static void folders_are_removed_whole(void **state)
+{
+    (void)state;
+    auto_free char *other = uri_of("other/kept.csv"), *deep = uri_of("a/b/c/deep.csv");
+    auto_free char *folder = uri_of("a/"), *link = mem_format("%s/a/link", fixture.folder);
+    auto_free char *target = mem_format("%s/other", fixture.folder);
+    auto_free char *part = mem_format("%s/a/.churn-part.x.0", fixture.folder);
+    struct err err = { 0 };
+    struct store_info info;
+    put(fixture.uri, "1");
+    put(deep, "2");
+    put(other, "3");
+    assert_int_equal(symlink(target, link), 0);
+    auto_close int fd = open(part, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    assert_true(fd >= 0);
+    assert_int_equal(store_delete_folder(fixture.store, folder, &err), 0);
+    auto_free char *path = mem_format("%s/a", fixture.folder);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(store_stat(fixture.store, other, &info, &err), 0);
+    assert_int_equal(store_delete_folder(fixture.store, folder, &err), -1);
+    assert_int_equal(err.kind, ERR_NOT_FOUND);
+}
+
+static void folders_too_deep_are_refused(void **state)
+{
+    (void)state;
+    auto_free char *deep = uri_of("1/2/3/4/5/6/7/8/9/deep.csv"), *folder = uri_of("1/");
+    struct err err = { 0 };
+    put(deep, "1");
+    assert_int_equal(store_delete_folder(fixture.store, folder, &err), -1);
+    assert_int_equal(err.kind, ERR_TOO_BIG);
+    check_content(deep, "1");
+}
+
 static void bad_uris_are_refused(void **state)
 {
     (void)state;
@@ -387,6 +422,8 @@ int main(void)
         TEST(parts_of_dead_writers_are_removed),
         TEST(short_writes_are_continued),
         TEST(failures_leave_the_old_object),
+        TEST(folders_are_removed_whole),
+        TEST(folders_too_deep_are_refused),
         TEST(bad_uris_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
