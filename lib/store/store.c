@@ -106,6 +106,12 @@ int store_writer_append(struct store_writer *writer, const void *bytes, size_t l
     return writer->append(writer, bytes, length, err);
 }
 
+int store_writer_append_object(struct store_writer *writer, const char *uri, const char *generation,
+                               struct err *err)
+{
+    return writer->append_object(writer, uri, generation, err);
+}
+
 int store_writer_commit(struct store_writer *writer, struct store_info *ret_info, struct err *err)
 {
     return writer->commit(writer, ret_info, err);

@@ -84,6 +84,11 @@ struct store_writer *store_put(struct store *store, const char *uri, enum store_
     __attribute__((warn_unused_result));
 int store_writer_append(struct store_writer *writer, const void *bytes, size_t length,
                         struct err *err) __attribute__((warn_unused_result));
+/* Appends a whole object of the same store, which must be of that generation (else
+ * ERR_GONE, reason InputChanged). A store that can copies it by itself (GCS composes,
+ * S3 copies parts, Linux copies between files): the way to make one object from many. */
+int store_writer_append_object(struct store_writer *writer, const char *uri, const char *generation,
+                               struct err *err) __attribute__((warn_unused_result));
 /* Publishes the object durably. ret_info may be NULL. */
 int store_writer_commit(struct store_writer *writer, struct store_info *ret_info, struct err *err)
     __attribute__((warn_unused_result));

@@ -33,6 +33,8 @@ struct store_reader {
 
 struct store_writer {
     int (*append)(struct store_writer *writer, const void *bytes, size_t length, struct err *err);
+    int (*append_object)(struct store_writer *writer, const char *uri, const char *generation,
+                         struct err *err);
     int (*commit)(struct store_writer *writer, struct store_info *ret_info, struct err *err);
     void (*free)(struct store_writer *writer);
 };

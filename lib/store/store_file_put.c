@@ -14,6 +14,8 @@
  * what a crashed writer left. */
 #define PART_STALE_S 3600
 #define BUFFER_BYTES (64 * KIB)
+/* What the kernel copies at once: little enough for a signal to be noticed. */
+#define COPY_BYTES (64 * MIB)
 
 struct file_writer {
     struct store_writer base;
@@ -150,6 +152,54 @@ static int writer_append(struct store_writer *writer, const void *bytes, size_t 
     return 0;
 }
 
+/* From `source` to the end of the part: by the kernel, or through our buffer where it
+ * cannot (other file systems, old kernels). 0 bytes at the end of the source. */
+static ssize_t copy_some(struct file_writer *self, int source, struct err *err)
+{
+    ssize_t length = copy_file_range(source, NULL, self->fd, NULL, COPY_BYTES, 0);
+
+    if (length >= 0 || errno == EINTR)
+        return length >= 0 ? length : copy_some(self, source, err);
+    if (errno != EXDEV && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+        return err_errno(err, errno, "%s", self->uri);
+    do
+        length = read(source, self->buffer, BUFFER_BYTES);
+    while (length < 0 && errno == EINTR);
+    if (length < 0)
+        return err_errno(err, errno, "%s", self->uri);
+    return write_all(self, self->buffer, (size_t)length, err) ? -1 : length;
+}
+
+static int writer_append_object(struct store_writer *writer, const char *uri,
+                                const char *generation, struct err *err)
+{
+    struct file_writer *self = (struct file_writer *)writer;
+    auto_free char *path = NULL;
+    auto_close int source = -1;
+    struct store_info info;
+    struct stat status;
+    int64_t rest;
+
+    if (file_path(uri, false, &path, err) || flush(self, err))
+        return -1;
+    source = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (source < 0 || fstat(source, &status) < 0)
+        return err_errno(err, errno, "%s", uri);
+    file_info(&status, &info);
+    if (strcmp(info.generation, generation) != 0)
+        return store_fail_changed(uri, err);
+    for (rest = info.bytes; rest > 0;) {
+        ssize_t length = copy_some(self, source, err);
+
+        if (length < 0)
+            return -1;
+        if (length == 0)
+            break;
+        rest -= length;
+    }
+    return rest == 0 ? 0 : store_fail_changed(uri, err);
+}
+
 static int fail_exists(const struct file_writer *self, struct err *err)
 {
     return err_set(err, ERR_EXISTS, "%s exists already", self->uri);
@@ -239,7 +289,8 @@ struct store_writer *file_put(struct store *store, const char *uri, enum store_c
     auto_store_writer struct store_writer *writer = NULL;
     struct file_writer *self = mem_zero(1, sizeof(*self));
 
-    self->base = (struct store_writer){ writer_append, writer_commit, writer_free };
+    self->base =
+        (struct store_writer){ writer_append, writer_append_object, writer_commit, writer_free };
     self->io = ((struct file_store *)store)->io;
     self->condition = condition;
     self->generation = mem_strdup(generation ? generation : "");

@@ -350,6 +350,67 @@ static void failures_leave_the_old_object(void **state)
     }
 }
 
+/* --- one object from many ------------------------------------------------ */
+
+static char *generation_of(const char *uri)
+{
+    struct store_info info;
+    struct err err = { 0 };
+    if (store_stat(fixture.store, uri, &info, &err))
+        fail_msg("%s", err.message);
+    return mem_strdup(info.generation);
+}
+
+static void objects_are_appended(void **state)
+{
+    (void)state;
+    /* on another file system where the machine has one: what the kernel does not copy */
+    static const char *const folders[] = { "/tmp", "/dev/shm" };
+    auto_free char *large = mem_zero(300001, 1);
+    memset(large, 'y', 300000);
+    for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+        char folder[64];
+        snprintf(folder, sizeof(folder), "%s/churn-store-XXXXXX", folders[i]);
+        if (access(folders[i], W_OK) != 0 || !mkdtemp(folder))
+            continue;
+        auto_free char *small_uri = mem_format("file://%s/1", folder);
+        auto_free char *large_uri = mem_format("file://%s/2", folder);
+        put(small_uri, "parts,");
+        put(large_uri, large);
+        auto_free char *small_generation = generation_of(small_uri);
+        auto_free char *large_generation = generation_of(large_uri);
+        struct err err = { 0 };
+        auto_store_writer struct store_writer *writer =
+            store_put(fixture.store, fixture.uri, STORE_ALWAYS, NULL, &err);
+        if (!writer || store_writer_append(writer, "of ", 3, &err) ||
+            store_writer_append_object(writer, small_uri, small_generation, &err) ||
+            store_writer_append_object(writer, large_uri, large_generation, &err) ||
+            store_writer_append(writer, " end", 4, &err) || store_writer_commit(writer, NULL, &err))
+            fail_msg("%s: %s", folder, err.message);
+        auto_free char *expected = mem_format("of parts,%s end", large);
+        check_content(fixture.uri, expected);
+        nftw(folder, remove_file, 8, FTW_DEPTH | FTW_PHYS);
+    }
+}
+
+static void appended_objects_must_be_the_ones_that_were_seen(void **state)
+{
+    (void)state;
+    auto_free char *part = uri_of("part"), *gone = uri_of("gone");
+    struct err err = { 0 };
+    put(part, "first");
+    auto_free char *generation = generation_of(part);
+    put(part, "other");
+    auto_store_writer struct store_writer *writer =
+        store_put(fixture.store, fixture.uri, STORE_ALWAYS, NULL, &err);
+    assert_int_equal(store_writer_append_object(writer, part, generation, &err), -1);
+    assert_int_equal(err.kind, ERR_GONE);
+    assert_int_equal(store_writer_append_object(writer, gone, generation, &err), -1);
+    assert_int_equal(err.kind, ERR_NOT_FOUND);
+}
+
+/* --- folders that go ------------------------------------------------------ */
+
 /* Another folder that a link leads to keeps its files. */
 static void folders_are_removed_whole(void **state)
 {
@@ -422,6 +483,8 @@ int main(void)
         TEST(parts_of_dead_writers_are_removed),
         TEST(short_writes_are_continued),
         TEST(failures_leave_the_old_object),
+        TEST(objects_are_appended),
+        TEST(appended_objects_must_be_the_ones_that_were_seen),
         TEST(folders_are_removed_whole),
         TEST(folders_too_deep_are_refused),
         TEST(bad_uris_are_refused),
