@@ -19,7 +19,9 @@ struct csv_reader {
     char *header_text;
     char *pending; /* read from the source, not yet part of a block */
     size_t pending_length, pending_capacity;
-    uint64_t line; /* of the next record */
+    uint64_t line;   /* of the next record */
+    uint64_t offset; /* of the next record in the stream */
+    uint64_t end;    /* records from this offset on are not wanted */
     bool started, at_end;
     struct csv_block serial; /* of csv_read() */
     bool serial_loaded;
@@ -82,13 +84,14 @@ static int block_fill(struct csv_reader *reader, struct csv_block *block, struct
 }
 
 /* Takes a byte order mark away; other encodings are recognised by theirs. */
-static int check_start(const struct csv_reader *reader, struct csv_block *block, struct err *err)
+static int check_start(struct csv_reader *reader, struct csv_block *block, struct err *err)
 {
     if (block->length >= 2 &&
         (memcmp(block->text, "\xff\xfe", 2) == 0 || memcmp(block->text, "\xfe\xff", 2) == 0))
         return err_reason(err, ERR_INVALID, "DataInvalid",
                           "%s line 1 column 1: the file is UTF-16, expected UTF-8", reader->name);
     if (block->length >= 3 && memcmp(block->text, "\xef\xbb\xbf", 3) == 0) {
+        reader->offset = 3;
         block->length -= 3;
         memmove(block->text, block->text + 3, block->length);
     }
@@ -201,6 +204,7 @@ static void keep_rest(struct csv_reader *reader, struct csv_block *block, size_t
     block_reserve(block, 0);
     block->text[end] = '\n'; /* guards csv_next(), and ends a last line without one */
     reader->line += count_newlines(block->text, end);
+    reader->offset += end;
 }
 
 static void block_begin(struct csv_reader *reader, struct csv_block *block)
@@ -215,13 +219,23 @@ static void block_begin(struct csv_reader *reader, struct csv_block *block)
     block->length = reader->pending_length;
 }
 
+void csv_set_end(struct csv_reader *reader, uint64_t end)
+{
+    reader->end = end;
+}
+
+static bool is_full(const struct csv_reader *reader, size_t length)
+{
+    return length >= BLOCK_BYTES || reader->offset + length >= reader->end;
+}
+
 int csv_read_block(struct csv_reader *reader, size_t maximum_records, struct csv_block *block,
                    bool *ret_any, struct err *err)
 {
     size_t end = 0;
 
     block_begin(reader, block);
-    for (size_t records = 0; records < maximum_records && end < BLOCK_BYTES;) {
+    for (size_t records = 0; records < maximum_records && !is_full(reader, end);) {
         size_t position;
         enum scan_outcome outcome =
             scan_record(block->text, block->length, end, reader->at_end, &position);
@@ -516,6 +530,7 @@ struct csv_reader *csv_reader_new(const char *name, const struct byte_source *so
     reader->source = source;
     reader->name = mem_strdup(name);
     reader->line = 1;
+    reader->end = UINT64_MAX;
     if (read_header(reader, err))
         return NULL;
     return TAKE(reader);

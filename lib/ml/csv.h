@@ -78,6 +78,12 @@ const struct csv_header *csv_header(const struct csv_reader *reader)
     __attribute__((returns_nonnull));
 const char *csv_name(const struct csv_reader *reader) __attribute__((returns_nonnull));
 
+/* From now on csv_read_block() gives only records that begin before byte `end` of
+ * the stream (a byte order mark is part of it), and then says that there are no
+ * more; a later `end` goes on behind them. A byte alone does not tell whether it is
+ * in quotes, so the records of a range are found by reading what is before it. */
+void csv_set_end(struct csv_reader *reader, uint64_t end);
+
 /* The next at most `maximum_records` records. *ret_any is false at the end.
  * DataInvalid for a quote that is never closed, ERR_TOO_BIG for a record longer
  * than LIMIT_CSV_RECORD, or the source's error. */

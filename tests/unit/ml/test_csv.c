@@ -7,9 +7,28 @@
 #include "base/mem.h"
 #include "ml/csv.h"
 
-/* All that a reader makes of a file, as text: cells in [], records end in the
- * line number, faults in "!". */
-static void read_all(struct span file, size_t piece, size_t block_records, struct buf *out)
+struct range {
+    uint64_t begin, end; /* bytes */
+};
+
+/* Reads over what begins before the range. */
+static bool skip_to(struct csv_reader *reader, struct range range, struct csv_block *block,
+                    struct err *err)
+{
+    bool any = true;
+
+    csv_set_end(reader, range.begin);
+    while (any)
+        if (csv_read_block(reader, SIZE_MAX, block, &any, err))
+            return false;
+    csv_set_end(reader, range.end);
+    return true;
+}
+
+/* All that a reader makes of a range of a file, as text: cells in [], records end in
+ * the line number, faults in "!". */
+static void read_range(struct span file, struct range range, size_t piece, size_t block_records,
+                       struct buf *out)
 {
     struct text_source text = { file, piece };
     struct byte_source source = text_source(&text);
@@ -18,6 +37,10 @@ static void read_all(struct span file, size_t piece, size_t block_records, struc
     auto_csv_block struct csv_block block = { 0 };
     bool any = true;
 
+    if (reader && !skip_to(reader, range, &block, &err)) {
+        buf_format(out, "error: %s", err.message);
+        return;
+    }
     while (reader && any) {
         enum csv_outcome outcome = CSV_RECORD;
         if (csv_read_block(reader, block_records, &block, &any, &err)) {
@@ -41,6 +64,11 @@ static void read_all(struct span file, size_t piece, size_t block_records, struc
     }
     if (!reader)
         buf_format(out, "error: %s", err.message);
+}
+
+static void read_all(struct span file, size_t piece, size_t block_records, struct buf *out)
+{
+    read_range(file, (struct range){ 0, UINT64_MAX }, piece, block_records, out);
 }
 
 static const struct {
@@ -107,6 +135,25 @@ static void files_in_pieces_of_every_size(void **state)
     }
 }
 
+/* Whoever cuts a file by bytes gets every record once, with its own line number. An error
+ * is met by the range that it is in (and by those behind, which read over it). */
+static void ranges_meet_at_every_byte(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        struct span file = span_of(files[i].file);
+        for (size_t cut = 0; cut <= file.length + 1; cut++) {
+            auto_buf struct buf found;
+            buf_init(&found, 4096);
+            read_range(file, (struct range){ 0, cut }, cut % 3, 1, &found);
+            if (!strstr(buf_text(&found), "error: "))
+                read_range(file, (struct range){ cut, UINT64_MAX }, cut % 3, 1, &found);
+            if (strcmp(buf_text(&found), files[i].expected) != 0)
+                fail_msg("%s cut at %zu: %s", files[i].name, cut, buf_text(&found));
+        }
+    }
+}
+
 static void binary_files_are_refused(void **state)
 {
     (void)state;
@@ -139,6 +186,15 @@ static void large_file_in_blocks_of_any_size(void **state)
         auto_buf struct buf found;
         buf_init(&found, 8 * MIB);
         read_all((struct span){ file.data, file.length }, 4093, sizes[i], &found);
+        assert_string_equal(buf_text(&found), buf_text(&first));
+    }
+    for (uint64_t parts = 2; parts < 8; parts++) { /* and so do ranges of any length */
+        auto_buf struct buf found;
+        buf_init(&found, 8 * MIB);
+        for (uint64_t part = 0; part < parts; part++) {
+            struct range range = { file.length * part / parts, file.length * (part + 1) / parts };
+            read_range((struct span){ file.data, file.length }, range, 0, 1024, &found);
+        }
         assert_string_equal(buf_text(&found), buf_text(&first));
     }
 }
@@ -217,6 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_in_pieces_of_every_size),
+        cmocka_unit_test(ranges_meet_at_every_byte),
         cmocka_unit_test(binary_files_are_refused),
         cmocka_unit_test(large_file_in_blocks_of_any_size),
         cmocka_unit_test(long_records_are_limited),
