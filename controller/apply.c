@@ -187,6 +187,38 @@ static void delete_job(struct round *round)
         job_deleted, round);
 }
 
+/* --- EXPIRE_JOB -------------------------------------------------------------- */
+
+static void job_expires(void *context, json_t *object, const struct err *failure)
+{
+    struct round *round = context;
+
+    count_api(round, API_PATCH, 200, failure);
+    if (failure && failure->kind == ERR_CONFLICT) {
+        end(round, ROUND_WAITED, NULL); /* the event of the newer Job wakes the key */
+    } else if (failure && failure->kind != ERR_NOT_FOUND) {
+        end(round, ROUND_FAILED, failure);
+    } else {
+        if (object)
+            expect_job(round, object);
+        next_action(round);
+    }
+}
+
+static void expire_job(struct round *round)
+{
+    const struct action *action = current(round);
+    const struct opt_int *ttl = &action->expire.ttl_seconds;
+    json_t *patch auto_json =
+        json_pack("{s:{s:s, s:s}, s:{s:o}}", "metadata", "uid", action->expire.uid,
+                  "resourceVersion", action->expire.resource_version, "spec",
+                  "ttlSecondsAfterFinished", ttl->set ? json_integer(ttl->value) : json_null());
+
+    round->call = kube_patch(round->applier->client, &object_resources[OBJECT_JOB],
+                             round->metadata.namespace_, action->expire.name, NULL, patch,
+                             job_expires, round);
+}
+
 /* --- CREATE_JOB -------------------------------------------------------------- */
 
 static void job_is_there(struct round *round, const json_t *job)
@@ -336,6 +368,9 @@ static bool send_write(struct round *round)
     case ACTION_DELETE_JOB:
         delete_job(round);
         return true;
+    case ACTION_EXPIRE_JOB:
+        expire_job(round);
+        return true;
     case ACTION_CREATE_JOB:
         create_job(round);
         return true;
@@ -347,7 +382,7 @@ static bool send_write(struct round *round)
 static bool is_write(const struct action *action)
 {
     return action->kind == ACTION_WRITE_STATUS || action->kind == ACTION_DELETE_JOB ||
-           action->kind == ACTION_CREATE_JOB;
+           action->kind == ACTION_EXPIRE_JOB || action->kind == ACTION_CREATE_JOB;
 }
 
 /* Runs actions up to the next request, or to the end; false: the round is over. */

@@ -4,6 +4,9 @@
 
 const char *const freshness_names[] = { "Latest", "Current", NULL };
 
+#define TTL         "ttlSecondsAfterFinished"
+#define TTL_MAXIMUM 31536000 /* a year */
+
 /* --- spec ---------------------------------------------------------------- */
 
 static const struct field model_ref_items[] = {
@@ -37,6 +40,7 @@ static const struct field batch_spec_items[] = {
           .fallback = DEFAULT_DEADLINE_SECONDS, .minimum = 1, .maximum = DEADLINE_MAXIMUM),
     FIELD(struct batch_spec, backoff_limit, "backoffLimit", FIELD_INT,
           .fallback = DEFAULT_BACKOFF_LIMIT, .minimum = 0, .maximum = BACKOFF_LIMIT_MAXIMUM),
+    FIELD(struct batch_spec, ttl_seconds, TTL, FIELD_OPT_INT, .minimum = 0, .maximum = TTL_MAXIMUM),
     FIELD(struct batch_spec, suspend, "suspend", FIELD_BOOL, .fallback = "false"),
 };
 const struct fields batch_spec_fields = FIELDS(struct batch_spec, batch_spec_items);
@@ -63,7 +67,8 @@ void batch_hash_fields(const struct batch_spec *spec, struct arena *arena, struc
     auto_json json_t *fields = fields_encode(&batch_spec_fields, spec);
     const char *name;
     json_t *value;
-    json_object_del(fields, "suspend"); /* may change at any time */
+    json_object_del(fields, "suspend"); /* these two may change at any time */
+    json_object_del(fields, TTL);
     *ret_hashes = (struct pairs){ .items = arena_zero(arena, json_object_size(fields),
                                                       sizeof(*ret_hashes->items)) };
     json_object_foreach(fields, name, value)
@@ -160,6 +165,12 @@ const char *batch_output_uri(const char *output_uri, const char *batch_name, str
     if (length > 0 && output_uri[length - 1] == '/')
         return arena_format(arena, "%s%s.csv", output_uri, batch_name);
     return arena_strdup(arena, output_uri);
+}
+
+struct opt_int batch_ttl_seconds(const json_t *spec)
+{
+    int64_t seconds = jx_int(spec, TTL, -1);
+    return (struct opt_int){ seconds >= 0 && seconds <= TTL_MAXIMUM, seconds };
 }
 
 bool batch_is_finished(const struct batch_status *status)

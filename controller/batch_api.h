@@ -26,6 +26,7 @@ struct batch_spec {
     const char *retry_token;
     struct pod_template *pod_template; /* NULL: the model's */
     int64_t active_deadline_seconds, backoff_limit;
+    struct opt_int ttl_seconds; /* of finished Jobs; see batch_ttl_seconds() */
     bool suspend;
 };
 
@@ -76,6 +77,9 @@ void batch_hash_fields(const struct batch_spec *spec, struct arena *arena,
                        struct pairs *ret_hashes);
 /* The first field whose hash differs, NULL when none does. */
 const char *batch_edited_field(const struct pairs *before, const struct pairs *now);
+
+/* spec.ttlSecondsAfterFinished, also of what project.h leaves of a finished batch. */
+struct opt_int batch_ttl_seconds(const json_t *spec);
 
 /* Complete or Failed. */
 bool batch_is_finished(const struct batch_status *status);

@@ -61,6 +61,16 @@ void plan_delete_job(struct plan *plan, const char *name, const char *uid)
     action->delete_.uid = arena_strdup(&plan->arena, uid);
 }
 
+void plan_expire_job(struct plan *plan, const char *name, const char *uid,
+                     const char *resource_version, const struct opt_int *ttl_seconds)
+{
+    struct action *action = add(plan, ACTION_EXPIRE_JOB);
+    action->expire.name = arena_strdup(&plan->arena, name);
+    action->expire.uid = arena_strdup(&plan->arena, uid);
+    action->expire.resource_version = arena_strdup(&plan->arena, resource_version);
+    action->expire.ttl_seconds = *ttl_seconds;
+}
+
 void plan_event(struct plan *plan, bool warning, const char *reason, const char *event_action,
                 const char *format, ...)
 {

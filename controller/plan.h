@@ -18,6 +18,9 @@
  * DELETE_JOB    DELETE with the uid as precondition and propagationPolicy
  *               Foreground (the Job stays in the cache until its pods are gone).
  *               404 and 409 are success.
+ * EXPIRE_JOB    merge patch of a finished Job's spec.ttlSecondsAfterFinished, with uid and
+ *               resourceVersion. 404 is success; 409: reconcile again when the cache has
+ *               caught up.
  * CREATE_JOB    POST. 409: GET it; the same owner uid and run key is success; being
  *               deleted: stop, its DELETED event wakes the key; a stranger's, and
  *               400, 403, 413, 422: a job_refusal goes into the next view, the key
@@ -36,6 +39,7 @@ enum action_kind {
     ACTION_EVENT,
     ACTION_WAKE,
     ACTION_DELETE_JOB,
+    ACTION_EXPIRE_JOB,
     ACTION_CREATE_JOB,
     ACTION_NEED_FACT,
 };
@@ -61,6 +65,10 @@ struct action {
         struct {
             const char *name, *uid;
         } delete_;
+        struct {
+            const char *name, *uid, *resource_version;
+            struct opt_int ttl_seconds; /* not set: it stays */
+        } expire;
         struct {
             bool warning; /* type Warning instead of Normal                            */
             const char *reason, *action, *note;
@@ -93,6 +101,8 @@ void plan_release(struct plan *plan);
 void plan_write_status(struct plan *plan, json_t *take_patch);
 void plan_create_job(struct plan *plan, const char *name, const char *run_key, json_t *take_object);
 void plan_delete_job(struct plan *plan, const char *name, const char *uid);
+void plan_expire_job(struct plan *plan, const char *name, const char *uid,
+                     const char *resource_version, const struct opt_int *ttl_seconds);
 void plan_event(struct plan *plan, bool warning, const char *reason, const char *action,
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
 void plan_need(struct plan *plan, const struct fact_request *request);

@@ -20,6 +20,16 @@ static json_t *copy_members(const json_t *from, const char *const *names)
     return copy;
 }
 
+/* An empty object is not worth its place. */
+static void set_or_delete(json_t *to, const char *name, json_t *take_object)
+{
+    if (json_object_size(take_object) > 0)
+        json_object_set(to, name, take_object);
+    else
+        json_object_del(to, name);
+    json_decref(take_object);
+}
+
 static json_t *reduce_metadata(const json_t *object)
 {
     static const char *const names[] = { "namespace",         "name",       "uid",
@@ -64,13 +74,14 @@ static json_t *ledger(int64_t generation, const json_t *finished)
 
 json_t *project_batch(const json_t *object)
 {
+    static const char *const lasting[] = { "ttlSecondsAfterFinished", NULL };
     json_t *reduced = project_model(object);
     const json_t *finished = finishing_condition(object);
     int64_t generation = jx_int(json_object_get(object, "metadata"), "generation", 0);
     if (!finished ||
         jx_int(json_object_get(object, "status"), "observedGeneration", -1) != generation)
         return reduced;
-    json_object_del(reduced, "spec");
+    set_or_delete(reduced, "spec", copy_members(json_object_get(object, "spec"), lasting));
     json_object_set_new(reduced, "status", ledger(generation, finished));
     return reduced;
 }
@@ -98,6 +109,7 @@ static void copy_string(json_t *to, const json_t *from, const char *name)
 json_t *project_job(const json_t *object)
 {
     static const char *const counts[] = { "active", "ready", "startTime", NULL };
+    static const char *const settings[] = { "suspend", "ttlSecondsAfterFinished", NULL };
     json_t *metadata = reduce_metadata(object), *labels = json_object();
     json_t *annotations = json_object(), *status;
     copy_string(labels, jx_get(object, "metadata", "labels", NULL), LABEL_RUN);
@@ -112,8 +124,10 @@ json_t *project_job(const json_t *object)
     if (finished)
         json_object_set_new(status, "conditions", json_pack("[O]", finished));
     json_t *reduced = json_pack("{so so}", "metadata", metadata, "status", status);
-    if (jx_bool(jx_get(object, "spec", NULL), "suspend", false))
-        json_object_set_new(reduced, "spec", json_pack("{sb}", "suspend", 1));
+    json_t *spec = copy_members(json_object_get(object, "spec"), settings);
+    if (json_is_false(json_object_get(spec, "suspend")))
+        json_object_del(spec, "suspend");
+    set_or_delete(reduced, "spec", spec);
     return reduced;
 }
 
@@ -169,6 +183,7 @@ void job_view_decode(const json_t *object, struct arena *arena, struct job_view 
     *ret_job = (struct job_view){
         .name = copy_text(arena, metadata, "name"),
         .uid = copy_text(arena, metadata, "uid"),
+        .resource_version = copy_text(arena, metadata, "resourceVersion"),
         .owner_uid = copy_text(arena, controlling_owner(object), "uid"),
         .run_key = copy_text(arena, json_object_get(metadata, "labels"), LABEL_RUN),
         .template_hash =
@@ -180,6 +195,8 @@ void job_view_decode(const json_t *object, struct arena *arena, struct job_view 
         .suspended = jx_bool(json_object_get(object, "spec"), "suspend", false),
         .deleting = jx_string(metadata, "deletionTimestamp", NULL) != NULL,
     };
+    const json_t *ttl = jx_get(object, "spec", "ttlSecondsAfterFinished", NULL);
+    ret_job->ttl_seconds = (struct opt_int){ json_is_integer(ttl), json_integer_value(ttl) };
     if (!type)
         return;
     ret_job->state = strcmp(type, "Complete") == 0 ? JOB_COMPLETE : JOB_FAILED;

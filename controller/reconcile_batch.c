@@ -417,6 +417,14 @@ static void follow_finished(struct batch_pass *pass)
     }
 }
 
+/* The outcome is in status, or about to be: what is left are Jobs. */
+static void clean_up(const struct batch_view *view, struct plan *plan)
+{
+    struct opt_int ttl_seconds = batch_ttl_seconds(view->raw_spec);
+    run_clear_others(&view->object, plan, NULL);
+    run_expire_jobs(&view->object, plan, &ttl_seconds);
+}
+
 /* --- all of it ----------------------------------------------------------- */
 
 void reconcile_batch(const struct batch_view *view, struct plan *plan)
@@ -426,7 +434,7 @@ void reconcile_batch(const struct batch_view *view, struct plan *plan)
         return;
     bool finished = batch_is_finished(&pass.status);
     if (finished && pass.status.observed_generation == view->object.metadata.generation) {
-        run_clear_others(&view->object, plan, NULL);
+        clean_up(view, plan);
         return;
     }
     if (finished)
@@ -435,8 +443,10 @@ void reconcile_batch(const struct batch_view *view, struct plan *plan)
         follow_run(&pass);
     else
         try_to_start(&pass);
-    bool ended = batch_is_finished(&pass.status);
-    run_clear_others(&view->object, plan, ended ? NULL : pass.status.job);
+    if (batch_is_finished(&pass.status))
+        clean_up(view, plan);
+    else
+        run_clear_others(&view->object, plan, pass.status.job);
     batch_set_conditions(&pass);
     run_write_status(plan, &batch_status_fields, view->object.raw_status, &pass.before,
                      &pass.status, pass.hold);

@@ -43,6 +43,18 @@ bool run_clear_others(const struct object_view *view, struct plan *plan, const c
     return found;
 }
 
+void run_expire_jobs(const struct object_view *view, struct plan *plan,
+                     const struct opt_int *ttl_seconds)
+{
+    for (size_t i = 0; i < view->job_count; i++) {
+        const struct job_view *job = &view->jobs[i];
+        bool same = job->ttl_seconds.set == ttl_seconds->set &&
+                    (!ttl_seconds->set || job->ttl_seconds.value == ttl_seconds->value);
+        if (job->state != JOB_UNFINISHED && !job->deleting && !same)
+            plan_expire_job(plan, job->name, job->uid, job->resource_version, ttl_seconds);
+    }
+}
+
 /* The refusal of this Job since the spec was last changed, or NULL. */
 static const struct job_refusal *find_refusal(const struct object_view *view, const char *name)
 {

@@ -40,6 +40,11 @@ int64_t run_next_attempt(const struct object_view *view, const char *run_key);
  * whether any is still there, being deleted or not. */
 bool run_clear_others(const struct object_view *view, struct plan *plan, const char *name);
 
+/* Lets the finished Jobs be deleted by the cluster so long after their end; not set: they stay.
+ * For an owner whose outcome is in its status, or in this plan's. */
+void run_expire_jobs(const struct object_view *view, struct plan *plan,
+                     const struct opt_int *ttl_seconds);
+
 /* Whether the Job that status names may be created now: no other Job of the owner
  * is unfinished, and the API server did not just refuse this one.
  * *ret_refusal is what it said, NULL when it did not. Requeues for the next try. */

@@ -28,7 +28,7 @@ struct metadata {
 enum job_state { JOB_UNFINISHED, JOB_COMPLETE, JOB_FAILED };
 
 struct job_view {
-    const char *name, *uid;
+    const char *name, *uid, *resource_version;
     const char *owner_uid;        /* of the controlling owner of one of our kinds, or NULL */
     const char *run_key;          /* label churnops.io/run                                */
     const char *template_hash;    /* annotation churnops.io/template (job_builder.h), or NULL */
@@ -38,6 +38,7 @@ struct job_view {
     int64_t active, ready;        /* pods                                              */
     int64_t started_ms;           /* status.startTime; 0 while it is not set           */
     bool suspended;               /* spec.suspend: Kueue's                             */
+    struct opt_int ttl_seconds;   /* spec.ttlSecondsAfterFinished                      */
     bool deleting;
 };
 

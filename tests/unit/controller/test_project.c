@@ -32,14 +32,15 @@ static void test_batches(void **state)
     (void)state;
     auto_json json_t *finished = parse(
         "{\"metadata\": {\"name\": \"b\", \"generation\": 2, \"managedFields\": []}, \"spec\": "
-        "{\"a\": 1}, \"status\": {\"observedGeneration\": 2, \"rows\": {\"read\": 1}, "
-        "\"conditions\": [" CONDITION "]}}");
+        "{\"a\": 1, \"ttlSecondsAfterFinished\": 9}, \"status\": {\"observedGeneration\": 2, "
+        "\"rows\": {\"read\": 1}, \"conditions\": [" CONDITION "]}}");
     auto_json json_t *edited =
         parse("{\"metadata\": {\"name\": \"b\", \"generation\": 3}, \"spec\": {\"a\": 1}, "
               "\"status\": {\"observedGeneration\": 2, \"conditions\": [" CONDITION "]}}");
     expect("finished", project_batch(finished),
-           "{\"metadata\": {\"name\": \"b\", \"generation\": 2}, \"status\": "
-           "{\"observedGeneration\": 2, \"conditions\": [" CONDITION "]}}");
+           "{\"metadata\": {\"name\": \"b\", \"generation\": 2}, \"spec\": "
+           "{\"ttlSecondsAfterFinished\": 9}, \"status\": {\"observedGeneration\": 2, "
+           "\"conditions\": [" CONDITION "]}}");
     auto_free char *whole = jx_canonical(edited);
     expect("edited since", project_batch(edited), whole);
 }

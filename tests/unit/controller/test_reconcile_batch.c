@@ -20,21 +20,9 @@ static int64_t model_int(const struct world *world, const char *member)
     return jx_int(json_object_get(world_get(world, MODEL), "status"), member, -1);
 }
 
-/* A trained model at rest. */
-static void train(struct world *world)
-{
-    world_init(world);
-    world_add_model(world);
-    world_settle(world);
-    world_succeed(world);
-    world_settle(world);
-    world->now_ms += 10000;
-    world->created = world->status_writes = world->events = world->warnings = 0;
-}
-
 static void start(struct world *world)
 {
-    train(world);
+    world_init_trained(world);
     world_add_batch(world, "b");
     world_settle(world);
 }
@@ -49,7 +37,7 @@ static void test_scored(void **state)
 {
     (void)state;
     struct world world;
-    train(&world);
+    world_init_trained(&world);
     world_add_batch(&world, "b");
     while (world_step(&world, BATCH))
         ;
@@ -124,7 +112,7 @@ static void test_current_takes_what_is_there(void **state)
 {
     (void)state;
     struct world world;
-    train(&world);
+    world_init_trained(&world);
     world.trainer_digest = DIGEST_B;
     world_add_batch(&world, "b");
     world_edit(&world, BATCH, CURRENT);
@@ -140,7 +128,7 @@ static void test_moved_tag_is_noticed(void **state)
 {
     (void)state;
     struct world world;
-    train(&world);
+    world_init_trained(&world);
     world.trainer_digest = DIGEST_B; /* long before the next poll */
     world_add_batch(&world, "b");
     world_settle(&world);
@@ -163,7 +151,7 @@ static void test_tag_moves_again_while_it_waits(void **state)
 {
     (void)state;
     struct world world;
-    train(&world);
+    world_init_trained(&world);
     world.trainer_digest = DIGEST_B;
     world_add_batch(&world, "b");
     world_settle(&world);
@@ -184,7 +172,7 @@ static void test_failed_training_uses_previous(void **state)
 {
     (void)state;
     struct world world;
-    train(&world);
+    world_init_trained(&world);
     world.trainer_digest = DIGEST_B;
     world_add_batch(&world, "b");
     world_settle(&world);
@@ -201,7 +189,7 @@ static void test_waits_until_the_model_has_seen_its_spec(void **state)
 {
     (void)state;
     struct world world;
-    train(&world);
+    world_init_trained(&world);
     world_edit(&world, MODEL, "{\"backoffLimit\": 1}");
     world_add_batch(&world, "b");
     while (world_step(&world, BATCH))
@@ -232,7 +220,7 @@ static void test_registry_down(void **state)
 {
     (void)state;
     struct world world;
-    train(&world);
+    world_init_trained(&world);
     world.registry = IMAGE_UNREACHABLE;
     world_add_batch(&world, "b");
     world_edit(&world, BATCH, "{\"image\": \"registry.test/scorer@" DIGEST_S "\"}");
@@ -253,7 +241,7 @@ static void test_no_check_without_image_trigger(void **state)
 {
     (void)state;
     struct world world;
-    train(&world);
+    world_init_trained(&world);
     world_edit(&world, MODEL, "{\"retrain\": {\"on\": [\"Spec\"]}}");
     world.registry = IMAGE_UNREACHABLE;
     world_add_batch(&world, "b");
@@ -268,7 +256,7 @@ static void test_newest_file_is_fixed(void **state)
 {
     (void)state;
     struct world world;
-    train(&world);
+    world_init_trained(&world);
     world.newest = "file:///data/weekly/in/w7.csv";
     world.generation = "g7";
     world_add_batch(&world, "b");
@@ -290,7 +278,7 @@ static void test_younger_waits_for_the_output(void **state)
 {
     (void)state;
     struct world world;
-    train(&world);
+    world_init_trained(&world);
     world_add_batch(&world, "b");
     world_edit(&world, BATCH, "{\"output\": {\"uri\": \"file:///out/x.csv\"}}");
     world.now_ms += 1000;
@@ -315,7 +303,7 @@ static void test_a_started_rival_goes_first(void **state)
 {
     (void)state;
     struct world world;
-    train(&world);
+    world_init_trained(&world);
     world_add_batch(&world, "b");
     world_edit(&world, BATCH, "{\"output\": {\"uri\": \"file:///out/x.csv\"}}");
     world_settle(&world);
@@ -401,7 +389,7 @@ static void test_suspended_from_the_start(void **state)
 {
     (void)state;
     struct world world;
-    train(&world);
+    world_init_trained(&world);
     world_add_batch(&world, "b");
     world_edit(&world, BATCH, "{\"suspend\": true}");
     world_settle(&world);
@@ -446,7 +434,7 @@ static void test_lost_job_without_its_model(void **state)
     static const char *const templates[] = { NULL, "{\"podTemplate\": {\"runAsUser\": 7}}" };
     for (size_t i = 0; i < ARRAY_SIZE(templates); i++) {
         struct world world;
-        train(&world);
+        world_init_trained(&world);
         world_add_batch(&world, "b");
         if (templates[i])
             world_edit(&world, BATCH, templates[i]);
@@ -473,7 +461,7 @@ static void test_listing_is_newer_than_the_batch(void **state)
 {
     (void)state;
     struct world world;
-    train(&world);
+    world_init_trained(&world);
     world.newest = "file:///data/weekly/in/w7.csv";
     world.generation = "g7";
     world_add_batch(&world, "b");
@@ -493,7 +481,7 @@ static void test_pod_settings_come_from_the_model(void **state)
 {
     (void)state;
     struct world world;
-    train(&world);
+    world_init_trained(&world);
     world_edit(&world, MODEL,
                "{\"podTemplate\": {\"nodeSelector\": {\"disk\": \"ssd\"}}, \"imagePullSecrets\": "
                "[{\"name\": \"regcred\"}]}");
@@ -528,7 +516,7 @@ static void test_invalid_specs(void **state)
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct world world;
-        train(&world);
+        world_init_trained(&world);
         world_add_batch(&world, "b");
         world_edit(&world, BATCH, cases[i].patch);
         world_settle(&world);

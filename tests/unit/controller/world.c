@@ -319,6 +319,7 @@ static void create_job(struct world *world, const json_t *owner, const struct ac
                         json_sprintf("uid-job-%" PRId64, ++world->sequence));
     json_object_set_new(job, "status",
                         json_pack("{ss si si}", "startTime", started, "active", 1, "ready", 1));
+    touch(world, job);
     json_object_set_new(world->objects, key_of(world, "Job", action->create.name), job);
     world->created++;
     world->refusal = (struct job_refusal){ 0 };
@@ -337,6 +338,19 @@ static void delete_job(struct world *world, const struct action *action)
         world_remove(world, "Job", action->delete_.name);
 }
 
+static void expire_job(struct world *world, const struct action *action)
+{
+    const struct opt_int *ttl = &action->expire.ttl_seconds;
+    json_t *job = world_get(world, "Job", action->expire.name);
+    assert_string_equal(jx_string(job, "metadata", "resourceVersion", NULL),
+                        action->expire.resource_version);
+    assert_non_null(jx_get(job, "status", "conditions", NULL));
+    json_object_set_new(json_object_get(job, "spec"), "ttlSecondsAfterFinished",
+                        ttl->set ? json_integer(ttl->value) : json_null());
+    touch(world, job);
+    world->expired++;
+}
+
 static void apply(struct world *world, json_t *object, const struct plan *plan,
                   const struct action *action)
 {
@@ -346,6 +360,9 @@ static void apply(struct world *world, json_t *object, const struct plan *plan,
         break;
     case ACTION_DELETE_JOB:
         delete_job(world, action);
+        break;
+    case ACTION_EXPIRE_JOB:
+        expire_job(world, action);
         break;
     case ACTION_CREATE_JOB:
         create_job(world, object, action);
@@ -367,7 +384,7 @@ static void apply(struct world *world, json_t *object, const struct plan *plan,
 static bool is_write(const struct action *action)
 {
     return action->kind == ACTION_WRITE_STATUS || action->kind == ACTION_CREATE_JOB ||
-           action->kind == ACTION_DELETE_JOB;
+           action->kind == ACTION_DELETE_JOB || action->kind == ACTION_EXPIRE_JOB;
 }
 
 bool world_step(struct world *world, const char *kind, const char *name)
@@ -535,43 +552,13 @@ void world_fail(struct world *world, int exit_code, const char *message)
     world_end(world, "Failed", "PodFailurePolicy", "Container churn failed");
 }
 
-/* --- status -------------------------------------------------------------- */
-
-const char *world_status(const struct world *world, const char *kind, const char *name, ...)
+void world_init_trained(struct world *world)
 {
-    const json_t *value = json_object_get(world_get(world, kind, name), "status");
-    va_list path;
-    va_start(path, name);
-    for (const char *member; (member = va_arg(path, const char *)) != NULL;)
-        value = json_object_get(value, member);
-    va_end(path);
-    const char *text = json_string_value(value);
-    return text ? text : "";
-}
-
-static const json_t *find_condition(const struct world *world, const char *kind, const char *name,
-                                    const char *type)
-{
-    const json_t *list = jx_get(world_get(world, kind, name), "status", "conditions", NULL);
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (strcmp(jx_string(json_array_get(list, i), "type", NULL), type) == 0)
-            return json_array_get(list, i);
-    return NULL;
-}
-
-const char *world_condition(struct world *world, const char *kind, const char *name,
-                            const char *type)
-{
-    const json_t *condition = find_condition(world, kind, name, type);
-    if (!condition)
-        return "";
-    return arena_format(&world->arena, "%s %s", jx_string(condition, "status", NULL),
-                        jx_string(condition, "reason", NULL));
-}
-
-const char *world_message(const struct world *world, const char *kind, const char *name,
-                          const char *type)
-{
-    const char *message = jx_string(find_condition(world, kind, name, type), "message", NULL);
-    return message ? message : "";
+    world_init(world);
+    world_add_model(world);
+    world_settle(world);
+    world_succeed(world);
+    world_settle(world);
+    world->now_ms += 10000;
+    world->created = world->status_writes = world->events = world->warnings = 0;
 }

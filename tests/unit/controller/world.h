@@ -43,13 +43,15 @@ struct world {
     int64_t asked;
     bool refuses_jobs, slow_deletion;
     /* counts since world_init() */
-    int created, deleted, status_writes, events, warnings;
+    int created, deleted, expired, status_writes, events, warnings;
     const char *last_event;
     int budget; /* API writes until the controller is killed; -1: never */
     bool killed, acted;
 };
 
 void world_init(struct world *world);
+/* The same with a trained model at rest, and counts of 0. */
+void world_init_trained(struct world *world);
 void world_release(struct world *world);
 
 /* Adds an object from the text of its spec; the name "m" of a model and the
