@@ -101,9 +101,12 @@ static void count_decisions(const struct round *round)
 
     if (round->plan.decision)
         log_done(round, "decided", "decision", round->plan.decision);
+    if (round->plan.promotion)
+        log_done(round, "version judged", "outcome", round->plan.promotion);
     if (round->plan.outcome)
         log_done(round, "run ended", "outcome", round->plan.outcome);
     metrics_count_word(&metrics->decisions, round->plan.decision);
+    metrics_count_word(&metrics->promotions, round->plan.promotion);
     metrics_count_word(&metrics->outcomes[round->kind], round->plan.outcome);
     if (memo && round->plan.skipped_counted)
         memo->asked -= round->asked; /* more may have asked meanwhile */

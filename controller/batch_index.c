@@ -79,6 +79,11 @@ void batch_index_remove(struct batch_index *index, const char *key, const char *
     free_set(set);
 }
 
+bool batch_index_has(const struct batch_index *index, const char *key)
+{
+    return find_set(index, key) != NULL; /* a set without members does not stay */
+}
+
 struct walk {
     void (*visit)(void *context, const char *member);
     void *context;

@@ -50,7 +50,9 @@ void gather_model(const struct gatherer *gatherer, const struct cache_entry *ent
 
     *ret_view = (struct model_view){ .object = gather_object(gatherer, object, memo, arena),
                                      .raw_spec = jx_get(object, "spec", NULL),
-                                     .asked = memo->asked };
+                                     .asked = memo->asked,
+                                     .versions_in_use =
+                                         objects_versions_in_use(gatherer->objects, entry, arena) };
 }
 
 /* NULL when it is not in the cache. */

@@ -145,6 +145,9 @@ static void render_work(const struct metrics *metrics, struct buf *out)
     family(out, "churn_decisions_total", "counter",
            "Decisions about trainings: why one started, or that it was skipped.");
     render_words(out, "churn_decisions_total", MODEL_KIND, "decision", &metrics->decisions);
+    family(out, "churn_promotions_total", "counter",
+           "What became of versions: taken into use, kept from it, rolled back to.");
+    render_words(out, "churn_promotions_total", MODEL_KIND, "outcome", &metrics->promotions);
     family(out, "churn_runs_total", "counter", "Runs that ended, by outcome.");
     for (enum object_kind kind = 0; kind < OBJECT_JOB; kind++)
         render_words(out, "churn_runs_total", object_resources[kind].kind, "outcome",

@@ -32,14 +32,18 @@ static const struct field model_spec_items[] = {
     TRAINING_FIELDS(struct model_spec, training, data_spec_fields),
     FIELD(struct model_spec, retrain, "retrain", FIELD_OBJECT, .flags = FIELD_ALWAYS,
           .table = &retrain_spec_fields),
+    FIELD(struct model_spec, promotion, "promotion", FIELD_OBJECT, .flags = FIELD_ALWAYS,
+          .table = &promotion_spec_fields),
     FIELD(struct model_spec, artifacts, "artifacts", FIELD_OBJECT, .flags = FIELD_REQUIRED,
-          .table = &artifacts_spec_fields),
+          .table = &model_artifacts_fields),
     FIELD(struct model_spec, pod_template, "podTemplate", FIELD_OBJECT,
           .table = &pod_template_fields),
     FIELD(struct model_spec, active_deadline_seconds, "activeDeadlineSeconds", FIELD_INT,
           .fallback = DEFAULT_DEADLINE_SECONDS, .minimum = 1, .maximum = DEADLINE_MAXIMUM),
     FIELD(struct model_spec, backoff_limit, "backoffLimit", FIELD_INT,
           .fallback = DEFAULT_BACKOFF_LIMIT, .minimum = 0, .maximum = BACKOFF_LIMIT_MAXIMUM),
+    FIELD(struct model_spec, history_limit, "historyLimit", FIELD_INT, .fallback = "5",
+          .minimum = 1, .maximum = HISTORY_LIMIT_MAXIMUM),
     FIELD(struct model_spec, suspend, "suspend", FIELD_BOOL, .fallback = "false"),
 };
 const struct fields model_spec_fields = FIELDS(struct model_spec, model_spec_items);
@@ -91,24 +95,42 @@ static const struct field image_status_items[] = {
 static const struct fields image_status_fields =
     FIELDS(struct image_status, image_status_items, .open = true);
 
-static const struct field model_version_items[] = {
-    FIELD(struct model_version_status, version, "version", FIELD_STRING, .flags = FIELD_REQUIRED,
-          .check = check_version),
-    FIELD(struct model_version_status, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED,
-          .maximum = 2048, .check = check_folder_uri),
-    FIELD(struct model_version_status, sha256, "sha256", FIELD_STRING, .check = check_sha256),
-    FIELD(struct model_version_status, image_digest, "imageDigest", FIELD_STRING,
-          .check = check_digest),
-    FIELD(struct model_version_status, data_uri, "dataURI", FIELD_STRING, .maximum = 2048),
-    FIELD(struct model_version_status, data_sha256, "dataSHA256", FIELD_STRING,
-          .check = check_sha256),
-    FIELD(struct model_version_status, rows, "rows", FIELD_INT),
-    FIELD(struct model_version_status, trained_at_ms, "trainedAt", FIELD_TIME),
-    FIELD(struct model_version_status, algorithm, "algorithm", FIELD_STRING, .maximum = 63),
-    FIELD(struct model_version_status, run_key, "runKey", FIELD_STRING, .check = check_key),
+/* The members of a model_version_status that is embedded in struct `type` as `member`. */
+#define VERSION_FIELDS(type, member)                                                               \
+    FIELD(type, member.version, "version", FIELD_STRING, .flags = FIELD_REQUIRED,                  \
+          .check = check_version),                                                                 \
+        FIELD(type, member.uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED, .maximum = 2048,     \
+              .check = check_folder_uri),                                                          \
+        FIELD(type, member.sha256, "sha256", FIELD_STRING, .check = check_sha256),                 \
+        FIELD(type, member.image_digest, "imageDigest", FIELD_STRING, .check = check_digest),      \
+        FIELD(type, member.data_uri, "dataURI", FIELD_STRING, .maximum = 2048),                    \
+        FIELD(type, member.data_sha256, "dataSHA256", FIELD_STRING, .check = check_sha256),        \
+        FIELD(type, member.rows, "rows", FIELD_INT),                                               \
+        FIELD(type, member.trained_at_ms, "trainedAt", FIELD_TIME),                                \
+        FIELD(type, member.algorithm, "algorithm", FIELD_STRING, .maximum = 63),                   \
+        FIELD(type, member.run_key, "runKey", FIELD_STRING, .check = check_key)
+
+/* A member named by its own struct, so that VERSION_FIELDS has an offset of 0. */
+struct model_version_alone {
+    struct model_version_status model;
 };
+static const struct field model_version_items[] = { VERSION_FIELDS(struct model_version_alone,
+                                                                   model) };
 static const struct fields model_version_fields =
-    FIELDS(struct model_version_status, model_version_items, .open = true);
+    FIELDS(struct model_version_alone, model_version_items, .open = true);
+
+static const struct field history_items[] = {
+    VERSION_FIELDS(struct history_entry, model),
+    FIELD(struct history_entry, outcome, "outcome", FIELD_STRING, .flags = FIELD_REQUIRED,
+          .check = check_word),
+    FIELD(struct history_entry, champion, "champion", FIELD_STRING, .check = check_version),
+    FIELD(struct history_entry, comparison, "comparison", FIELD_OBJECT,
+          .table = &comparison_fields),
+    FIELD(struct history_entry, metrics, "metrics", FIELD_OBJECTS,
+          .maximum = RESULT_METRICS_MAXIMUM, .table = &metric_fields),
+};
+static const struct fields history_fields =
+    FIELDS(struct history_entry, history_items, .open = true);
 
 static const struct field last_training_items[] = {
     FIELD(struct last_training, run_key, "runKey", FIELD_STRING, .flags = FIELD_REQUIRED,
@@ -145,6 +167,15 @@ static const struct field data_source_items[] = {
 static const struct fields data_source_fields =
     FIELDS(struct data_source, data_source_items, .open = true);
 
+static const struct field champion_items[] = {
+    FIELD(struct model_source, version, "version", FIELD_STRING, .flags = FIELD_REQUIRED,
+          .check = check_version),
+    FIELD(struct model_source, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED, .maximum = 2048,
+          .check = check_folder_uri),
+};
+static const struct fields champion_fields =
+    FIELDS(struct model_source, champion_items, .open = true);
+
 static const struct field training_status_items[] = {
     FIELD(struct training_status, job, "job", FIELD_STRING, .flags = FIELD_REQUIRED,
           .check = check_label),
@@ -159,6 +190,7 @@ static const struct field training_status_items[] = {
     FIELD(struct training_status, token, "token", FIELD_STRING, .fallback = "", .maximum = 256),
     FIELD(struct training_status, data, "data", FIELD_OBJECT, .flags = FIELD_REQUIRED,
           .table = &data_source_fields),
+    FIELD(struct training_status, champion, "champion", FIELD_OBJECT, .table = &champion_fields),
     FIELD(struct training_status, lost_results, "lostResults", FIELD_INT),
     FIELD(struct training_status, steps, "steps", FIELD_OBJECTS, .maximum = RESULT_STEPS_MAXIMUM,
           .table = &step_fields),
@@ -183,6 +215,8 @@ static const struct field model_status_items[] = {
           .flags = FIELD_KEEP),
     FIELD(struct model_status, training, "training", FIELD_OBJECT,
           .table = &training_status_fields),
+    FIELD(struct model_status, history, "history", FIELD_OBJECTS, .maximum = HISTORY_LIMIT_MAXIMUM,
+          .table = &history_fields),
 };
 const struct fields model_status_fields =
     FIELDS(struct model_status, model_status_items, .open = true);

@@ -31,9 +31,11 @@ struct model_spec {
     int64_t image_poll_interval_ms;
     struct training_spec training; /* data, algorithm, ..., seed                   */
     struct retrain_spec *retrain;
+    struct promotion_spec *promotion;
     struct artifacts_spec *artifacts;
     struct pod_template *pod_template; /* NULL: none */
     int64_t active_deadline_seconds, backoff_limit;
+    int64_t history_limit;
     bool suspend;
 };
 
@@ -46,6 +48,16 @@ struct model_version_status {
     const char *version, *uri, *sha256, *image_digest, *data_uri, *data_sha256;
     int64_t rows, trained_at_ms;
     const char *algorithm, *run_key;
+};
+
+/* A version that a training made, and what became of it. status.history has the newest
+ * first, each version once. */
+struct history_entry {
+    struct model_version_status model;
+    const char *outcome;  /* Promoted | Kept; Pending: not judged yet            */
+    const char *champion; /* the version that was in use when the training began */
+    struct comparison *comparison;
+    struct list metrics; /* of struct metric */
 };
 
 struct last_training {
@@ -71,8 +83,9 @@ struct training_status {
     int64_t attempt, start_time_ms;
     const char *image_digest, *spec_hash, *token;
     struct data_source *data;
-    int64_t lost_results; /* results that could not be read; another one fails the run */
-    struct list steps;    /* of struct step, with the outcome */
+    struct model_source *champion; /* the version in use then; NULL: none */
+    int64_t lost_results;          /* results that could not be read; another one fails the run */
+    struct list steps;             /* of struct step, with the outcome */
 };
 
 struct model_status {
@@ -85,7 +98,10 @@ struct model_status {
     struct decision *last_decision;
     int64_t trainings_run, trainings_skipped;
     struct training_status *training;
+    struct list history; /* of struct history_entry */
 };
+
+#define HISTORY_LIMIT_MAXIMUM 50
 
 extern const struct fields model_spec_fields;
 extern const struct fields model_status_fields;

@@ -13,6 +13,7 @@ static const char *text_or(const char *text, const char *fallback)
 static void set_ready(const struct model_pass *pass, const struct conditions *conditions)
 {
     const struct model_status *status = &pass->status;
+    const struct condition *promoted = condition_find(&status->conditions, "Promoted");
     if (status->model) {
         bool previous = last_failed(status);
         condition_set(conditions, "Ready", STATUS_TRUE,
@@ -21,8 +22,11 @@ static void set_ready(const struct model_pass *pass, const struct conditions *co
                                    previous ? "; the last training failed" : ""));
         return;
     }
-    condition_set(conditions, "Ready", STATUS_FALSE, text_or(pass->reason, REASON_NotTrained),
-                  text_or(pass->message, "no version yet"));
+    if (!pass->reason && promoted && strcmp(promoted->reason, REASON_Kept) == 0)
+        condition_set(conditions, "Ready", STATUS_FALSE, REASON_Kept, promoted->message);
+    else
+        condition_set(conditions, "Ready", STATUS_FALSE, text_or(pass->reason, REASON_NotTrained),
+                      text_or(pass->message, "no version yet"));
 }
 
 static void set_trained(const struct model_pass *pass, const struct conditions *conditions)
@@ -37,6 +41,17 @@ static void set_trained(const struct model_pass *pass, const struct conditions *
     else
         condition_set(conditions, "Trained", STATUS_TRUE, last->outcome,
                       arena_format(pass->arena, "version %s", text_or(last->version, "")));
+}
+
+/* What model_promote() said last stays. */
+static void set_promoted(const struct model_pass *pass, const struct conditions *conditions)
+{
+    const struct condition *said = condition_find(&pass->status.conditions, "Promoted");
+    if (said)
+        condition_set(conditions, "Promoted", said->status, said->reason, said->message);
+    else
+        condition_set(conditions, "Promoted", STATUS_UNKNOWN, REASON_NotTrained,
+                      "no training ended yet");
 }
 
 /* A registry that fails for a moment is no news while the digest is known. */
@@ -80,16 +95,14 @@ static void say_at_rest(struct model_pass *pass)
 
 void model_set_conditions(struct model_pass *pass)
 {
-    struct conditions conditions = { .list = &pass->status.conditions,
-                                     .arena = pass->arena,
-                                     .generation = pass->view->object.metadata.generation,
-                                     .now_ms = pass->view->object.now_ms };
+    struct conditions conditions = model_conditions(pass);
     say_at_rest(pass);
     const char *reason = text_or(pass->reason, REASON_Idle);
     const char *message = text_or(pass->message, "");
     set_ready(pass, &conditions);
     set_image(pass, &conditions);
     set_trained(pass, &conditions);
+    set_promoted(pass, &conditions);
     condition_set(&conditions, "Reconciling", pass->reconciling ? STATUS_TRUE : STATUS_FALSE,
                   pass->stalled ? REASON_Idle : reason, pass->reconciling ? message : "");
     condition_set(&conditions, "Stalled", pass->stalled ? STATUS_TRUE : STATUS_FALSE,

@@ -34,6 +34,18 @@ static void count_asked(struct model_pass *pass)
     pass->plan->skipped_counted = true;
 }
 
+/* The version in use, which the new one has to be better than; NULL: none. */
+static struct model_source *champion(const struct model_pass *pass)
+{
+    const struct model_version_status *model = pass->status.model;
+    if (!model)
+        return NULL;
+    struct model_source *champion = arena_zero(pass->arena, 1, sizeof(*champion));
+    champion->version = model->version;
+    champion->uri = model->uri;
+    return champion;
+}
+
 static void start_training(struct model_pass *pass, const char *digest, const char *reason,
                            const struct file_lookup *file)
 {
@@ -51,6 +63,7 @@ static void start_training(struct model_pass *pass, const char *digest, const ch
     training->spec_hash = arena_strdup(pass->arena, pass->spec_hash);
     training->token = pass->spec.retrain->token;
     training->data = data;
+    training->champion = champion(pass);
     model_name_job(pass, training);
     pass->status.training = training;
     pass->status.trainings_run++;

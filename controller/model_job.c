@@ -17,6 +17,29 @@ void model_template_hash(const struct model_pass *pass, char ret_key[IDENTITY_KE
                       spec->backoff_limit, ret_key);
 }
 
+static void keep_version(struct strings *versions, const char *version)
+{
+    for (size_t i = 0; i < versions->count; i++)
+        if (strcmp(versions->items[i], version) == 0)
+            return;
+    if (versions->count < KEEP_VERSIONS_MAXIMUM)
+        versions->items[versions->count++] = version;
+}
+
+/* What the trainer must not delete. Unlike the rest of the document this is what is needed now:
+ * a batch may have begun since the training was decided. */
+static struct strings versions_to_keep(const struct model_pass *pass)
+{
+    const struct strings *in_use = &pass->view->versions_in_use;
+    struct strings versions = { .items = arena_zero(pass->arena, KEEP_VERSIONS_MAXIMUM,
+                                                    sizeof(*versions.items)) };
+    if (pass->status.model)
+        keep_version(&versions, pass->status.model->version);
+    for (size_t i = 0; i < in_use->count; i++)
+        keep_version(&versions, in_use->items[i]);
+    return versions;
+}
+
 /* The document tells the trainer what status says, not what was found since. */
 static json_t *job_document(const struct model_pass *pass)
 {
@@ -28,6 +51,10 @@ static json_t *job_document(const struct model_pass *pass)
     job.run_key = pass->status.training->run_key;
     job.training = pass->spec.training;
     job.artifacts = pass->spec.artifacts;
+    job.keep = pass->spec.artifacts->keep;
+    job.keep_versions = versions_to_keep(pass);
+    job.champion = pass->status.training->champion;
+    job.promotion = pass->spec.promotion;
     data.uri = pass->status.training->data->uri;
     job.training.data = &data;
     return train_job_encode(&job);

@@ -3,7 +3,8 @@
  * Shared by the files that make up that reconcile, and by nobody else:
  * reconcile_model.c (the order of things), model_decision.c (whether to train),
  * model_training.c (what becomes of a training), model_job.c (the Job that
- * status names) and model_conditions.c (what is said about it all). */
+ * status names), model_promotion.c (which version is in use) and model_conditions.c
+ * (what is said about it all). */
 #pragma once
 
 #include "contract/identity.h"
@@ -48,11 +49,25 @@ static inline bool model_is_same_reference(const struct model_pass *pass)
     return image && strcmp(image->reference, pass->image.reference) == 0;
 }
 
+/* For condition_set() on pass->status. */
+static inline struct conditions model_conditions(struct model_pass *pass)
+{
+    return (struct conditions){ .list = &pass->status.conditions,
+                                .arena = pass->arena,
+                                .generation = pass->view->object.metadata.generation,
+                                .now_ms = pass->view->object.now_ms };
+}
+
 /* Decides whether a training starts; none is at work. */
 void model_decide(struct model_pass *pass);
 
 /* Takes the training that was decided further: its Job is created, replaced, stopped, or ended. */
 void model_follow_training(struct model_pass *pass);
+
+/* Puts a version that a training made before all others in status.history; it is not judged yet. */
+void model_add_version(struct model_pass *pass, const struct history_entry *made);
+/* Judges the newest version, if it was not yet: takes it into use or keeps the one that is. */
+void model_promote(struct model_pass *pass);
 
 /* --- the Job of pass->status.training ------------------------------------ */
 

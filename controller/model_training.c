@@ -36,6 +36,7 @@ static const char *version_uri(const struct model_pass *pass, const struct model
 
 static void training_succeeded(struct model_pass *pass, const struct result *result)
 {
+    const struct training_status *training = pass->status.training;
     const struct model_result *made = result->model;
     const char *uri = version_uri(pass, made);
     if (!uri) {
@@ -44,23 +45,25 @@ static void training_succeeded(struct model_pass *pass, const struct result *res
     }
     struct last_training *last = end_training(pass, outcome_names[result->outcome]);
     last->version = made->version;
-    struct model_version_status *model = arena_zero(pass->arena, 1, sizeof(*model));
-    *model = (struct model_version_status){
-        .version = made->version,
-        .uri = uri,
-        .sha256 = made->sha256,
-        .image_digest = last->image_digest,
-        .data_uri = made->data_uri ? made->data_uri : pass->status.training->data->uri,
-        .data_sha256 = made->data_sha256,
-        .rows = made->rows,
-        .trained_at_ms = last->finished_at_ms,
-        .algorithm = made->algorithm,
-        .run_key = last->run_key,
-    };
-    pass->status.model = model;
-    pass->status.metrics = result->metrics;
+    model_add_version(
+        pass, &(struct history_entry){
+                  .model = { .version = made->version,
+                             .uri = uri,
+                             .sha256 = made->sha256,
+                             .image_digest = last->image_digest,
+                             .data_uri = made->data_uri ? made->data_uri : training->data->uri,
+                             .data_sha256 = made->data_sha256,
+                             .rows = made->rows,
+                             .trained_at_ms = last->finished_at_ms,
+                             .algorithm = made->algorithm,
+                             .run_key = last->run_key },
+                  .outcome = REASON_Pending,
+                  .champion = training->champion ? training->champion->version : NULL,
+                  .comparison = result->comparison,
+                  .metrics = result->metrics,
+              });
     model_edit_training(pass)->steps = result->steps;
-    const struct metric *metric = result->metrics.items;
+    const struct metric *metric = result->metrics.count > 0 ? result->metrics.items : NULL;
     plan_event(pass->plan, false, outcome_names[result->outcome], "Train", "version %s%s%s%s%s",
                made->version, metric ? ", " : "", metric ? metric->name : "", metric ? " " : "",
                metric ? metric->value.text : "");

@@ -1,6 +1,7 @@
 #include "objects.h"
 
 #include "base/sha256.h"
+#include "contract/check.h"
 #include "project.h"
 
 /* The label that job_builder.c gives every Job. */
@@ -27,7 +28,8 @@ static const char *const *const unread_members[OBJECT_KINDS] = {
     [OBJECT_JOB] = unread_of_jobs,
 };
 
-#define OUTPUT_DIGITS 16
+#define OUTPUT_DIGITS  16
+#define VERSION_DIGITS 16
 
 /* Precedes the projection of a batch in its cache entry: what is needed often
  * and must not cost parsing. */
@@ -35,6 +37,8 @@ struct batch_mark {
     int64_t created_ms;
     char output[OUTPUT_DIGITS + 1]; /* hash of the output's URI; "" when the spec is not valid */
     char model[64];                 /* name; "" when the spec is not valid */
+    char version[VERSION_DIGITS + 1], pinned[VERSION_DIGITS + 1]; /* of the model, in status
+                                                                   * and spec; "": none */
     bool finished, started;
 };
 
@@ -47,8 +51,10 @@ struct source {
 struct objects {
     struct objects_options options;
     struct source sources[OBJECT_KINDS];
-    struct batch_index by_model;  /* "namespace/model" */
-    struct batch_index by_output; /* struct batch_mark's output */
+    struct batch_index by_model;   /* "namespace/model" */
+    struct batch_index by_output;  /* struct batch_mark's output */
+    struct batch_index versions;   /* "namespace/model": the versions of it that batches name */
+    struct batch_index by_version; /* "namespace/model/version": who names it */
 };
 
 void object_key(const struct cache_entry *entry, char ret_key[OBJECT_KEY])
@@ -74,6 +80,12 @@ static void mark_spec(const json_t *object, struct arena *arena, struct batch_ma
     memcpy(mark->output, hex, OUTPUT_DIGITS);
 }
 
+static void mark_version(char ret_version[VERSION_DIGITS + 1], const char *version)
+{
+    if (version && check_version(version, NULL) == 0)
+        memcpy(ret_version, version, VERSION_DIGITS + 1);
+}
+
 static struct batch_mark mark_of_object(const json_t *object)
 {
     struct batch_mark mark = { 0 };
@@ -85,6 +97,8 @@ static struct batch_mark mark_of_object(const json_t *object)
     metadata_decode(object, &arena, &metadata);
     mark.created_ms = metadata.created_ms;
     mark_spec(object, &arena, &mark);
+    mark_version(mark.version, jx_string(object, "status", "model", "version", NULL));
+    mark_version(mark.pinned, jx_string(object, "spec", "modelVersion", NULL));
     if (batch_status_decode(jx_get(object, "status", NULL), &arena, &status, &ignored) < 0)
         return mark; /* reconciling says what is wrong with it */
     mark.finished = batch_is_finished(&status) && status.observed_generation == metadata.generation;
@@ -168,6 +182,31 @@ static void model_key(const struct cache_entry *batch, char ret_key[OBJECT_KEY])
                    mark_of(batch)->model);
 }
 
+static void index_version(struct objects *objects, const char *model, const char *version,
+                          const char *key)
+{
+    char named[OBJECT_KEY + VERSION_DIGITS + 1];
+
+    if (!*version)
+        return;
+    (void)snprintf(named, sizeof(named), "%s/%s", model, version);
+    batch_index_add(&objects->by_version, named, key);
+    batch_index_add(&objects->versions, model, version);
+}
+
+static void unindex_version(struct objects *objects, const char *model, const char *version,
+                            const char *key)
+{
+    char named[OBJECT_KEY + VERSION_DIGITS + 1];
+
+    if (!*version)
+        return;
+    (void)snprintf(named, sizeof(named), "%s/%s", model, version);
+    batch_index_remove(&objects->by_version, named, key);
+    if (!batch_index_has(&objects->by_version, named))
+        batch_index_remove(&objects->versions, model, version);
+}
+
 static void index_batch(struct objects *objects, const struct cache_entry *entry, const char *key)
 {
     char model[OBJECT_KEY];
@@ -177,6 +216,8 @@ static void index_batch(struct objects *objects, const struct cache_entry *entry
     model_key(entry, model);
     batch_index_add(&objects->by_model, model, key);
     batch_index_add(&objects->by_output, mark_of(entry)->output, key);
+    index_version(objects, model, mark_of(entry)->version, key);
+    index_version(objects, model, mark_of(entry)->pinned, key);
 }
 
 static void unindex_batch(struct objects *objects, const struct cache_entry *entry, const char *key)
@@ -186,6 +227,8 @@ static void unindex_batch(struct objects *objects, const struct cache_entry *ent
     model_key(entry, model);
     batch_index_remove(&objects->by_model, model, key);
     batch_index_remove(&objects->by_output, mark_of(entry)->output, key);
+    unindex_version(objects, model, mark_of(entry)->version, key);
+    unindex_version(objects, model, mark_of(entry)->pinned, key);
 }
 
 static void batch_changed(struct objects *objects, const struct cache_entry *before,
@@ -278,6 +321,8 @@ void objects_free(struct objects *objects)
         informer_free(objects->sources[kind].informer);
     batch_index_release(&objects->by_model);
     batch_index_release(&objects->by_output);
+    batch_index_release(&objects->versions);
+    batch_index_release(&objects->by_version);
     free(objects);
 }
 
@@ -390,4 +435,36 @@ void objects_rivals(const struct objects *objects, const struct cache_entry *bat
     batch_index_each(&objects->by_output, output, add_rival, &rivals);
     *ret_rivals = rivals.items;
     *ret_count = rivals.count;
+}
+
+struct versions {
+    struct strings list;
+    struct arena *arena;
+};
+
+static void count_version(void *context, const char *version)
+{
+    (void)version;
+    ((struct versions *)context)->list.count++;
+}
+
+static void add_version(void *context, const char *version)
+{
+    struct versions *versions = context;
+
+    versions->list.items[versions->list.count++] = arena_strdup(versions->arena, version);
+}
+
+struct strings objects_versions_in_use(const struct objects *objects,
+                                       const struct cache_entry *model, struct arena *arena)
+{
+    struct versions versions = { .arena = arena };
+    char key[OBJECT_KEY];
+
+    object_key(model, key);
+    batch_index_each(&objects->versions, key, count_version, &versions);
+    versions.list.items = arena_zero(arena, versions.list.count, sizeof(*versions.list.items));
+    versions.list.count = 0;
+    batch_index_each(&objects->versions, key, add_version, &versions);
+    return versions.list;
 }

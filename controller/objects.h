@@ -66,5 +66,9 @@ bool objects_batch_is_finished(const struct cache_entry *entry);
 void objects_rivals(const struct objects *objects, const struct cache_entry *batch,
                     struct arena *arena, const struct output_rival **ret_rivals, size_t *ret_count);
 
+/* The versions of a model that unfinished batches name, each once, in the arena. */
+struct strings objects_versions_in_use(const struct objects *objects,
+                                       const struct cache_entry *model, struct arena *arena);
+
 /* "namespace/name" */
 void object_key(const struct cache_entry *entry, char ret_key[OBJECT_KEY]);

@@ -89,6 +89,7 @@ struct plan {
     bool skipped_counted;     /* the view's `asked` is in this plan's status */
     const char *decision;     /* First, Token, ..., Skipped: for metrics; NULL: none */
     const char *problem;      /* why nothing was decided (an unreadable status): log it */
+    const char *promotion;    /* Promoted, Kept, ...: what became of a version; NULL: nothing */
     const char *outcome;      /* of a run that ended: Trained, Scored, Reused, Failed */
 };
 

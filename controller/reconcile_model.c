@@ -72,6 +72,7 @@ void reconcile_model(const struct model_view *view, struct plan *plan)
         look_up_image(&pass);
     if (model_is_training(&pass.status))
         model_follow_training(&pass);
+    model_promote(&pass);
     record_image(&pass);
     if (!pass.spec_error && !model_is_training(&pass.status))
         model_decide(&pass);

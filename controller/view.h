@@ -133,6 +133,7 @@ struct model_view {
     struct object_view object;
     const json_t *raw_spec;
     int64_t asked; /* freshness checks since the last Skipped was written (ACTION_WAKE) */
+    struct strings versions_in_use; /* that unfinished batches of this model name */
 };
 
 /* Another unfinished batch with the same output. */

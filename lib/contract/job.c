@@ -7,11 +7,19 @@
 static const char *const train_kind_names[] = { "Train", NULL };
 static const char *const score_kind_names[] = { "Score", "Compose", NULL };
 
-static const struct field artifacts_spec_items[] = {
-    FIELD(struct artifacts_spec, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED, .maximum = 1024,
-          .check = check_folder_uri),
-};
+#define ARTIFACTS_URI                                                                              \
+    FIELD(struct artifacts_spec, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED,                \
+          .maximum = 1024, .check = check_folder_uri)
+#define KEEP_FIELD(type)                                                                           \
+    FIELD(type, keep, "keep", FIELD_INT, .fallback = KEEP_DEFAULT, .minimum = 1,                   \
+          .maximum = KEEP_MAXIMUM)
+
+static const struct field artifacts_spec_items[] = { ARTIFACTS_URI };
 const struct fields artifacts_spec_fields = FIELDS(struct artifacts_spec, artifacts_spec_items);
+
+static const struct field model_artifacts_items[] = { ARTIFACTS_URI,
+                                                      KEEP_FIELD(struct artifacts_spec) };
+const struct fields model_artifacts_fields = FIELDS(struct artifacts_spec, model_artifacts_items);
 
 static const struct field model_source_items[] = {
     FIELD(struct model_source, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED, .maximum = 1024,
@@ -39,8 +47,7 @@ static const struct field train_job_items[] = {
     TRAINING_FIELDS(struct train_job, training, train_data_fields),
     FIELD(struct train_job, artifacts, "artifacts", FIELD_OBJECT, .flags = FIELD_REQUIRED,
           .table = &artifacts_spec_fields),
-    FIELD(struct train_job, keep, "keep", FIELD_INT, .fallback = KEEP_DEFAULT, .minimum = 1,
-          .maximum = KEEP_MAXIMUM),
+    KEEP_FIELD(struct train_job),
     FIELD(struct train_job, keep_versions, "keepVersions", FIELD_STRINGS,
           .maximum = KEEP_VERSIONS_MAXIMUM, .check = check_version),
     FIELD(struct train_job, champion, "champion", FIELD_OBJECT, .table = &champion_fields),

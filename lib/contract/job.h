@@ -38,6 +38,7 @@ struct model_source {
 
 struct artifacts_spec {
     const char *uri; /* folder; versions are <uri>/<namespace>.<model>/<version>/ */
+    int64_t keep;    /* spec.artifacts of a ChurnModel only: train_job.keep        */
 };
 
 struct train_job {
@@ -83,7 +84,10 @@ struct score_job {
     bool discard;      /* Compose only: remove the parts and do no more    */
 };
 
+/* One struct artifacts_spec, two objects: a Train document's, and a ChurnModel's, which says
+ * how many versions are kept. */
 extern const struct fields artifacts_spec_fields;
+extern const struct fields model_artifacts_fields;
 extern const struct fields train_job_fields;
 extern const struct fields score_job_fields;
 

@@ -33,6 +33,9 @@
     REASON(SpecChanged, "the spec changed in something that decides what is trained")              \
     REASON(Token, "retrain.token changed")                                                         \
     REASON(ImageDigestUnchanged, "training skipped: the trainer image is unchanged")               \
+    /* what became of a version */                                                                 \
+    REASON(Promoted, "the new version is in use")                                                  \
+    REASON(Kept, "the new version is not good enough; the one before it stays in use")             \
     REASON(Superseded, "a running training was stopped because the spec changed")                  \
     REASON(Replaced, "an unfinished Job was replaced because its pod settings changed")            \
     REASON(Recovered, "a lost Job or result is being made again")                                  \

@@ -73,6 +73,7 @@ static void test_random_walk(void **state)
             expected += there[key][i];
         batch_index_each(&index, key_text, count_member, &found);
         assert_int_equal(found, expected);
+        assert_int_equal(batch_index_has(&index, key_text), expected > 0);
     }
     batch_index_release(&index);
 }

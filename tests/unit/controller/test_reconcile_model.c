@@ -49,7 +49,7 @@ static void test_first_training(void **state)
     world_succeed(&world);
     world_settle(&world);
     assert_int_equal(world.status_writes, 2);
-    assert_int_equal(world.events, 2);
+    assert_int_equal(world.events, 3);
     assert_string_equal(condition(&world, "Ready"), "True Trained");
     assert_string_equal(condition(&world, "Reconciling"), "False Idle");
     assert_string_equal(condition(&world, "Stalled"), "False Healthy");

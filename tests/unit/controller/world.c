@@ -26,6 +26,7 @@ void world_init(struct world *world)
                              .now_ms = START_MS,
                              .trainer_digest = DIGEST_A,
                              .other_digest = DIGEST_S,
+                             .auc = "0.87",
                              .budget = -1 };
 }
 
@@ -70,23 +71,6 @@ void world_add(struct world *world, const char *kind, const char *name, const ch
                                "generation", 1, "creationTimestamp", created, "spec", parse(spec));
     touch(world, object);
     json_object_set_new(world->objects, key_of(world, kind, name), object);
-}
-
-void world_add_model(struct world *world)
-{
-    world_add(world, "ChurnModel", "m",
-              "{\"image\": \"" TRAINER "\", \"data\": {\"uri\": \"file:///data/history.csv\", "
-              "\"target\": \"Exited\", \"id\": \"CustomerId\"}, \"artifacts\": {\"uri\": "
-              "\"file:///data/models/\"}}");
-}
-
-void world_add_batch(struct world *world, const char *name)
-{
-    auto_free char *spec = mem_format(
-        "{\"modelRef\": {\"name\": \"m\"}, \"input\": {\"uri\": \"file:///data/%s.csv\"}, "
-        "\"output\": {\"uri\": \"file:///out/\"}}",
-        name);
-    world_add(world, "ChurnBatch", name, spec);
 }
 
 void world_edit(struct world *world, const char *kind, const char *name, const char *patch)
@@ -176,6 +160,23 @@ static void view_rivals(struct world *world, const json_t *self, struct arena *a
     view->rivals = rivals;
 }
 
+static void view_versions(const struct world *world, struct arena *arena, struct model_view *view)
+{
+    const char *key, *version;
+    json_t *object;
+    view->versions_in_use.items =
+        arena_zero(arena, json_object_size(world->objects), sizeof(*view->versions_in_use.items));
+    json_object_foreach(world->objects, key, object)
+    {
+        const json_t *status = json_object_get(object, "status");
+        struct batch_status decoded;
+        version = jx_string(status, "model", "version", NULL);
+        if (has_kind(key, "ChurnBatch") && version &&
+            batch_status_decode(status, arena, &decoded, NULL) == 0 && !batch_is_finished(&decoded))
+            view->versions_in_use.items[view->versions_in_use.count++] = version;
+    }
+}
+
 static void reconcile(struct world *world, const char *kind, json_t *object, struct plan *plan)
 {
     auto_arena struct arena arena = { 0 };
@@ -183,6 +184,7 @@ static void reconcile(struct world *world, const char *kind, json_t *object, str
         struct model_view view = { .raw_spec = json_object_get(object, "spec"),
                                    .asked = world->asked };
         view_object(world, object, &arena, &view.object);
+        view_versions(world, &arena, &view);
         reconcile_model(&view, plan);
         return;
     }
@@ -516,17 +518,32 @@ static void add_pod(struct world *world, const char *job, int exit_code, const c
     json_object_set_new(world->pods, job, pods);
 }
 
-/* What the program of this Job reports. */
-static char *result_of(const json_t *job)
+/* Only with a champion, as the trainer does it. */
+static const char *comparison_of(const struct world *world, const json_t *document,
+                                 char comparison[128])
 {
+    if (!world->champion_auc || !json_object_get(document, "champion"))
+        return "";
+    snprintf(comparison, 128,
+             "\"comparison\": {\"metric\": \"auc\", \"challenger\": \"%s\", \"champion\": "
+             "\"%s\", \"rows\": 100}, ",
+             world->auc, world->champion_auc);
+    return comparison;
+}
+
+/* What the program of this Job reports. */
+static char *result_of(const struct world *world, const json_t *job)
+{
+    char comparison[128];
     const char *text =
         jx_string(job, "spec", "template", "metadata", "annotations", JOB_ANNOTATION, NULL);
     auto_json json_t *document = parse(text);
     if (strcmp(jx_string(document, "kind", NULL), "Train") == 0)
         return mem_format("{\"outcome\": \"Trained\", \"model\": {\"version\": \"" VERSION_OF
                           "\", \"uri\": \"file:///data/models/bank.m/" VERSION_OF "/\"}, "
-                          "\"metrics\": [{\"name\": \"auc\", \"value\": \"0.87\"}]}",
-                          jx_string(document, "runKey", NULL), jx_string(document, "runKey", NULL));
+                          "%s\"metrics\": [{\"name\": \"auc\", \"value\": \"%s\"}]}",
+                          jx_string(document, "runKey", NULL), jx_string(document, "runKey", NULL),
+                          comparison_of(world, document, comparison), world->auc);
     return mem_format("{\"outcome\": \"Scored\", \"model\": {\"version\": \"%s\"}, \"input\": "
                       "{\"bytes\": 10}, \"output\": {\"uri\": \"%s\", \"bytes\": 20}, \"rows\": "
                       "{\"read\": 5, \"scored\": 4, \"rejected\": 1}, \"scores\": "
@@ -535,13 +552,18 @@ static char *result_of(const json_t *job)
                       jx_string(document, "output", "uri", NULL));
 }
 
+void world_report(struct world *world, const char *result)
+{
+    add_pod(world, world_running(world), 0, "Completed", result);
+    world_end(world, "Complete", "CompletionsReached", "");
+}
+
 void world_succeed(struct world *world)
 {
     const char *name = world_running(world);
     assert_non_null(name);
-    auto_free char *result = result_of(world_get(world, "Job", name));
-    add_pod(world, name, 0, "Completed", result);
-    world_end(world, "Complete", "CompletionsReached", "");
+    auto_free char *result = result_of(world, world_get(world, "Job", name));
+    world_report(world, result);
 }
 
 void world_fail(struct world *world, int exit_code, const char *message)
@@ -550,15 +572,4 @@ void world_fail(struct world *world, int exit_code, const char *message)
     assert_non_null(name);
     add_pod(world, name, exit_code, exit_code == 137 ? "OOMKilled" : "Error", message);
     world_end(world, "Failed", "PodFailurePolicy", "Container churn failed");
-}
-
-void world_init_trained(struct world *world)
-{
-    world_init(world);
-    world_add_model(world);
-    world_settle(world);
-    world_succeed(world);
-    world_settle(world);
-    world->now_ms += 10000;
-    world->created = world->status_writes = world->events = world->warnings = 0;
 }

@@ -32,6 +32,8 @@ struct world {
     const char *missing; /* URI of a file that is not there; every other is */
     int64_t bytes;       /* of every file */
     bool listing_fails;
+    /* what a trainer measures; champion_auc NULL: it makes no comparison */
+    const char *auc, *champion_auc;
     /* what the shell keeps in memory */
     struct image_fact images[4];
     size_t image_count;
@@ -79,6 +81,8 @@ const char *world_running(const struct world *world);
 int world_jobs(const struct world *world);
 /* Ends the unfinished Job as its program would when all is well. */
 void world_succeed(struct world *world);
+/* Ends it well, with this result. */
+void world_report(struct world *world, const char *result);
 /* Ends it with an exit code and a termination message (NULL: none). */
 void world_fail(struct world *world, int exit_code, const char *message);
 /* Ends it with a condition, and with no pod that could be asked. */

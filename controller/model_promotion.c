@@ -1,0 +1,139 @@
+#include "model_pass.h"
+
+/* Figures are decimal texts of a few digits: 0.864 + 0.01 is to equal 0.874. */
+#define FIGURE_EPSILON 1e-9
+
+void model_add_version(struct model_pass *pass, const struct history_entry *made)
+{
+    const struct list *history = &pass->status.history;
+    const struct history_entry *items = history->items;
+    struct history_entry *copy = arena_zero(pass->arena, history->count + 1, sizeof(*copy));
+    size_t count = 0;
+    copy[count++] = *made;
+    for (size_t i = 0; i < history->count; i++)
+        if (strcmp(items[i].model.version, made->model.version) != 0)
+            copy[count++] = items[i];
+    pass->status.history =
+        (struct list){ copy, count < HISTORY_LIMIT_MAXIMUM ? count : HISTORY_LIMIT_MAXIMUM };
+}
+
+/* --- judging ------------------------------------------------------------- */
+
+/* The promotion metric of a version on its held-out customers; NULL: not known. */
+static const struct decimal *find_figure(const struct history_entry *made, const char *name)
+{
+    const struct metric *metrics = made->metrics.items;
+    for (size_t i = 0; i < made->metrics.count; i++)
+        if (strcmp(metrics[i].name, name) == 0)
+            return &metrics[i].value;
+    if (made->comparison && strcmp(made->comparison->metric, name) == 0)
+        return &made->comparison->challenger;
+    return NULL;
+}
+
+/* Why it is not good enough on its own; NULL: it is. */
+static const char *judge_figure(const struct model_pass *pass, const struct history_entry *made)
+{
+    const struct promotion_spec *promotion = pass->spec.promotion;
+    const char *name = promotion_metric_names[promotion->metric];
+    const struct decimal *figure = find_figure(made, name);
+    if (!promotion->minimum.text)
+        return NULL;
+    if (!figure)
+        return arena_format(pass->arena, "version %s has no %s, of which promotion.minimum asks %s",
+                            made->model.version, name, promotion->minimum.text);
+    if (figure->value >= promotion->minimum.value - FIGURE_EPSILON)
+        return NULL;
+    return arena_format(pass->arena, "version %s: %s %s is below promotion.minimum %s",
+                        made->model.version, name, figure->text, promotion->minimum.text);
+}
+
+/* The comparison, when it is with the version that is still in use. */
+static const struct comparison *valid_comparison(const struct model_pass *pass,
+                                                 const struct history_entry *made)
+{
+    const struct model_version_status *model = pass->status.model;
+    const struct comparison *comparison = made->comparison;
+    return model && comparison && comparison->champion.text && made->champion &&
+                   strcmp(made->champion, model->version) == 0
+               ? comparison
+               : NULL;
+}
+
+/* "version 1...: auc 0.87, version 2...: 0.86": both figures. */
+static const char *describe(const struct model_pass *pass, const struct history_entry *made)
+{
+    const struct comparison *comparison = valid_comparison(pass, made);
+    const char *name = promotion_metric_names[pass->spec.promotion->metric];
+    const struct decimal *figure = find_figure(made, name);
+    if (comparison)
+        return arena_format(pass->arena, "version %s: %s %s, version %s: %s", made->model.version,
+                            comparison->metric, comparison->challenger.text, made->champion,
+                            comparison->champion.text);
+    return arena_format(pass->arena, "version %s%s%s%s%s", made->model.version, figure ? ": " : "",
+                        figure ? name : "", figure ? " " : "", figure ? figure->text : "");
+}
+
+/* Why it does not take the place of the version in use; NULL: it does. */
+static const char *judge(const struct model_pass *pass, const struct history_entry *made)
+{
+    const struct comparison *comparison = valid_comparison(pass, made);
+    const struct model_version_status *model = pass->status.model;
+    const struct decimal *improvement = &pass->spec.promotion->minimum_improvement;
+    if (model && strcmp(model->version, made->model.version) == 0)
+        return NULL;
+    const char *why = judge_figure(pass, made);
+    if (why || !comparison ||
+        comparison->challenger.value >=
+            comparison->champion.value + improvement->value - FIGURE_EPSILON)
+        return why;
+    return arena_format(pass->arena, "%s; promotion.minImprovement is %s", describe(pass, made),
+                        improvement->text);
+}
+
+/* --- what follows -------------------------------------------------------- */
+
+static void use_version(struct model_pass *pass, const struct history_entry *version)
+{
+    struct model_version_status *model = arena_zero(pass->arena, 1, sizeof(*model));
+    *model = version->model;
+    pass->status.model = model;
+    pass->status.metrics = version->metrics;
+}
+
+static void say_promotion(struct model_pass *pass, const char *status, const char *reason,
+                          const char *message)
+{
+    struct conditions conditions = model_conditions(pass);
+    condition_set(&conditions, "Promoted", status, reason, message);
+    plan_event(pass->plan, false, reason, "Promote", "%s", message);
+    pass->plan->promotion = reason;
+}
+
+static void judge_newest(struct model_pass *pass)
+{
+    struct list *history = &pass->status.history;
+    struct history_entry *copy = arena_zero(pass->arena, history->count, sizeof(*copy));
+    memcpy(copy, history->items, history->count * sizeof(*copy));
+    const char *why = judge(pass, copy);
+    copy->outcome = why ? REASON_Kept : REASON_Promoted;
+    history->items = copy;
+    if (why) {
+        say_promotion(pass, STATUS_FALSE, REASON_Kept, why);
+        return;
+    }
+    say_promotion(pass, STATUS_TRUE, REASON_Promoted, describe(pass, copy));
+    use_version(pass, copy);
+}
+
+void model_promote(struct model_pass *pass)
+{
+    struct list *history = &pass->status.history;
+    const struct history_entry *newest = history->items;
+    if (pass->spec_error)
+        return; /* what is good enough is not known */
+    if (history->count > 0 && strcmp(newest->outcome, REASON_Pending) == 0)
+        judge_newest(pass);
+    if ((int64_t)history->count > pass->spec.history_limit)
+        history->count = (size_t)pass->spec.history_limit;
+}
