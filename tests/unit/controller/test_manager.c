@@ -376,8 +376,8 @@ static void test_a_late_job_loses_no_event(void **state)
     assert_string_equal(sim_condition(sim, SIM_BATCHES "/week-1", "Complete"), "True Scored");
     assert_int_equal(jx_int(jx_get(sim_get(sim, SIM_MODEL), "status", NULL), "trainingsSkipped", 0),
                      1);
-    /* First and Trained and Skipped of the model, Running and Scored of the batch */
-    assert_int_equal(count_our_events(sim), 5);
+    /* First, Trained, Promoted and Skipped of the model, Running and Scored of the batch */
+    assert_int_equal(count_our_events(sim), 6);
     sim_free(sim);
 }
 
