@@ -164,8 +164,16 @@ def e2e(options):
     return ["dev", "release"], lambda: python_suites("tests/e2e", "dev", 1500)
 
 
+def manifests(options):
+    """With --full also what needs programs that are built from Go modules."""
+    suites = python_suites("tests/manifests", "release", 1800)
+    if not options.full:
+        suites = [suite for suite in suites if suite.name.endswith("/test_overlays.py")]
+    return ["release"], lambda: suites
+
+
 GROUPS = {"style": style, "unit": unit, "golden": golden, "fuzz": fuzz, "programs": programs,
-          "e2e": e2e}
+          "e2e": e2e, "manifests": manifests}
 
 
 def run_group(name, options, built):
