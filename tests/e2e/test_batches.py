@@ -180,7 +180,7 @@ class Outputs(ClusterTest):
         self.train()
         self.score("week-1", output=self.target())
         before = self.stat()
-        self.cluster.kubectl("create", "namespace", "other")
+        self.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}})
         self.cluster.apply(self.cluster.model(namespace="other"))
         self.cluster.apply(self.cluster.batch("week-1", namespace="other", output=self.target()))
         batch = self.cluster.wait_condition("churnbatch", "week-1", "Failed", reason="OutputExists",

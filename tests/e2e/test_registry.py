@@ -20,6 +20,12 @@ class Trouble(ClusterTest):
         self.assertEqual(condition_of(model, "ImageResolved")["status"], "True")
         self.assertEqual(len(self.cluster.jobs("trainer")), 1)
 
+    def create_pull_secret(self, password):
+        made = self.cluster.kubectl("create", "secret", "docker-registry", "regcred",
+                                    f"--docker-server={self.cluster.address}", "--docker-username=bank",
+                                    f"--docker-password={password}", "--dry-run=client", "-o", "json")
+        self.cluster.kubectl("apply", "-f", "-", text=made)
+
     def test_no_image(self):
         self.cluster.apply(self.cluster.model(image=f"{self.cluster.address}/churn-trainer:missing"))
         self.assertIn("churn-trainer:missing", self.refused("ImageNotFound"))
@@ -32,9 +38,7 @@ class Trouble(ClusterTest):
                 self.cluster.sim("fault", "registry", scheme, "--username", "bank", "--password", "hunter2")
                 self.cluster.apply(self.cluster.model(image=f"{self.cluster.address}/churn-trainer:stable"))
                 self.refused("RegistryDenied")
-                self.cluster.kubectl("create", "secret", "docker-registry", "regcred",
-                                     f"--docker-server={self.cluster.address}",
-                                     "--docker-username=bank", "--docker-password=hunter2")
+                self.create_pull_secret("hunter2")
                 self.cluster.apply(self.cluster.model(image=f"{self.cluster.address}/churn-trainer:stable",
                                                       imagePullSecrets=[{"name": "regcred"}]))
                 self.assert_trains_once()
@@ -43,9 +47,7 @@ class Trouble(ClusterTest):
 
     def test_a_wrong_password_is_told(self):
         self.cluster.sim("fault", "registry", "basic", "--username", "bank", "--password", "hunter2")
-        self.cluster.kubectl("create", "secret", "docker-registry", "regcred",
-                             f"--docker-server={self.cluster.address}", "--docker-username=bank",
-                             "--docker-password=guessed")
+        self.create_pull_secret("guessed")
         self.cluster.apply(self.cluster.model(imagePullSecrets=[{"name": "regcred"}]))
         self.assertNotIn("guessed", self.refused("RegistryDenied"))
 

@@ -8,7 +8,7 @@
 
 void front_init(struct front *front, const struct front_options *options)
 {
-    *front = (struct front){ .options = *options, .next_cursor = 1 };
+    *front = (struct front){ .options = *options };
     if (front->options.bookmark_interval_ms == 0)
         front->options.bookmark_interval_ms = 60000;
     faults_init(&front->faults);
@@ -22,7 +22,6 @@ void front_release(struct front *front)
         delayed_free(front->delayed); /* never answered */
     watches_close(front, NULL, false);
     follows_close(front);
-    cursors_release(front);
     faults_clear(&front->faults);
     images_release(&front->images);
     for (size_t i = 0; i < front->statistics.count; i++)

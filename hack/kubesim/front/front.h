@@ -30,15 +30,6 @@ struct front_options {
     void *log_context;
 };
 
-#define FRONT_CURSORS 16
-
-/* A list that is being paged through: the same objects for all pages. */
-struct cursor {
-    uint64_t id, revision;
-    struct snapshot **items;
-    size_t count;
-};
-
 /* How the registry behaves: up, down (connections are cut), missing (404 for all), slow (answers
  * after `delay`), basic and bearer (asks for username and password). */
 enum registry_kind {
@@ -64,8 +55,6 @@ struct front {
     struct registry_mode registry; /* its texts: */
     char *registry_credentials;    /* "user:password" */
     struct index statistics;       /* "verb resource user-agent" -> uint64_t */
-    struct cursor cursors[FRONT_CURSORS];
-    uint64_t next_cursor;
     struct watch *watches;
     struct follow *follows;
     struct delayed *delayed; /* requests that are answered later */

@@ -1,4 +1,4 @@
-/* list.c - lists: pages from a fixed snapshot, selectors, tables, stale answers. */
+/* list.c - lists: pages of one revision, selectors, tables, stale answers. */
 #include <string.h>
 
 #include "base/num.h"
@@ -45,82 +45,54 @@ static char *prefix_of(const struct request *request)
                       request->namespace ? "/" : "");
 }
 
-static void gather_past(const struct request *request, const struct selector *selector,
-                        struct found *found)
-{
-    const struct store *store = &request->front->options.cluster->store;
-    uint64_t back = (uint64_t)request->fault->revisions, oldest = store_oldest(store);
-    auto_free char *prefix = prefix_of(request);
-    auto_index struct index past = { 0 };
-    found->revision = store->revision - oldest > back ? store->revision - back : oldest;
-    store_past(store, request->resource->storage, found->revision, &past);
-    for (size_t i = index_lower(&past, prefix); index_has_prefix(&past, i, prefix); i++)
-        consider(found, selector, past.entries[i].value);
-}
-
+/* What there was at a revision of the log. */
 static void gather(const struct request *request, const struct selector *selector,
                    struct found *found)
 {
-    const struct index *objects = &request->resource->storage->objects;
-    if (request->fault && request->fault->action == FAULT_STALE) {
-        gather_past(request, selector, found);
+    const struct store *store = &request->front->options.cluster->store;
+    const struct resource *storage = request->resource->storage;
+    auto_free char *prefix = prefix_of(request);
+    auto_index struct index past = { 0 };
+    if (found->revision < store->revision) {
+        store_past(store, storage, found->revision, &past);
+        for (size_t i = index_lower(&past, prefix); index_has_prefix(&past, i, prefix); i++)
+            consider(found, selector, past.entries[i].value);
         return;
     }
-    auto_free char *prefix = prefix_of(request);
-    found->revision = request->front->options.cluster->store.revision;
+    const struct index *objects = &storage->objects;
     for (size_t i = index_lower(objects, prefix); index_has_prefix(objects, i, prefix); i++)
         consider(found, selector, ((struct object *)objects->entries[i].value)->snapshot);
 }
 
-/* --- paging ---------------------------------------------------------------------------- */
-
-static void cursor_release(struct cursor *cursor)
+/* The newest revision, or one that a fault asks for. */
+static uint64_t newest(const struct request *request)
 {
-    for (size_t i = 0; i < cursor->count; i++)
-        snapshot_drop(cursor->items[i]);
-    free(cursor->items);
-    *cursor = (struct cursor){ 0 };
+    const struct store *store = &request->front->options.cluster->store;
+    const struct fault *fault = request->fault;
+    uint64_t back = fault && fault->action == FAULT_STALE ? (uint64_t)fault->revisions : 0;
+    uint64_t oldest = store_oldest(store);
+    return store->revision - oldest > back ? store->revision - back : oldest;
 }
 
-void cursors_release(struct front *front)
+/* A continue token is "<revision>-<position>": all pages show the state of the first. */
+static int resume(const struct request *request, const char *token, uint64_t *ret_revision,
+                  size_t *ret_position, struct err *err)
 {
-    for (size_t i = 0; i < FRONT_CURSORS; i++)
-        cursor_release(&front->cursors[i]);
-}
-
-/* Keeps what was found for the pages to come; the oldest cursor gives way. */
-static struct cursor *keep(struct front *front, struct found *found)
-{
-    struct cursor *cursor = &front->cursors[front->next_cursor % FRONT_CURSORS];
-    cursor_release(cursor);
-    *cursor = (struct cursor){ .id = front->next_cursor++,
-                               .revision = found->revision,
-                               .items = TAKE(found->items),
-                               .count = found->count };
-    found->count = 0;
-    return cursor;
-}
-
-/* A token is "<cursor>-<position>". */
-static struct cursor *resume(struct front *front, const char *token, size_t *ret_position,
-                             struct err *err)
-{
+    const struct store *store = &request->front->options.cluster->store;
     const char *dash = strchr(token, '-');
-    int64_t id = 0, position = 0;
-    struct err ignored;
     struct span first = { token, dash ? (size_t)(dash - token) : 0 };
-    struct cursor *cursor = NULL;
-    if (dash && num_int64(first, 1, INT64_MAX, &id, &ignored) == 0 &&
-        num_int64(span_of(dash + 1), 0, INT64_MAX, &position, &ignored) == 0)
-        cursor = &front->cursors[(uint64_t)id % FRONT_CURSORS];
-    if (!cursor || cursor->id != (uint64_t)id || (size_t)position > cursor->count) {
-        api_refuse(err, 410, "Expired",
-                   "The provided continue parameter is too old to display a consistent list "
-                   "result. You can start a new list without the continue parameter.");
-        return NULL;
-    }
+    int64_t revision, position;
+    struct err ignored;
+    if (!dash ||
+        num_int64(first, (int64_t)store_oldest(store), (int64_t)store->revision, &revision,
+                  &ignored) != 0 ||
+        num_int64(span_of(dash + 1), 0, INT64_MAX, &position, &ignored) != 0)
+        return api_refuse(err, 410, "Expired",
+                          "The provided continue parameter is too old to display a consistent list "
+                          "result. You can start a new list without the continue parameter.");
+    *ret_revision = (uint64_t)revision;
     *ret_position = (size_t)position;
-    return cursor;
+    return 0;
 }
 
 /* --- the answer ---------------------------------------------------------------------------- */
@@ -179,16 +151,17 @@ static void reply_page(const struct request *request, const struct page *page)
     request_reply_text(request, 200, (struct span){ out.data, out.length });
 }
 
-static void reply_cursor(const struct request *request, const struct cursor *cursor,
-                         size_t position, size_t limit)
+static void reply_found(const struct request *request, const struct found *found, size_t position,
+                        size_t limit)
 {
-    size_t left = cursor->count - position, taken = left < limit ? left : limit;
-    struct page page = { .items = cursor->items + position,
+    size_t begin = position < found->count ? position : found->count;
+    size_t left = found->count - begin, taken = limit && limit < left ? limit : left;
+    struct page page = { .items = found->items + begin,
                          .count = taken,
                          .remaining = left - taken,
-                         .revision = cursor->revision };
+                         .revision = found->revision };
     if (page.remaining)
-        snprintf(page.next, sizeof(page.next), "%" PRIu64 "-%zu", cursor->id, position + taken);
+        snprintf(page.next, sizeof(page.next), "%" PRIu64 "-%zu", found->revision, begin + taken);
     reply_page(request, &page);
 }
 
@@ -222,32 +195,19 @@ int request_revision(const struct request *request, uint64_t *ret_revision, stru
 void handle_list(struct request *request)
 {
     const char *token = request_query(request, "continue");
-    struct front *front = request->front;
     struct selector selector = { 0 };
-    struct found found = { 0 };
+    struct found found = { .revision = newest(request) };
     struct err err = { 0 };
-    uint64_t oldest; /* whatever was asked for, the answer is the newest state */
-    size_t limit = (size_t)limit_of(request), position = 0;
-    if (token) {
-        const struct cursor *cursor = resume(front, token, &position, &err);
-        if (cursor)
-            reply_cursor(request, cursor, position, limit ? limit : SIZE_MAX);
-        else
-            request_refuse(request, &err, NULL);
-        return;
-    }
-    if (request_revision(request, &oldest, &err) != 0 ||
+    uint64_t asked; /* whatever it is, the answer is the newest state */
+    size_t position = 0;
+    if (request_revision(request, &asked, &err) != 0 ||
+        (token && resume(request, token, &found.revision, &position, &err) != 0) ||
         request_selector(request, &selector, &err) != 0) {
         request_refuse(request, &err, NULL);
         return;
     }
     gather(request, &selector, &found);
     selector_release(&selector);
-    if (limit && limit < found.count)
-        reply_cursor(request, keep(front, &found), 0, limit);
-    else
-        reply_page(request, &(struct page){ .items = found.items,
-                                            .count = found.count,
-                                            .revision = found.revision });
+    reply_found(request, &found, position, (size_t)limit_of(request));
     found_release(&found);
 }

@@ -52,7 +52,6 @@ void handle_admin(struct request *request, const char *path);     /* admin.c */
 void watches_close(struct front *front, const char *resource, bool cut); /* NULL: all */
 void follows_close(struct front *front);
 /* list.c */
-void cursors_release(struct front *front);
 /* resourceVersion of the query, 0 without one; a revision that is still to come is refused. */
 int request_revision(const struct request *request, uint64_t *ret_revision, struct err *err)
     __attribute__((warn_unused_result));

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "kubesim/front/protobuf.h"
 #include "kubesim/front/request.h"
 #include "kubesim/front/table.h"
 
@@ -61,13 +60,13 @@ static void reply_object(const struct request *request, int code, struct snapsho
 static json_t *body_of(const struct request *request, struct err *err)
 {
     const char *type = exchange_header(&request->exchange, "Content-Type");
-    struct span bytes = request->exchange.body;
-    bool protobuf = type && strncmp(type, "application/vnd.kubernetes.protobuf", 35) == 0;
-    json_t *body = protobuf ? protobuf_decode(bytes, err)
-                            : jx_parse(bytes, LIMIT_HTTP_REQUEST_BODY, "request body", err);
-    if (!body && err->kind == ERR_UNSUPPORTED)
-        api_refuse(err, 415, "UnsupportedMediaType", "%s", err->message);
-    else if (!body)
+    json_t *body = NULL;
+    if (type && strstr(type, "protobuf"))
+        api_refuse(err, 415, "UnsupportedMediaType",
+                   "kubesim reads JSON only: kubectl create ... --dry-run=client -o yaml | kubectl "
+                   "apply -f -");
+    else if (!(body =
+                   jx_parse(request->exchange.body, LIMIT_HTTP_REQUEST_BODY, "request body", err)))
         api_refuse(err, 400, "BadRequest", "%s", err->message);
     return body;
 }
