@@ -211,7 +211,7 @@ static void admit_definition(struct api_call *call, json_t *object, bool created
     if (strcmp(name, expected) != 0)
         cause_add(causes, "FieldValueInvalid", "metadata.name",
                   "Invalid value: \"%s\": must be spec.names.plural+\".\"+spec.group", name);
-    if (json_array_size(causes) || call->dry_run)
+    if (json_array_size(causes))
         return;
     if (resource_define(&call->cluster->resources, object, &resource, &err) != 0) {
         cause_add(causes, "FieldValueInvalid", "spec", "%s", err.message);

@@ -11,8 +11,7 @@
 void api_call_release(struct api_call *call)
 {
     json_decref(call->causes);
-    json_decref(call->warnings);
-    call->causes = call->warnings = NULL;
+    call->causes = NULL;
     free(call->invalid);
     call->invalid = NULL;
 }
@@ -150,7 +149,7 @@ static int check_envelope(struct api_call *call, json_t *object, struct err *err
     return 0;
 }
 
-/* Unknown fields, as fieldValidation says; then defaults. */
+/* Unknown fields are refused or left out; then defaults. */
 static int shape(struct api_call *call, json_t *object, struct err *err)
 {
     const struct resource *resource = call->resource;
@@ -165,14 +164,8 @@ static int shape(struct api_call *call, json_t *object, struct err *err)
     json_array_foreach(unknown, i, path)
     {
         buf_format(&list, "%sunknown field \"%s\"", i ? ", " : "", json_string_value(path));
-        if (call->validation != VALIDATION_WARN)
-            continue;
-        if (!call->warnings)
-            call->warnings = json_array();
-        json_array_append_new(call->warnings,
-                              json_sprintf("unknown field \"%s\"", json_string_value(path)));
     }
-    if (call->validation == VALIDATION_STRICT && list.length > 0)
+    if (call->strict && list.length > 0)
         return api_refuse(
             err, 400, "BadRequest",
             "%s in version \"%s\" cannot be handled as a %s: strict decoding error: %s",
@@ -304,10 +297,7 @@ int api_create(struct api_call *call, const json_t *body, struct snapshot **ret_
         return -1;
     struct resource *storage = (struct resource *)call->resource->storage;
     json_t *stored = storage_form(call, object);
-    *ret_snapshot =
-        call->dry_run
-            ? snapshot_new(stored, call->cluster->store.revision)
-            : snapshot_take(store_write(&call->cluster->store, storage, stored)->snapshot);
+    *ret_snapshot = snapshot_take(store_write(&call->cluster->store, storage, stored)->snapshot);
     return 0;
 }
 
@@ -441,10 +431,6 @@ static int replace(struct api_call *call, json_t *object, const json_t *old, boo
     if (has_generation(resource) && !same_intent(combined, old))
         bump_generation(combined);
     struct object *stored = store_find(resource, call->namespace, call->name);
-    if (call->dry_run) {
-        *ret_snapshot = snapshot_new(storage_form(call, combined), stored->snapshot->revision);
-        return 0;
-    }
     auto_snapshot struct snapshot *before = snapshot_take(stored->snapshot);
     api_commit(call->cluster, stored, storage_form(call, combined));
     stored = store_find(resource, call->namespace, call->name);
@@ -555,8 +541,6 @@ int api_delete(struct api_call *call, const struct delete_options *options,
     if (check_preconditions(call, options, object->snapshot->json, err) != 0)
         return -1;
     *ret_snapshot = NULL;
-    if (call->dry_run)
-        return 0;
     auto_json json_t *edited = json_deep_copy(object->snapshot->json);
     const char *propagation = options->propagation               ? options->propagation
                               : call->resource->role == ROLE_JOB ? "Orphan"

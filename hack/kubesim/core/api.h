@@ -8,18 +8,14 @@
 
 #include "kubesim/core/cluster.h"
 
-enum field_validation { VALIDATION_WARN, VALIDATION_STRICT, VALIDATION_IGNORE };
-
 struct api_call {
     struct cluster *cluster;
     struct resource *resource;
     const char *namespace, *name; /* NULL or "" where they do not apply */
     bool status;                  /* the /status subresource */
-    bool dry_run;                 /* checked, not stored */
-    enum field_validation validation;
-    json_t *causes;   /* out: array of {reason, message, field}, or NULL */
-    char *invalid;    /* out: name of the object that the causes speak of, or NULL */
-    json_t *warnings; /* out: array of strings, or NULL */
+    bool strict;                  /* unknown fields are refused, not left out */
+    json_t *causes;               /* out: array of {reason, message, field}, or NULL */
+    char *invalid;                /* out: name of the object that the causes speak of, or NULL */
 };
 void api_call_release(struct api_call *call);
 

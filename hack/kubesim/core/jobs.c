@@ -76,28 +76,6 @@ static bool is_decided(const json_t *job)
     return object_condition(job, "SuccessCriteriaMet") || object_condition(job, "FailureTarget");
 }
 
-/* --- events ---------------------------------------------------------------------- */
-
-static void record(struct sync *sync, const char *type, const char *reason, const char *message)
-{
-    struct cluster *cluster = sync->cluster;
-    const json_t *metadata = jx_get(sync->job, "metadata", NULL);
-    const char *namespace = jx_string(metadata, "namespace", NULL);
-    const char *name = jx_string(metadata, "name", NULL);
-    char suffix[6];
-    cluster_suffix(cluster, suffix);
-    auto_free char *uid = cluster_uid(cluster), *event_name = mem_format("%s.%s", name, suffix);
-    json_t *now = cluster_time(cluster);
-    json_t *event = json_pack(
-        "{ss ss s{ss ss ss sO} s{ss ss ss ss ss} ss ss ss s{ss} ss si sO so}", "apiVersion", "v1",
-        "kind", "Event", "metadata", "name", event_name, "namespace", namespace, "uid", uid,
-        "creationTimestamp", now, "involvedObject", "apiVersion", "batch/v1", "kind", "Job", "name",
-        name, "namespace", namespace, "uid", sync->state->uid, "type", type, "reason", reason,
-        "message", message, "source", "component", "job-controller", "reportingComponent",
-        "job-controller", "count", 1, "firstTimestamp", now, "lastTimestamp", now);
-    store_write(&cluster->store, resource_find(&cluster->resources, "", "v1", "events"), event);
-}
-
 /* --- counting pods ------------------------------------------------------------------ */
 
 static void release_pod(struct cluster *cluster, struct object *pod)
@@ -267,15 +245,10 @@ static void create_pod(struct sync *sync, int64_t index)
         set_index(sync, body, index);
     auto_snapshot struct snapshot *pod = NULL;
     struct err err;
-    if (api_create(&call, body, &pod, &err) != 0) {
-        record(sync, "Warning", "FailedCreate", err.message);
-        look_again(sync, sync->state->jobs->backoff_ms);
-    } else {
+    if (api_create(&call, body, &pod, &err) == 0)
         sync->active++;
-        auto_free char *message =
-            mem_format("Created pod: %s", jx_string(pod->json, "metadata", "name", NULL));
-        record(sync, "Normal", "SuccessfulCreate", message);
-    }
+    else
+        look_again(sync, sync->state->jobs->backoff_ms);
     api_call_release(&call);
 }
 
@@ -368,15 +341,12 @@ static void conclude(struct sync *sync, const json_t *target, const char *final_
 {
     const char *reason = jx_string(target, "reason", NULL);
     const char *message = jx_string(target, "message", NULL);
-    bool complete = strcmp(final_type, "Complete") == 0;
     delete_active(sync);
     if (sync->terminating > 0)
         return;
     object_set_condition(sync->cluster, sync->job, final_type, "True", reason, message);
-    if (complete)
+    if (strcmp(final_type, "Complete") == 0)
         json_object_set_new(sync->status, "completionTime", cluster_time(sync->cluster));
-    record(sync, complete ? "Normal" : "Warning", complete ? "Completed" : reason,
-           complete ? "Job completed" : message);
 }
 
 static void suspend(struct sync *sync)

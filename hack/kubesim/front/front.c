@@ -21,7 +21,6 @@ void front_release(struct front *front)
     while (front->delayed)
         delayed_free(front->delayed); /* never answered */
     watches_close(front, NULL, false);
-    follows_close(front);
     faults_clear(&front->faults);
     images_release(&front->images);
     for (size_t i = 0; i < front->statistics.count; i++)

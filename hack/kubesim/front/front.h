@@ -56,7 +56,6 @@ struct front {
     char *registry_credentials;    /* "user:password" */
     struct index statistics;       /* "verb resource user-agent" -> uint64_t */
     struct watch *watches;
-    struct follow *follows;
     struct delayed *delayed; /* requests that are answered later */
 };
 

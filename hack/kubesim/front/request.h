@@ -48,9 +48,8 @@ bool handle_discovery(struct request *request, const char *path); /* discovery.c
 void handle_registry(struct request *request);                    /* registry.c */
 void handle_admin(struct request *request, const char *path);     /* admin.c */
 
-/* watch.c, logs.c */
+/* watch.c */
 void watches_close(struct front *front, const char *resource, bool cut); /* NULL: all */
-void follows_close(struct front *front);
 /* list.c */
 /* resourceVersion of the query, 0 without one; a revision that is still to come is refused. */
 int request_revision(const struct request *request, uint64_t *ret_revision, struct err *err)

@@ -8,20 +8,12 @@
 static struct api_call call_of(const struct request *request)
 {
     const char *validation = request_query(request, "fieldValidation");
-    struct api_call call = {
-        .cluster = request->front->options.cluster,
-        .resource = request->resource,
-        .namespace = request->namespace,
-        .name = request->name,
-        .status = request->subresource != NULL,
-        .dry_run = request_query(request, "dryRun") != NULL,
-        .validation = VALIDATION_WARN,
-    };
-    if (validation && strcmp(validation, "Strict") == 0)
-        call.validation = VALIDATION_STRICT;
-    if (validation && strcmp(validation, "Ignore") == 0)
-        call.validation = VALIDATION_IGNORE;
-    return call;
+    return (struct api_call){ .cluster = request->front->options.cluster,
+                              .resource = request->resource,
+                              .namespace = request->namespace,
+                              .name = request->name,
+                              .status = request->subresource != NULL,
+                              .strict = validation && strcmp(validation, "Strict") == 0 };
 }
 
 static void reply_table(const struct request *request, int code, const struct snapshot *snapshot)
@@ -35,26 +27,13 @@ static void reply_table(const struct request *request, int code, const struct sn
     request_reply(request, code, table);
 }
 
-static void reply_object(const struct request *request, int code, struct snapshot *snapshot,
-                         const struct api_call *call)
+static void reply_object(const struct request *request, int code, struct snapshot *snapshot)
 {
-    const struct exchange *exchange = &request->exchange;
-    struct http_header headers[16];
-    size_t count = 0, i;
-    const json_t *warning;
-    struct arena arena = { 0 };
-    if (request_wants_table(request)) {
-        reply_table(request, code, snapshot);
-        return;
-    }
-    json_array_foreach(call->warnings, i, warning) if (count < ARRAY_SIZE(headers))
-        headers[count++] =
-            (struct http_header){ "Warning", arena_format(&arena, "299 - \"%s\"",
-                                                          json_string_value(warning)) };
     auto_free char *own = NULL;
-    struct span text = api_text(request->resource, snapshot, &own);
-    exchange->port->reply(exchange->handle, code, "application/json", text, headers, count);
-    arena_release(&arena);
+    if (request_wants_table(request))
+        reply_table(request, code, snapshot);
+    else
+        request_reply_text(request, code, api_text(request->resource, snapshot, &own));
 }
 
 static json_t *body_of(const struct request *request, struct err *err)
@@ -112,7 +91,7 @@ static void answer_write(struct request *request)
     int result = strcmp(request->verb, "get") == 0 ? api_get(&call, &snapshot, &err)
                                                    : write_object(request, &call, &snapshot, &err);
     if (result == 0)
-        reply_object(request, strcmp(request->verb, "create") == 0 ? 201 : 200, snapshot, &call);
+        reply_object(request, strcmp(request->verb, "create") == 0 ? 201 : 200, snapshot);
     else
         request_refuse(request, &err, &call);
     api_call_release(&call);
@@ -157,7 +136,7 @@ static void answer_delete(struct request *request)
         api_delete(&call, &options, &left, &err) != 0)
         request_refuse(request, &err, &call);
     else if (left)
-        reply_object(request, 200, left, &call);
+        reply_object(request, 200, left);
     else
         request_reply(request, 200,
                       deleted_status(request, jx_string(before->json, "metadata", "uid", NULL)));
@@ -171,6 +150,9 @@ void handle_object(struct request *request)
     if (needs_namespace || (!request->name && strcmp(request->verb, "create") != 0)) {
         api_refuse(&err, 405, "MethodNotAllowed",
                    "the server does not allow this method on the requested resource");
+        request_refuse(request, &err, NULL);
+    } else if (request_query(request, "dryRun")) {
+        api_refuse(&err, 400, "BadRequest", "kubesim has no dry run");
         request_refuse(request, &err, NULL);
     } else if (strcmp(request->verb, "delete") == 0) {
         answer_delete(request);
