@@ -1,4 +1,3 @@
-#include "contract/identity.h"
 #include "contract/reasons.h"
 #include "decision.h"
 
@@ -7,21 +6,39 @@ static bool same_text(const char *left, const char *right)
     return strcmp(left ? left : "", right ? right : "") == 0;
 }
 
+static bool is_same_data(const struct data_source *data, const struct training_inputs *inputs)
+{
+    return data && same_text(data->uri, inputs->data_uri) &&
+           same_text(data->generation, inputs->data_generation);
+}
+
 const char *training_due(const struct model_spec *spec, const struct model_status *status,
-                         const char *image_digest)
+                         const struct training_inputs *inputs)
 {
     const struct last_training *last = status->last_training;
     char spec_hash[IDENTITY_KEY];
     if (!last)
         return REASON_First;
-    if (model_retrains_on(spec, "ImageDigest") && !same_text(last->image_digest, image_digest))
+    if (model_retrains_on(spec, "ImageDigest") &&
+        !same_text(last->image_digest, inputs->image_digest))
         return REASON_ImageDigestChanged;
     identity_training_spec(&spec->training, spec_hash);
     if (model_retrains_on(spec, "Spec") && !same_text(last->spec_hash, spec_hash))
         return REASON_SpecChanged;
+    if (inputs->data_uri && !is_same_data(last->data, inputs))
+        return REASON_DataChanged;
     if (!same_text(last->token, spec->retrain->token))
         return REASON_Token;
     return NULL;
+}
+
+void training_use_data(const struct model_spec *spec, const char *uri, const char *generation,
+                       struct training_inputs *inputs)
+{
+    if (!model_retrains_on(spec, "Data"))
+        return;
+    inputs->data_uri = uri;
+    inputs->data_generation = generation;
 }
 
 const char *trainer_image(const struct model_spec *spec, const char *default_image)

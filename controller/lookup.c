@@ -181,21 +181,22 @@ static int64_t larger(int64_t left, int64_t right)
 /* Takes what the listing says when it is new enough; false when it is not: a file that
  * was there when the spec was written must be in it. */
 static bool use_listing(const struct object_view *view, struct plan *plan,
-                        const struct folder_fact *fact, const char *path, struct file_lookup *file)
+                        const struct folder_fact *fact, const char *path, int64_t age_ms,
+                        struct file_lookup *file)
 {
     bool found = !fact->message && fact->newest_uri;
-    int64_t good_until_ms =
-        fact->checked_ms + fact->took_ms + (found ? LISTING_AGE_MS : EMPTY_FOLDER_MS);
+    int64_t good_until_ms = fact->checked_ms + fact->took_ms + (found ? age_ms : EMPTY_FOLDER_MS);
     if (fact->checked_ms == 0 || fact->checked_ms < view->seen_ms ||
         view->steady_ms >= good_until_ms)
         return false;
+    if (!found || age_ms > LISTING_AGE_MS)
+        plan_requeue(plan, good_until_ms - view->steady_ms);
     if (found) {
         file->uri = fact->newest_uri;
         file->generation = fact->generation;
         file->bytes = fact->bytes;
         return true;
     }
-    plan_requeue(plan, good_until_ms - view->steady_ms);
     if (fact->message)
         file_failed(file, REASON_FolderUnreadable,
                     arena_format(&plan->arena, "%s: %s", path, fact->message));
@@ -220,6 +221,12 @@ void lookup_file(const struct object_view *view, struct plan *plan, const char *
 void lookup_existing_file(const struct object_view *view, struct plan *plan, const char *uri,
                           const char *path, struct file_lookup *ret_file)
 {
+    lookup_recent_file(view, plan, uri, path, LISTING_AGE_MS, ret_file);
+}
+
+void lookup_recent_file(const struct object_view *view, struct plan *plan, const char *uri,
+                        const char *path, int64_t age_ms, struct file_lookup *ret_file)
+{
     *ret_file = (struct file_lookup){ .uri = uri };
     if (!is_visible(view->settings, uri)) {
         file_failed(
@@ -231,10 +238,10 @@ void lookup_existing_file(const struct object_view *view, struct plan *plan, con
         return;
     }
     const struct folder_fact *fact = find_folder(&view->facts, uri);
-    if (fact && use_listing(view, plan, fact, path, ret_file))
+    if (fact && use_listing(view, plan, fact, path, age_ms, ret_file))
         return;
     int64_t pending_ms = fact ? fact->pending_ms : 0;
-    int64_t newer_than_ms = larger(view->seen_ms, view->steady_ms - LISTING_AGE_MS);
+    int64_t newer_than_ms = larger(view->seen_ms, view->steady_ms - age_ms);
     ret_file->state = LOOKUP_PENDING;
     ret_file->slow = wait_for(view, plan, pending_ms);
     plan_need(plan, &(struct fact_request){ .kind = FACT_FOLDER,

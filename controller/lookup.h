@@ -47,6 +47,10 @@ struct file_lookup {
  * messages ("spec.data.uri"). */
 void lookup_file(const struct object_view *view, struct plan *plan, const char *uri,
                  const char *path, struct file_lookup *ret_file);
-/* The same, and a file is looked at too: FAILED, InputNotFound, when it is not there. */
+/* The same, and a file is looked at too: FAILED, InputNotFound, when it is not there. The
+ * second one is content with an answer that is at most age_ms old, and requeues for when it is
+ * older. */
 void lookup_existing_file(const struct object_view *view, struct plan *plan, const char *uri,
                           const char *path, struct file_lookup *ret_file);
+void lookup_recent_file(const struct object_view *view, struct plan *plan, const char *uri,
+                        const char *path, int64_t age_ms, struct file_lookup *ret_file);

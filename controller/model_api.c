@@ -12,13 +12,15 @@ const struct fields object_reference_fields =
 
 static int check_trigger(const char *text, struct err *err)
 {
-    if (strcmp(text, "ImageDigest") == 0 || strcmp(text, "Spec") == 0)
-        return 0;
-    return err_set(err, ERR_INVALID, "must be ImageDigest or Spec");
+    static const char *const triggers[] = { "ImageDigest", "Spec", "Data" };
+    for (size_t i = 0; i < ARRAY_SIZE(triggers); i++)
+        if (strcmp(text, triggers[i]) == 0)
+            return 0;
+    return err_set(err, ERR_INVALID, "must be ImageDigest, Spec or Data");
 }
 
 static const struct field retrain_spec_items[] = {
-    FIELD(struct retrain_spec, on, "on", FIELD_STRINGS, .maximum = 2, .check = check_trigger),
+    FIELD(struct retrain_spec, on, "on", FIELD_STRINGS, .maximum = 3, .check = check_trigger),
     FIELD(struct retrain_spec, token, "token", FIELD_STRING, .fallback = "", .maximum = 256),
 };
 static const struct fields retrain_spec_fields = FIELDS(struct retrain_spec, retrain_spec_items);
@@ -29,7 +31,7 @@ static const struct field model_spec_items[] = {
           .table = &object_reference_fields),
     FIELD(struct model_spec, image_poll_interval_ms, "imagePollInterval", FIELD_DURATION,
           .fallback = "5m", .minimum = 1000, .maximum = 86400000),
-    TRAINING_FIELDS(struct model_spec, training, data_spec_fields),
+    TRAINING_FIELDS(struct model_spec, training, model_data_fields),
     FIELD(struct model_spec, retrain, "retrain", FIELD_OBJECT, .flags = FIELD_ALWAYS,
           .table = &retrain_spec_fields),
     FIELD(struct model_spec, promotion, "promotion", FIELD_OBJECT, .flags = FIELD_ALWAYS,
@@ -132,6 +134,14 @@ static const struct field history_items[] = {
 static const struct fields history_fields =
     FIELDS(struct history_entry, history_items, .open = true);
 
+static const struct field data_source_items[] = {
+    FIELD(struct data_source, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED, .maximum = 2048,
+          .check = check_file_uri),
+    FIELD(struct data_source, generation, "generation", FIELD_STRING, .maximum = 256),
+};
+static const struct fields data_source_fields =
+    FIELDS(struct data_source, data_source_items, .open = true);
+
 static const struct field last_training_items[] = {
     FIELD(struct last_training, run_key, "runKey", FIELD_STRING, .flags = FIELD_REQUIRED,
           .check = check_key),
@@ -140,6 +150,7 @@ static const struct field last_training_items[] = {
     FIELD(struct last_training, spec_hash, "specHash", FIELD_STRING, .flags = FIELD_REQUIRED,
           .check = check_key),
     FIELD(struct last_training, token, "token", FIELD_STRING, .fallback = "", .maximum = 256),
+    FIELD(struct last_training, data, "data", FIELD_OBJECT, .table = &data_source_fields),
     FIELD(struct last_training, outcome, "outcome", FIELD_STRING, .flags = FIELD_REQUIRED,
           .check = check_word),
     FIELD(struct last_training, version, "version", FIELD_STRING, .check = check_version),
@@ -158,14 +169,6 @@ static const struct field decision_items[] = {
     FIELD(struct decision, time_ms, "time", FIELD_TIME),
 };
 static const struct fields decision_fields = FIELDS(struct decision, decision_items, .open = true);
-
-static const struct field data_source_items[] = {
-    FIELD(struct data_source, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED, .maximum = 2048,
-          .check = check_file_uri),
-    FIELD(struct data_source, generation, "generation", FIELD_STRING, .maximum = 256),
-};
-static const struct fields data_source_fields =
-    FIELDS(struct data_source, data_source_items, .open = true);
 
 static const struct field champion_items[] = {
     FIELD(struct model_source, version, "version", FIELD_STRING, .flags = FIELD_REQUIRED,

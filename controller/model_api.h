@@ -21,7 +21,7 @@ struct object_reference {
 extern const struct fields object_reference_fields;
 
 struct retrain_spec {
-    struct strings on; /* ImageDigest, Spec; see model_retrains_on() */
+    struct strings on; /* ImageDigest, Spec, Data; see model_retrains_on() */
     const char *token;
 };
 
@@ -60,8 +60,14 @@ struct history_entry {
     struct list metrics; /* of struct metric */
 };
 
+struct data_source {
+    const char *uri, *generation; /* the file that was chosen; generation: only from a folder,
+                                   * or with retrain.on Data */
+};
+
 struct last_training {
     const char *run_key, *image_digest, *spec_hash, *token;
+    struct data_source *data;
     const char *outcome; /* Trained, Reused, Failed */
     const char *version, *reason, *message;
     int64_t finished_at_ms;
@@ -70,10 +76,6 @@ struct last_training {
 struct decision {
     const char *action, *reason; /* Started | Skipped; First, Token, ImageDigestUnchanged, ... */
     int64_t time_ms;
-};
-
-struct data_source {
-    const char *uri, *generation; /* the file that was chosen; generation: only from a folder */
 };
 
 /* The run that is at work, or the last one: it is over when lastTraining has its
@@ -116,7 +118,7 @@ int model_spec_decode(const json_t *spec, struct arena *arena, struct model_spec
 int model_status_decode(const json_t *status, struct arena *arena, struct model_status *ret_status,
                         struct err *err) __attribute__((warn_unused_result));
 
-/* The trigger is in retrain.on: "ImageDigest" or "Spec". */
+/* The trigger is in retrain.on: "ImageDigest", "Spec" or "Data". */
 bool model_retrains_on(const struct model_spec *spec, const char *trigger);
 
 /* A training was decided and its outcome is not in status yet. */

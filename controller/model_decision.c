@@ -46,20 +46,20 @@ static struct model_source *champion(const struct model_pass *pass)
     return champion;
 }
 
-static void start_training(struct model_pass *pass, const char *digest, const char *reason,
-                           const struct file_lookup *file)
+static void start_training(struct model_pass *pass, const struct training_inputs *inputs,
+                           const char *reason, const struct file_lookup *file)
 {
     const struct object_view *view = &pass->view->object;
     struct training_status *training = arena_zero(pass->arena, 1, sizeof(*training));
     struct data_source *data = arena_zero(pass->arena, 1, sizeof(*data));
     char run_key[IDENTITY_KEY];
-    identity_training_run(pass->spec_hash, pass->spec.retrain->token, digest, run_key);
+    identity_training_run(pass->spec_hash, pass->spec.retrain->token, inputs, run_key);
     data->uri = file->uri;
     data->generation = file->generation;
     training->run_key = arena_strdup(pass->arena, run_key);
     training->attempt = run_next_attempt(view, run_key);
     training->start_time_ms = view->now_ms;
-    training->image_digest = digest;
+    training->image_digest = inputs->image_digest;
     training->spec_hash = arena_strdup(pass->arena, pass->spec_hash);
     training->token = pass->spec.retrain->token;
     training->data = data;
@@ -70,17 +70,13 @@ static void start_training(struct model_pass *pass, const char *digest, const ch
     count_asked(pass); /* skipped before this decision, not after it */
     decided(pass, ACTION_STARTED, reason);
     plan_event(pass->plan, false, reason, "Train", "Job %s with image %.19s", training->job,
-               digest);
+               inputs->image_digest);
     model_create_job(pass);
 }
 
-/* Something is due, or would be if the image were known. */
 static void wait_for_image(struct model_pass *pass)
 {
-    const struct last_training *last = pass->status.last_training;
     const struct image_lookup *image = &pass->image;
-    if (last && !training_due(&pass->spec, &pass->status, last->image_digest))
-        return;
     if (image->state == LOOKUP_FAILED)
         model_say(pass, true, false, image->reason,
                   arena_format(pass->arena, "%s: %s", image->reference, image->message));
@@ -89,19 +85,48 @@ static void wait_for_image(struct model_pass *pass)
                   arena_format(pass->arena, "%s is being looked up", image->reference));
 }
 
-static void start_with_file(struct model_pass *pass, const char *digest, const char *reason)
+static void wait_for_file(struct model_pass *pass, const struct file_lookup *file)
 {
-    struct file_lookup file;
-    lookup_file(&pass->view->object, pass->plan, pass->spec.training.data->uri, "spec.data.uri",
-                &file);
-    if (file.state == LOOKUP_KNOWN) {
-        start_training(pass, digest, reason, &file);
-    } else if (file.state == LOOKUP_PENDING) {
-        pass->hold = pass->hold || !file.slow;
+    if (file->state == LOOKUP_FAILED)
+        model_say(pass, !file->stalled, file->stalled, file->reason, file->message);
+    else
         model_say(pass, true, false, REASON_Pending, "listing spec.data.uri");
-    } else {
-        model_say(pass, !file.stalled, file.stalled, file.reason, file.message);
+}
+
+/* Whether there are new data is looked at every data.pollInterval. */
+static void poll_data(struct model_pass *pass, struct training_inputs *inputs)
+{
+    const struct data_spec *data = pass->spec.training.data;
+    struct file_lookup file;
+    if (!model_retrains_on(&pass->spec, "Data"))
+        return;
+    lookup_recent_file(&pass->view->object, pass->plan, data->uri, "spec.data.uri",
+                       data->poll_interval_ms, &file);
+    if (file.state == LOOKUP_KNOWN)
+        training_use_data(&pass->spec, file.uri, file.generation, inputs);
+    else if (file.state == LOOKUP_FAILED)
+        wait_for_file(pass, &file);
+}
+
+/* Something is due. A training reads the file that is there now, not the one of the last poll:
+ * with that one it may be due no more. */
+static void start_with_file(struct model_pass *pass, struct training_inputs *inputs)
+{
+    const char *uri = pass->spec.training.data->uri;
+    struct file_lookup file;
+    if (model_retrains_on(&pass->spec, "Data"))
+        lookup_existing_file(&pass->view->object, pass->plan, uri, "spec.data.uri", &file);
+    else
+        lookup_file(&pass->view->object, pass->plan, uri, "spec.data.uri", &file);
+    if (file.state != LOOKUP_KNOWN) {
+        pass->hold = pass->hold || (file.state == LOOKUP_PENDING && !file.slow);
+        wait_for_file(pass, &file);
+        return;
     }
+    training_use_data(&pass->spec, file.uri, file.generation, inputs);
+    const char *reason = training_due(&pass->spec, &pass->status, inputs);
+    if (reason)
+        start_training(pass, inputs, reason, &file);
 }
 
 /* Somebody asked whether the model is fresh, and it is. */
@@ -128,14 +153,18 @@ void model_decide(struct model_pass *pass)
         model_say(pass, false, false, REASON_Suspended, "spec.suspend is true");
         return;
     }
+    const struct last_training *last = pass->status.last_training;
     const char *digest = digest_to_decide(pass);
-    if (!digest) {
+    struct training_inputs inputs = { .image_digest = digest };
+    if (!digest && last)
+        inputs.image_digest = last->image_digest; /* something else may be due */
+    poll_data(pass, &inputs);
+    if (!training_due(&pass->spec, &pass->status, &inputs)) {
+        if (digest)
+            count_skipped(pass);
+    } else if (digest) {
+        start_with_file(pass, &inputs);
+    } else {
         wait_for_image(pass);
-        return;
     }
-    const char *reason = training_due(&pass->spec, &pass->status, digest);
-    if (reason)
-        start_with_file(pass, digest, reason);
-    else
-        count_skipped(pass);
 }

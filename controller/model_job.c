@@ -56,6 +56,8 @@ static json_t *job_document(const struct model_pass *pass)
     job.champion = pass->status.training->champion;
     job.promotion = pass->spec.promotion;
     data.uri = pass->status.training->data->uri;
+    if (model_retrains_on(&pass->spec, "Data"))
+        data.generation = pass->status.training->data->generation;
     job.training.data = &data;
     return train_job_encode(&job);
 }

@@ -1,3 +1,4 @@
+#include "decision.h"
 #include "model_pass.h"
 
 static struct last_training *end_training(struct model_pass *pass, const char *outcome)
@@ -8,6 +9,7 @@ static struct last_training *end_training(struct model_pass *pass, const char *o
     last->image_digest = training->image_digest;
     last->spec_hash = training->spec_hash;
     last->token = training->token;
+    last->data = training->data;
     last->outcome = outcome;
     last->finished_at_ms = pass->view->object.now_ms;
     pass->status.last_training = last;
@@ -119,18 +121,19 @@ static void follow_job(struct model_pass *pass)
     }
 }
 
-/* The spec asks for another run than the one at work. A tag that moved does not
- * count, but another image in the spec does, once its digest is known. */
+/* The spec asks for another run than the one at work. A tag that moved and data that
+ * changed do not count, but another image in the spec does, once its digest is known. */
 static bool is_superseded(const struct model_pass *pass)
 {
     const struct training_status *training = pass->status.training;
+    struct training_inputs inputs = { .image_digest = training->image_digest };
     char run_key[IDENTITY_KEY];
-    const char *digest = training->image_digest;
     if (pass->spec_error)
         return false;
     if (pass->image.state == LOOKUP_KNOWN && pass->before.image && !model_is_same_reference(pass))
-        digest = pass->image.digest;
-    identity_training_run(pass->spec_hash, pass->spec.retrain->token, digest, run_key);
+        inputs.image_digest = pass->image.digest;
+    training_use_data(&pass->spec, training->data->uri, training->data->generation, &inputs);
+    identity_training_run(pass->spec_hash, pass->spec.retrain->token, &inputs, run_key);
     return strcmp(run_key, training->run_key) != 0;
 }
 

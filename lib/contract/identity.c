@@ -38,15 +38,20 @@ void identity_training_spec(const struct training_spec *spec, char ret_key[IDENT
     finish(&hash, ret_key, IDENTITY_KEY);
 }
 
-void identity_training_run(const char *spec_hash, const char *token, const char *image_digest,
-                           char ret_key[IDENTITY_KEY])
+void identity_training_run(const char *spec_hash, const char *token,
+                           const struct training_inputs *inputs, char ret_key[IDENTITY_KEY])
 {
     struct sha256 hash;
     sha256_init(&hash);
     add_text(&hash, "training-run");
     add_text(&hash, spec_hash);
     add_text(&hash, token);
-    add_text(&hash, image_digest);
+    add_text(&hash, inputs->image_digest);
+    if (inputs->data_uri) { /* what is not used leaves the keys alone that are there */
+        add_text(&hash, "data");
+        add_text(&hash, inputs->data_uri);
+        add_text(&hash, inputs->data_generation);
+    }
     finish(&hash, ret_key, IDENTITY_KEY);
 }
 

@@ -18,9 +18,16 @@
  * seed, as the user wrote them (a folder stays a folder). */
 void identity_training_spec(const struct training_spec *spec, char ret_key[IDENTITY_KEY]);
 
-/* runKey of a training: specHash, retrain.token, image digest ("sha256:..."). */
-void identity_training_run(const char *spec_hash, const char *token, const char *image_digest,
-                           char ret_key[IDENTITY_KEY]);
+/* What a training is made from besides its spec and retrain.token. */
+struct training_inputs {
+    const char *image_digest;               /* "sha256:..."                                   */
+    const char *data_uri, *data_generation; /* the file, where new data are a reason to train;
+                                             * data_uri NULL: they are none                   */
+};
+
+/* runKey of a training: specHash, retrain.token, inputs. */
+void identity_training_run(const char *spec_hash, const char *token,
+                           const struct training_inputs *inputs, char ret_key[IDENTITY_KEY]);
 
 /* specHash of a batch: model with the version that is pinned (NULL or "": none),
  * input, output, threshold, reasons, maxRejected, drift, and nothing else.

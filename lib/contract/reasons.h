@@ -31,6 +31,7 @@
     REASON(First, "nothing was trained yet")                                                       \
     REASON(ImageDigestChanged, "the trainer image has another digest")                             \
     REASON(SpecChanged, "the spec changed in something that decides what is trained")              \
+    REASON(DataChanged, "the file to learn from is another one, or was replaced")                  \
     REASON(Token, "retrain.token changed")                                                         \
     REASON(ImageDigestUnchanged, "training skipped: the trainer image is unchanged")               \
     /* what became of a version */                                                                 \

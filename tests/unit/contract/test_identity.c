@@ -29,7 +29,7 @@ static void test_fixed_vectors(void **state)
     char spec[IDENTITY_KEY], run[IDENTITY_KEY], name[IDENTITY_NAME];
     training_key(DATA, spec);
     assert_string_equal(spec, "8b7d06782c83c51d4e0ccc4b4672e6eb");
-    identity_training_run(spec, "", "sha256:aa", run);
+    identity_training_run(spec, "", &(struct training_inputs){ .image_digest = "sha256:aa" }, run);
     assert_string_equal(run, "7e0c73b273e8855381c151d1f3b4ba03");
     identity_batch_run(spec, "1", run);
     assert_string_equal(run, "c73c175b4bd6e11c01aa40feb8ee6656");
@@ -77,12 +77,34 @@ static void test_parts_do_not_run_together(void **state)
 {
     (void)state;
     char left[IDENTITY_KEY], right[IDENTITY_KEY];
-    identity_training_run("ab", "c", "d", left);
-    identity_training_run("a", "bc", "d", right);
+    struct training_inputs inputs = { .image_digest = "d" };
+    identity_training_run("ab", "c", &inputs, left);
+    identity_training_run("a", "bc", &inputs, right);
     assert_string_not_equal(left, right);
     identity_batch_run("ab", "", right);
-    identity_training_run("ab", "", "", left);
+    inputs.image_digest = "";
+    identity_training_run("ab", "", &inputs, left);
     assert_string_not_equal(left, right);
+}
+
+/* Each input makes another run. */
+static void test_training_inputs(void **state)
+{
+    (void)state;
+    static const struct training_inputs cases[] = {
+        { .image_digest = "a" },
+        { .image_digest = "b" },
+        { .image_digest = "a", .data_uri = "file:///h.csv" },
+        { .image_digest = "a", .data_uri = "file:///h.csv", .data_generation = "1" },
+        { .image_digest = "a", .data_uri = "file:///h.csv", .data_generation = "2" },
+        { .image_digest = "a", .data_uri = "file:///i.csv", .data_generation = "1" },
+    };
+    char keys[ARRAY_SIZE(cases)][IDENTITY_KEY];
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        identity_training_run("spec", "", &cases[i], keys[i]);
+        for (size_t j = 0; j < i; j++)
+            assert_string_not_equal(keys[i], keys[j]);
+    }
 }
 
 static void test_batch_spec(void **state)
@@ -164,6 +186,7 @@ int main(void)
         cmocka_unit_test(test_fixed_vectors),
         cmocka_unit_test(test_training_spec),
         cmocka_unit_test(test_parts_do_not_run_together),
+        cmocka_unit_test(test_training_inputs),
         cmocka_unit_test(test_batch_spec),
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_job_names),
