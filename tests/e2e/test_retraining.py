@@ -1,0 +1,56 @@
+"""When a model is trained again: data that are new."""
+import unittest
+
+from cluster import ClusterTest, changed
+
+
+def decisions(cluster):
+    return [event["reason"] for event in cluster.list("event") if event.get("action") == "Train"]
+
+
+class NewData(ClusterTest):
+    def history(self, **spec):
+        return self.cluster.model(data={**self.cluster.model()["spec"]["data"],
+                                        "uri": self.cluster.uri("input_folder") + "/",
+                                        "pollInterval": "1s"},
+                                  retrain={"on": ["Data"]}, **spec)
+
+    def trained_from(self, name):
+        return self.cluster.wait(
+            "churnmodel", "telco",
+            lambda model: ((model or {}).get("status", {}).get("lastTraining", {}).get("data", {})
+                           .get("uri") == self.cluster.uri("input_folder", name)),
+            f"a training from {name}")
+
+    def test_a_newer_file_in_the_folder_trains_once(self):
+        self.cluster.apply(self.history())
+        first = self.trained_from("history.csv")
+        self.assertTrue(first["status"]["lastTraining"]["data"]["generation"])
+        self.cluster.put_history(rows=500, name="later.csv")
+        second = self.trained_from("later.csv")
+        self.assertEqual(second["status"]["lastTraining"]["outcome"], "Trained")
+        self.assertEqual(second["status"]["model"]["rows"], 500)
+        self.assertEqual(second["status"]["lastDecision"]["reason"], "DataChanged")
+        self.assertEqual(second["status"]["trainingsRun"], 2)
+        self.assertIn("DataChanged", decisions(self.cluster))
+
+    def test_a_replaced_file_trains_once_and_an_old_one_never(self):
+        self.cluster.apply(self.history())
+        first = self.trained_from("history.csv")
+        self.cluster.put_history(rows=450)
+        generation = first["status"]["lastTraining"]["data"]["generation"]
+        second = self.cluster.wait(
+            "churnmodel", "telco",
+            lambda model: model["status"]["lastTraining"]["data"]["generation"] != generation,
+            "a training from the new content")
+        self.assertEqual(second["status"]["model"]["rows"], 450)
+        # the token asks for one more: had a poll started another, there would be more than three
+        self.cluster.apply(changed(self.history(), retrain={"on": ["Data"], "token": "again"}))
+        self.cluster.wait("churnmodel", "telco",
+                          lambda model: model["status"]["lastTraining"].get("token") == "again",
+                          "the training of the token")
+        self.assertEqual(len(self.cluster.jobs("trainer")), 3)
+
+
+if __name__ == "__main__":
+    unittest.main()
