@@ -40,6 +40,7 @@ static void add_decision(struct figures *figures, const struct ranking *ranking,
     add(figures, "recall",
         ranking->positives == 0 ? NAN
                                 : (double)confusion.true_positives / (double)ranking->positives);
+    add(figures, "profit", metric_profit(&confusion));
 }
 
 void figures_measure(const double *margins, const uint8_t *labels, size_t count,

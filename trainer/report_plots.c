@@ -278,14 +278,18 @@ void report_decision(const struct training *training, const struct report_scores
         { "recall", "Churners found (recall)", true, 1 },
         { "f1", "F1", false, 3 },
         { "precision_at_10", "Churners among the highest 10 %", true, 1 },
-        { "emp", "Expected maximum profit per customer", false, 2 },
+        { "profit", "Expected profit per customer", false, 2 },
+        { "emp", "Expected maximum profit per customer (EMPC)", false, 2 },
         { "emp_share", "Share to contact for it", true, 1 },
     };
     buf_string(out, "<h2>Whom to call a churner</h2><p>A customer with a probability of at least ");
     html_percent(out, training->evaluation.threshold, 1);
-    buf_string(out, " counts as a churner: the threshold of greatest F1, chosen inside the "
-                    "training part. Profit assumes a customer worth 200, an offer of 10 and a "
-                    "contact of 1 (EMPC).</p><div class=\"split\">");
+    bool profit = training->job.training.threshold->objective == OBJECTIVE_PROFIT;
+    buf_format(out,
+               " counts as a churner: the threshold of greatest %s, chosen inside the training "
+               "part. Profit assumes a customer worth 200, a contact of 1 and an offer of 10 that "
+               "three churners in ten accept, more or less: Beta(6, 14).</p><div class=\"split\">",
+               profit ? "expected profit" : "F1");
     write_confusion(metric_confusion(&scores->ranking, training->evaluation.threshold), out);
     buf_string(out, "<div class=\"card\"><table>");
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -19,7 +19,13 @@ int stage_calibrate(struct training *training, struct err *err)
         figures_probabilities(margins, folds->training_count, &calibration);
     auto_ranking struct ranking ranking;
     ranking_init(&ranking, probabilities, labels, folds->training_count);
-    double threshold = threshold_best_f1(&ranking);
+    bool profit = training->job.training.threshold->objective == OBJECTIVE_PROFIT;
+    double threshold = profit ? threshold_best_profit(&ranking) : threshold_best_f1(&ranking);
+    if (profit && ranking.count > 0 && threshold > ranking.groups[0].score)
+        training_warn(training,
+                      "%s: no customer's probability is high enough that an offer would earn "
+                      "anything, so the threshold calls nobody a churner",
+                      training->table.name);
     training->evaluation.calibration = training->final.calibration = calibration;
     training->evaluation.threshold = training->final.threshold = threshold;
     return 0;

@@ -85,10 +85,20 @@ struct confusion {
 struct confusion metric_confusion(const struct ranking *ranking, double threshold);
 double metric_f1(const struct confusion *confusion); /* 0 when nothing is found */
 
-/* Expected maximum profit per customer of a retention campaign and the share of
- * customers to target: Verbraken, Verbeke and Baesens, IEEE TKDE 25(5), 2013.
- * Customer lifetime value 200, offer 10, contact 1, the chance that an offer is
- * accepted follows Beta(6, 14). */
+/* Profit per customer of a retention campaign for those who are called churners:
+ *
+ *   CLV (g (1 - d/CLV) - f/CLV) p F1 - CLV (d/CLV + f/CLV) (1 - p) F0
+ *
+ * with p the share of churners, F1 and F0 the shares of churners and of others that
+ * are called; customer lifetime value CLV 200, offer d 10, contact f 1, and g, the
+ * chance that a churner accepts the offer, following Beta(6, 14): Verbraken, Verbeke
+ * and Baesens, IEEE TKDE 25(5), 2013. It is linear in g, so its expectation is the
+ * profit at the mean of g. NAN without customers. */
+double metric_profit(const struct confusion *confusion);
+
+/* The expected maximum profit (EMPC) of the same paper, per customer, and the share
+ * of customers to target: the best cut is chosen anew for each g, and that profit and
+ * that share are averaged over g. */
 struct campaign {
     double profit; /* per customer, in the currency of the lifetime value */
     double share;  /* of customers to target */

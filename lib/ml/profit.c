@@ -1,14 +1,11 @@
-/* Expected maximum profit of a retention campaign: metric_campaign() of metrics.h.
+/* The profit of a retention campaign: metric_profit() and metric_campaign() of
+ * metrics.h, which has the formula and its source.
  *
  * Contacting a customer costs f and the offer costs d; a churner takes it with
- * chance g and then stays, worth CLV. Profit per customer at a cut is
- *
- *   CLV (g (1 - d/CLV) - f/CLV) p F1 - CLV (d/CLV + f/CLV) (1 - p) F0
- *
- * with p the share of churners and F1, F0 the shares of churners and of others
- * that are contacted. g is not known: it follows a Beta distribution. For each g
- * the best cut is a corner of the convex hull of the ROC curve, so the expectation
- * is a sum over corners of incomplete Beta integrals. */
+ * chance g and then stays, worth CLV. g is not known: it follows a Beta
+ * distribution. For each g the best cut is a corner of the convex hull of the ROC
+ * curve, so the expected maximum is a sum over corners of incomplete Beta
+ * integrals. */
 #include "ml/metrics.h"
 
 #include <math.h>
@@ -20,6 +17,19 @@
 #define CONTACT        (1.0 / LIFETIME_VALUE)
 #define ALPHA          6
 #define BETA           14
+
+double metric_profit(const struct confusion *confusion)
+{
+    double called_churners = (double)confusion->true_positives;
+    double called_others = (double)confusion->false_positives;
+    double customers = called_churners + called_others + (double)confusion->false_negatives +
+                       (double)confusion->true_negatives;
+    double acceptance = (double)ALPHA / (ALPHA + BETA);
+    return LIFETIME_VALUE *
+           ((acceptance * (1 - OFFER) - CONTACT) * called_churners -
+            (OFFER + CONTACT) * called_others) /
+           customers;
+}
 
 /* Regularised incomplete Beta function for whole a and b: the chance of at least a
  * successes in a + b - 1 trials. */

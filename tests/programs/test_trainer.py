@@ -243,6 +243,22 @@ class Training(TrainerTest):
                 result, _ = self.train(algorithm=algorithm)
                 self.assertGreater(float(result["metrics"][0]["value"]), 0.5)
 
+    def test_threshold_by_profit(self):
+        """An offer pays from a probability of 0.055 / 0.335 on; greatest F1 wants more of one here."""
+        self.write(history(rows=3000))
+        figures = {}
+        for objective in ["F1", "Profit"]:
+            result, version = self.train(models=objective, threshold={"objective": objective})
+            figures[objective] = {item["name"]: float(item["value"]) for item in result["metrics"]}
+            model = json.loads((version / "model.json").read_text())
+            self.assertAlmostEqual(model["threshold"], figures[objective]["threshold"], 3)
+            self.assertIn("expected profit" if objective == "Profit" else "greatest F1",
+                          (version / "report.html").read_text())
+        self.assertTrue(0.08 < figures["Profit"]["threshold"] < 0.28, figures["Profit"])
+        self.assertGreater(figures["F1"]["threshold"], figures["Profit"]["threshold"])
+        self.assertGreater(figures["Profit"]["profit"], figures["F1"]["profit"])
+        self.assertEqual(figures["Profit"]["auc"], figures["F1"]["auc"])
+
     def test_few_rows_are_warned_about(self):
         self.write(history(rows=120))
         result, _ = self.train()

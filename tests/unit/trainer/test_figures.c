@@ -39,6 +39,7 @@ static void perfect_ranking(void **state)
         { "lift_at_10", 4 },
         { "churn_rate", 0.25 },
         { "precision_at_20", 1 },
+        { "profit", 200 * 0.28 / 4 },
     };
     struct figures figures;
     figures_measure(margins, labels, ARRAY_SIZE(margins), &none, 0.8, &figures);
