@@ -58,39 +58,40 @@ static int put_measurements(struct training *training, struct store *store, cons
     auto_free char *text = json_dumps(json, JSON_INDENT(2));
     if (text == NULL)
         return err_set(err, ERR_INTERNAL, "metrics.json cannot be written");
-    return put(store, folder, "metrics.json", span_of(text), STORE_ALWAYS, err);
+    return put(store, folder, MEASUREMENTS_FILE, span_of(text), STORE_ALWAYS, err);
 }
 
-/* Reads a model and checks its hash. */
-static int load_version(struct store *store, const char *folder, struct model *ret_model,
-                        char **ret_text, struct err *err)
+int artifacts_load(const char *folder_uri, struct model *ret_model, char **ret_text,
+                   struct err *err)
 {
-    auto_free char *uri = mem_format("%s" MODEL_FILE, folder);
+    auto_free char *uri = mem_format("%s" MODEL_FILE, folder_uri);
     auto_free char *text = NULL, *weights = NULL;
     auto_model struct model model = { 0 };
     size_t length, weights_length;
+    auto_store struct store *store = store_open(folder_uri, err);
+    if (store == NULL)
+        return -1;
     if (store_get_text(store, uri, LIMIT_MODEL_DOCUMENT, &text, &length, err) < 0 ||
         model_parse(uri, (struct span){ text, length }, &model, err) < 0)
         return -1;
-    auto_free char *weights_uri = mem_format("%s%s", folder, model_weights_file(&model));
+    auto_free char *weights_uri = mem_format("%s%s", folder_uri, model_weights_file(&model));
     if (store_get_text(store, weights_uri, LIMIT_MODEL_WEIGHTS, &weights, &weights_length, err) <
             0 ||
         model_attach(&model, (struct span){ weights, weights_length }, err) < 0)
         return -1;
     *ret_model = model;
-    *ret_text = TAKE(text);
+    if (ret_text != NULL)
+        *ret_text = TAKE(text);
     model = (struct model){ 0 };
     return 0;
 }
 
 /* Somebody published under this name before: fine when it is the same. */
-static int accept_existing(struct training *training, struct store *store, const char *folder,
-                           struct err *err)
+static int accept_existing(const struct training *training, const char *folder, struct err *err)
 {
     auto_model struct model model = { 0 };
-    auto_free char *text = NULL;
     struct err inner;
-    if (load_version(store, folder, &model, &text, &inner) == 0 &&
+    if (artifacts_load(folder, &model, NULL, &inner) == 0 &&
         strcmp(model.version, training->final.version) == 0)
         return 0;
     return err_reason(err, ERR_EXISTS, "OutputExists",
@@ -127,7 +128,7 @@ int artifacts_publish(struct training *training, const char *final_text,
                       ? err_set(&failure, ERR_EXISTS, "%s is there", document)
                       : put_all(training, store, folder, final_text, evaluation_text, &failure);
     if (outcome < 0 && failure.kind == ERR_EXISTS) {
-        if (accept_existing(training, store, folder, err) < 0)
+        if (accept_existing(training, folder, err) < 0)
             return -1;
     } else if (outcome < 0) {
         *err = failure;
@@ -189,7 +190,7 @@ int run_record_write(struct training *training, struct err *err)
 }
 
 /* A record that cannot be used is as good as none: training makes a new one. */
-static bool read_record(struct training *training, struct store *store, const char *uri,
+static bool read_record(struct arena *arena, struct store *store, const char *uri,
                         struct run_record *ret_record)
 {
     struct err ignored;
@@ -200,8 +201,13 @@ static bool read_record(struct training *training, struct store *store, const ch
     auto_json json_t *json =
         jx_parse((struct span){ text, length }, LIMIT_RUN_RECORD, uri, &ignored);
     return json != NULL &&
-           fields_decode(json, &record_fields, "", &training->arena, ret_record, &ignored) == 0 &&
-           strcmp(ret_record->data_sha256, training->history.sha256) == 0;
+           fields_decode(json, &record_fields, "", arena, ret_record, &ignored) == 0;
+}
+
+const char *run_record_version(struct store *store, const char *uri, struct arena *arena)
+{
+    struct run_record record;
+    return read_record(arena, store, uri, &record) ? record.version : NULL;
 }
 
 int run_record_find(struct training *training, bool *ret_found, struct err *err)
@@ -214,15 +220,21 @@ int run_record_find(struct training *training, bool *ret_found, struct err *err)
     auto_store struct store *store = store_open(uri, err);
     if (store == NULL)
         return -1;
-    if (!read_record(training, store, uri, &record))
+    if (!read_record(&training->arena, store, uri, &record) ||
+        strcmp(record.data_sha256, training->history.sha256) != 0)
         return 0;
     const char *folder =
         arena_format(&training->arena, "%s%s/", artifacts_folder(training), record.version);
-    auto_free char *text = NULL;
+    auto_free char *text = NULL, *inside = mem_format("%sevaluation/", folder);
+    auto_model struct model final = { 0 }, evaluation = { 0 };
     struct err ignored;
-    if (load_version(store, folder, &training->final, &text, &ignored) < 0 ||
-        strcmp(training->final.version, record.version) != 0)
+    if (artifacts_load(folder, &final, &text, &ignored) < 0 ||
+        artifacts_load(inside, &evaluation, NULL, &ignored) < 0 ||
+        strcmp(final.version, record.version) != 0)
         return 0;
+    training->final = final;
+    training->evaluation = evaluation;
+    final = evaluation = (struct model){ 0 };
     const struct figure *metrics = record.metrics.items;
     for (size_t i = 0; i < record.metrics.count; i++)
         training->figures.items[training->figures.count++] = metrics[i];

@@ -16,10 +16,10 @@ extern const size_t stage_count;
 /* The stage of that word, or NULL. */
 const struct stage *stage_find(const char *word);
 
-/* All stages in memory, or none but the first where the run record of an earlier
- * identical run is found. Fills *ret_result, whose strings live as long as the
- * training, and whose steps are those of the progress. On failure the caller makes the result from
- * *err. */
+/* All stages in memory; where the run record of an earlier identical run is found,
+ * only the first two and the comparison with the version in use. Fills *ret_result, whose strings
+ * live as long as the training, and whose steps are those of the progress. On failure the caller
+ * makes the result from *err. */
 int run_training(struct training *training, struct progress *progress, struct result *ret_result,
                  struct err *err) __attribute__((warn_unused_result));
 

@@ -1,42 +1,7 @@
 /* Ingest: find, read, hash and check the history file. */
 #include "trainer/training.h"
 
-#include "ml/decompress.h"
-#include "store/store.h"
 #include "trainer/guards.h"
-
-/* Hashes the bytes as they are stored, on their way to the decompressor. */
-struct hashing_source {
-    const struct byte_source *inner;
-    struct sha256 hash;
-};
-
-static int read_hashing(void *context, void *buffer, size_t capacity, size_t *ret_length,
-                        struct err *err)
-{
-    struct hashing_source *self = context;
-    if (byte_source_read(self->inner, buffer, capacity, ret_length, err) < 0)
-        return -1;
-    sha256_add(&self->hash, buffer, *ret_length);
-    return 0;
-}
-
-static int locate(struct training *training, struct err *err)
-{
-    struct history *history = &training->history;
-    if (history->uri == NULL) {
-        const char *uri = training->job.training.data->uri;
-        auto_store struct store *store = store_open(uri, err);
-        if (store == NULL)
-            return -1;
-        auto_free char *resolved = store_resolve(store, uri, err);
-        if (resolved == NULL)
-            return -1;
-        history->uri = arena_strdup(&training->arena, resolved);
-    }
-    history->name = store_name(history->uri);
-    return 0;
-}
 
 static int read_table(struct training *training, const struct byte_source *source, struct err *err)
 {
@@ -54,46 +19,24 @@ static int read_table(struct training *training, const struct byte_source *sourc
     return table_read(training->history.name, source, &options, &training->table, err);
 }
 
-/* Reads to the very end, so that the hash covers all bytes. */
-static int drain(const struct byte_source *source, struct err *err)
-{
-    char rest[4096];
-    size_t length;
-    do {
-        if (byte_source_read(source, rest, sizeof(rest), &length, err) < 0)
-            return -1;
-    } while (length > 0);
-    return 0;
-}
-
 static int read_history(struct training *training, struct err *err)
 {
     struct history *history = &training->history;
-    const char *uri = history->copy_uri == NULL ? history->uri : history->copy_uri;
-    auto_store struct store *store = store_open(uri, err);
-    if (store == NULL)
+    /* What was chosen is the original, not the copy of an earlier stage. */
+    const char *generation =
+        history->copy_uri == NULL ? training->job.training.data->generation : NULL;
+    auto_history_reader struct history_reader reader = { 0 };
+    if (history_reader_init(&reader, history, generation, err) < 0 ||
+        read_table(training, history_reader_source(&reader), err) < 0)
         return -1;
-    auto_store_reader struct store_reader *reader = store_get(store, uri, NULL, NULL, NULL, err);
-    if (reader == NULL)
-        return -1;
-    struct hashing_source hashing = { .inner = store_reader_source(reader) };
-    struct byte_source source = { read_hashing, &hashing };
-    sha256_init(&hashing.hash);
-    auto_decompressor struct decompressor *decompressor =
-        decompressor_new(history->name, &source, err);
-    int outcome =
-        decompressor == NULL ? -1 : read_table(training, decompressor_source(decompressor), err);
-    if (outcome == 0)
-        outcome = drain(&source, err);
-    if (outcome == 0)
-        sha256_hex(&hashing.hash, history->sha256);
-    sha256_release(&hashing.hash);
-    return outcome;
+    return history_reader_finish(&reader, history->sha256, err);
 }
 
 int stage_ingest(struct training *training, struct err *err)
 {
-    if (locate(training, err) < 0 || read_history(training, err) < 0)
+    const char *uri = training->job.training.data->uri;
+    if (history_locate(&training->history, uri, &training->arena, err) < 0 ||
+        read_history(training, err) < 0)
         return -1;
     for (size_t i = 0; i < training->table.warning_count; i++)
         training_warn(training, "%s", training->table.warnings[i]);

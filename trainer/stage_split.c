@@ -19,10 +19,11 @@ int stage_split(struct training *training, struct err *err)
     folds_init(folds, table, training->job.training.seed, validation->holdout.value,
                (unsigned)validation->folds);
     if (folds->duplicates > 0)
-        training_warn(training,
-                      "%s: %zu rows repeat another one but for the id; copies stay in "
-                      "one fold",
-                      table->name, folds->duplicates);
+        training_warn(
+            training,
+            "%s: %zu rows repeat another one but for the id; copies stay in one fold, and "
+            "%zu held-out ones that repeat a row to learn from are not measured",
+            table->name, folds->duplicates, folds->copies);
     size_t positives = positives_of(table, folds->training, folds->training_count);
     size_t negatives = folds->training_count - positives;
     if (positives < CLASS_LEFT_MINIMUM || negatives < CLASS_LEFT_MINIMUM)

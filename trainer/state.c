@@ -129,12 +129,14 @@ static void set_copy(struct training *training, const char *folder)
     training->history.copy_uri = arena_strdup(&training->arena, uri);
 }
 
-static int copy_object(const char *uri, const char *folder, struct err *err)
+/* `generation`: what the object must be, or NULL. */
+static int copy_object(const char *uri, const char *generation, const char *folder, struct err *err)
 {
     auto_store struct store *store = store_open(uri, err);
     if (store == NULL)
         return -1;
-    auto_store_reader struct store_reader *reader = store_get(store, uri, NULL, NULL, NULL, err);
+    auto_store_reader struct store_reader *reader =
+        store_get(store, uri, generation, NULL, NULL, err);
     auto_free char *path = mem_format("%s/%s", folder, store_name(uri));
     if (reader == NULL)
         return -1;
@@ -158,7 +160,7 @@ static int pass_on(const char *in, const char *out, const char *name, struct err
 {
     auto_free char *source = local_uri(in, name);
     auto_free char *target = mem_format("%s/%s", out, name);
-    return access(target, F_OK) == 0 ? 0 : copy_object(source, out, err);
+    return access(target, F_OK) == 0 ? 0 : copy_object(source, NULL, out, err);
 }
 
 /* --- saving -------------------------------------------------------------- */
@@ -276,7 +278,7 @@ static int load_folds(struct training *training, const struct saved_state *state
     folds->duplicates = (size_t)state->duplicates;
     for (size_t i = 0; i < state->fold.count; i++) {
         double fold = state->fold.items[i];
-        if (fold != FOLD_HOLDOUT && !(fold >= 0 && fold < folds->fold_count))
+        if (fold != FOLD_HOLDOUT && fold != FOLD_COPY && !(fold >= 0 && fold < folds->fold_count))
             return damaged("folds", err);
         folds->fold[i] = (uint8_t)fold;
     }
@@ -406,16 +408,11 @@ int state_load(struct training *training, const char *folder, size_t stages_done
 
 int state_fetch_history(struct training *training, const char *folder, struct err *err)
 {
-    const char *uri = training->job.training.data->uri;
-    auto_store struct store *store = store_open(uri, err);
-    if (store == NULL)
+    const struct data_spec *data = training->job.training.data;
+    struct history *history = &training->history;
+    if (history_locate(history, data->uri, &training->arena, err) < 0 ||
+        copy_object(history->uri, data->generation, folder, err) < 0)
         return -1;
-    auto_free char *resolved = store_resolve(store, uri, err);
-    if (resolved == NULL)
-        return -1;
-    if (copy_object(resolved, folder, err) < 0)
-        return -1;
-    training->history.uri = arena_strdup(&training->arena, resolved);
     set_copy(training, folder);
     return 0;
 }

@@ -3,7 +3,7 @@
  * Ingest, Split, Fit, Calibrate, Evaluate, Explain, Package: each stage reads what
  * the stages before it left in struct training and adds its own part. Run one
  * after the other in memory they are `churn-trainer --job FILE`; with the state
- * written to files between them (stage_files.h) they are `churn-trainer STAGE`.
+ * written to files between them (state.h) they are `churn-trainer STAGE`.
  * Both give the same bytes. */
 #pragma once
 
@@ -13,7 +13,6 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "base/sha256.h"
 #include "contract/job.h"
 #include "contract/result.h"
 #include "ml/folds.h"
@@ -21,6 +20,7 @@
 #include "ml/search.h"
 #include "ml/table.h"
 #include "trainer/figures.h"
+#include "trainer/history.h"
 
 /* Fewer rows or customers of one kind than this teach nothing. */
 #define TRAINING_ROWS_MINIMUM  50
@@ -31,12 +31,12 @@
 
 #define TRAINING_WARNINGS 64
 
-/* The file that was read. */
-struct history {
-    const char *uri;         /* what was meant: never a folder */
-    const char *copy_uri;    /* the copy that an earlier stage made, or NULL */
-    const char *name;        /* last segment of the URI, for messages */
-    char sha256[SHA256_HEX]; /* of the bytes as stored, compressed or not */
+/* The new version and the one in use on the same held-out customers (contest.h). */
+struct contest {
+    size_t rows; /* that both have read; 0: there is nothing to compare */
+    struct figures challenger;
+    struct figures champion; /* count 0: there is none, or it was skipped */
+    const char *skipped;     /* "ComparisonSkipped: why"; NULL: it was not */
 };
 
 struct training {
@@ -66,6 +66,7 @@ struct training {
      * much that goes up (1) or down (-1) with its value; 0 for categories */
     double *importance, *direction;
     /* Package */
+    struct contest contest;
     const char *version_uri;
     char document_sha256[SHA256_HEX]; /* of model.json */
 };

@@ -12,6 +12,7 @@ struct card {
     uint64_t draw;  /* of seed and id: decides                          */
     uint32_t row;
     uint8_t label;
+    uint8_t fold; /* a held-out row's; 0 for those to learn from      */
 };
 
 void folds_release(struct folds *folds)
@@ -56,8 +57,24 @@ static int by_draw(const void *left, const void *right)
     return (a->key > b->key) - (a->key < b->key);
 }
 
-/* Gives copies the draw of the first among them, unless there are too many.
- * Returns how many follow another row. */
+/* Rows with one content: those to learn from get the draw of the first among them, the
+ * others are then copies of what is learned. */
+static void join_group(struct card *group, size_t count)
+{
+    const struct card *first = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (group[i].fold == FOLD_HOLDOUT)
+            continue;
+        if (first == NULL)
+            first = &group[i];
+        group[i].draw = first->draw;
+    }
+    for (size_t i = 0; i < count && first != NULL; i++)
+        if (group[i].fold == FOLD_HOLDOUT)
+            group[i].fold = FOLD_COPY;
+}
+
+/* Joins copies, unless there are too many. Returns how many follow another row. */
 static size_t join_copies(struct card *cards, size_t count)
 {
     size_t copies = 0;
@@ -66,25 +83,25 @@ static size_t join_copies(struct card *cards, size_t count)
         copies += cards[i].key == cards[i - 1].key;
     if ((double)copies > FOLDS_COPIES_SHARE * (double)count)
         return 0;
-    for (size_t i = 1; i < count; i++) {
-        if (cards[i].key == cards[i - 1].key)
-            cards[i].draw = cards[i - 1].draw;
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin + 1; end < count && cards[end].key == cards[begin].key; end++)
+            continue;
+        join_group(cards + begin, end - begin);
     }
     return copies;
 }
 
-static void deal(struct folds *folds, struct card *cards, size_t count, double share)
+static void deal(struct folds *folds, struct card *cards, size_t count)
 {
     qsort(cards, count, sizeof(*cards), by_draw);
     unsigned next = 0;
     for (size_t i = 0; i < count; i++) {
         bool again =
             i > 0 && cards[i].key == cards[i - 1].key && cards[i].draw == cards[i - 1].draw;
-        bool held_out = (double)cards[i].draw < share * 0x1p64;
-        if (again)
+        if (cards[i].fold != 0)
+            folds->fold[cards[i].row] = cards[i].fold;
+        else if (again)
             folds->fold[cards[i].row] = folds->fold[cards[i - 1].row];
-        else if (held_out)
-            folds->fold[cards[i].row] = FOLD_HOLDOUT;
         else
             folds->fold[cards[i].row] = (uint8_t)(next++ % folds->fold_count);
     }
@@ -97,19 +114,23 @@ void folds_list(struct folds *folds, size_t row_count)
     for (size_t row = 0; row < row_count; row++) {
         if (folds->fold[row] == FOLD_HOLDOUT)
             folds->holdout[folds->holdout_count++] = (uint32_t)row;
+        else if (folds->fold[row] == FOLD_COPY)
+            folds->copies++;
         else
             folds->training[folds->training_count++] = (uint32_t)row;
     }
 }
 
-static struct card make_card(const struct table *table, size_t row, int64_t seed)
+static struct card make_card(const struct table *table, size_t row, int64_t seed, double share)
 {
     const char *id = table_id(table, row);
+    uint64_t draw = draw_of(seed, id);
     return (struct card){ .key = table->row_keys[row],
                           .order = dictionary_hash(span_of(id), 0),
-                          .draw = draw_of(seed, id),
+                          .draw = draw,
                           .row = (uint32_t)row,
-                          .label = table->labels[row] };
+                          .label = table->labels[row],
+                          .fold = (double)draw < share * 0x1p64 ? FOLD_HOLDOUT : 0 };
 }
 
 void folds_init(struct folds *folds, const struct table *table, int64_t seed, double share,
@@ -119,8 +140,8 @@ void folds_init(struct folds *folds, const struct table *table, int64_t seed, do
                              .fold_count = fold_count };
     auto_free struct card *cards = mem_zero(table->row_count, sizeof(*cards));
     for (size_t row = 0; row < table->row_count; row++)
-        cards[row] = make_card(table, row, seed);
+        cards[row] = make_card(table, row, seed, share);
     folds->duplicates = join_copies(cards, table->row_count);
-    deal(folds, cards, table->row_count, share);
+    deal(folds, cards, table->row_count);
     folds_list(folds, table->row_count);
 }

@@ -2,9 +2,10 @@
  *
  * Membership follows from customer ids and the seed alone, not from the order of
  * rows or what else is in the file, so another training on newer data holds out
- * the same customers. Rows that are equal but for their id stay together: a model
- * must not be tested on a copy of what it learned. Where more than
- * FOLDS_COPIES_SHARE of the rows are such repeats, the columns simply have few
+ * the same customers. A model must not be tested on a copy of what it learned: rows
+ * that are equal but for their id are dealt to one fold, and a held-out row that
+ * repeats one of the training part is neither learned from nor measured. Where more
+ * than FOLDS_COPIES_SHARE of the rows are such repeats, the columns simply have few
  * values, and every row goes its own way. */
 #pragma once
 
@@ -13,15 +14,19 @@
 
 #include "ml/table.h"
 
-#define FOLD_HOLDOUT       UINT8_MAX /* in fold[]: not in any fold */
+/* In fold[]: not in any fold. */
+#define FOLD_HOLDOUT UINT8_MAX
+#define FOLD_COPY    (UINT8_MAX - 1) /* held out, but a copy of a row to learn from */
+
 #define FOLDS_COPIES_SHARE 0.2
 
 struct folds {
-    uint8_t *fold; /* per row of the table: 0 .. fold_count - 1, or FOLD_HOLDOUT */
+    uint8_t *fold; /* per row of the table: 0 .. fold_count - 1, or one of the above */
     unsigned fold_count;
-    uint32_t *training, *holdout; /* row numbers, ascending */
+    uint32_t *training, *holdout; /* row numbers, ascending, without FOLD_COPY */
     size_t training_count, holdout_count;
     size_t duplicates; /* rows that repeat another one but for the id; 0 for too many */
+    size_t copies;     /* rows of FOLD_COPY */
 };
 
 /* A customer is held out when SHA-256(seed, id) as a fraction of its range is

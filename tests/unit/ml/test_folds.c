@@ -105,9 +105,35 @@ static void copies_stay_together(void **state)
     repeated_customers(550, &table);
     folds_init(&folds, &table, 7, 0.2, 5);
     assert_int_equal(folds.duplicates, 50);
-    for (size_t row = 0; row < 50; row++)
-        assert_int_equal(folds.fold[row], folds.fold[row + 550]);
+    size_t copies = 0;
+    for (size_t row = 0; row < 50; row++) {
+        uint8_t one = folds.fold[row], other = folds.fold[row + 550];
+        bool both_out = one >= FOLD_COPY && other >= FOLD_COPY;
+        bool both_in = one < FOLD_COPY && other < FOLD_COPY;
+        if (both_out || both_in)
+            assert_int_equal(one, other);
+        else
+            assert_int_equal(one > other ? one : other, FOLD_COPY);
+        copies += !both_out && !both_in;
+    }
+    assert_in_range(copies, 5, 30);
+    assert_int_equal(folds.copies, copies);
     assert_in_range(folds.holdout_count, 80, 160);
+    assert_int_equal(folds.holdout_count + folds.training_count + copies, 600);
+}
+
+/* A copy of somebody else's row moves nobody into the hold-out or out of it. */
+static void copies_do_not_change_membership(void **state)
+{
+    (void)state;
+    auto_table struct table table = { 0 }, unlike = { 0 };
+    auto_folds struct folds folds, others;
+    repeated_customers(550, &table);
+    repeated_customers(600, &unlike);
+    folds_init(&folds, &table, 7, 0.2, 5);
+    folds_init(&others, &unlike, 7, 0.2, 5);
+    for (size_t row = 0; row < 600; row++)
+        assert_int_equal(folds.fold[row] >= FOLD_COPY, others.fold[row] >= FOLD_COPY);
 }
 
 static void few_values_are_no_copies(void **state)
@@ -127,6 +153,7 @@ int main(void)
         cmocka_unit_test(same_customers_are_held_out),
         cmocka_unit_test(shares_are_kept),
         cmocka_unit_test(copies_stay_together),
+        cmocka_unit_test(copies_do_not_change_membership),
         cmocka_unit_test(few_values_are_no_copies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
