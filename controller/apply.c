@@ -126,7 +126,8 @@ static void status_written(void *context, json_t *object, const struct err *fail
         round->call = kube_get(round->applier->client, &object_resources[round->kind],
                                metadata->namespace_, metadata->name, object_read_again, round);
     } else if (failure->kind == ERR_NOT_FOUND) {
-        end(round, ROUND_DONE, NULL); /* deleted: its event is on the way */
+        end(round, ROUND_WAITED,
+            NULL); /* its deletion is seen soon; if not, it is there after all */
     } else {
         end(round, ROUND_FAILED, failure);
     }

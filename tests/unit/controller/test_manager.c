@@ -292,6 +292,7 @@ static void test_trouble_passes(void **state)
         "{'verb':'create','resource':'jobs','action':'status','code':503,'count':3}",
         "{'verb':'create','resource':'jobs','action':'status','code':429,'count':2}",
         "{'verb':'patch','resource':'churnmodels','action':'status','code':500,'count':3}",
+        "{'verb':'patch','resource':'churnmodels','action':'status','code':404,'count':2}",
         "{'verb':'patch','resource':'churnmodels','action':'drop','count':3}",
         "{'verb':'create','resource':'jobs','action':'drop','count':3}",
         "{'verb':'watch','resource':'*','action':'status','code':410,'count':3}",
