@@ -17,6 +17,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PARALLEL = os.cpu_count() or 1
 UNAVAILABLE = 69  # how scripts end when this machine lacks what they need
+TARGETS = {"sim": ["sim"]}  # of presets that are not built whole
 
 
 @dataclasses.dataclass
@@ -102,7 +103,7 @@ def run_suite(suite):
 
 def build(preset):
     """Building is a test of its own: warnings are errors."""
-    return run_suite(Suite(f"build {preset}", ["hack/build", "--preset", preset],
+    return run_suite(Suite(f"build {preset}", ["hack/build", "--preset", preset, *TARGETS.get(preset, [])],
                            timeout_seconds=2400, whole=True))
 
 
@@ -159,6 +160,24 @@ def fuzz(options):
     return ["dev", "fuzz"], lambda: seeds() + search()
 
 
+def seeds_of(preset, count, processes, seconds_per_seed):
+    """Seeds 1 to count, in so many processes. A seed that fails is made small and told."""
+    share = -(-count // processes)
+    return [Suite(f"{preset}:seeds from {first}",
+                  [f"build/{preset}/bin/sim", "--from", str(first), "--seeds",
+                   str(min(share, count - first + 1))],
+                  timeout_seconds=600 + seconds_per_seed * share)
+            for first in range(1, count + 1, share)]
+
+
+def sim(options):
+    """Seeded schedules of users and trouble: many optimised, some under the sanitizers."""
+    count = options.seeds or (100 if options.quick else 1000)
+    sanitized = 12 if options.quick else 40
+    return ["sim", "dev"], lambda: (seeds_of("sim", count, PARALLEL, 2) +
+                                    seeds_of("dev", sanitized, PARALLEL, 20))
+
+
 def programs(options):
     return ["dev"], lambda: python_suites("tests/programs", "dev", 900)
 
@@ -182,7 +201,7 @@ def images(options):
     return ["release"], suites
 
 
-GROUPS = {"style": style, "unit": unit, "golden": golden, "fuzz": fuzz, "programs": programs,
+GROUPS = {"style": style, "unit": unit, "golden": golden, "fuzz": fuzz, "sim": sim, "programs": programs,
           "e2e": e2e, "manifests": manifests, "images": images}
 ONLY_FULL = ("images",)
 
@@ -212,6 +231,8 @@ def main():
                         help="one compiler, no thread sanitizer, no search for new fuzz inputs")
     parser.add_argument("--full", action="store_true",
                         help="longer fuzzing, and the groups " + ", ".join(ONLY_FULL))
+    parser.add_argument("--seeds", type=int, metavar="N",
+                        help="so many seeds of the simulation (1000; with --quick 100)")
     parser.add_argument("--only", action="append", choices=GROUPS, metavar="GROUP",
                         help="only this group (repeatable): " + ", ".join(GROUPS))
     options = parser.parse_args()

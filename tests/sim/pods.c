@@ -3,6 +3,14 @@
 
 #include "contract/job.h"
 
+static void become_ready(void *context)
+{
+    struct sim_pod *pod = context;
+
+    kubelet_report(&pod->sim->cluster.kubelet, pod->uid,
+                   &(struct pod_report){ .phase = POD_RUNNING });
+}
+
 static void end_on_time(void *context)
 {
     sim_pod_runs(context, true);
@@ -18,6 +26,7 @@ static void start_pod(void *context, const json_t *json)
     *pod = (struct sim_pod){ .sim = sim,
                              .uid = mem_strdup(jx_string(json, "metadata", "uid", NULL)),
                              .pod = json_deep_copy(json),
+                             .ready = { .fire = become_ready, .context = pod },
                              .end = { .fire = end_on_time, .context = pod } };
     sim->pods[sim->pod_count++] = pod;
     if (sim->hooks.on_pod)
@@ -29,6 +38,7 @@ static void drop_pod(struct sim *sim, size_t index)
 {
     struct sim_pod *pod = sim->pods[index];
 
+    timer_stop(&sim->timers, &pod->ready);
     timer_stop(&sim->timers, &pod->end);
     free(pod->uid);
     json_decref(pod->pod);

@@ -3,7 +3,7 @@
  * They keep the contract of jobs.md on idempotence (run records, manifests, versions named by
  * their content, conditional puts), and compute nothing. The volume checks that a version and an
  * output are written once. A file's content says what it is good for: one that begins with "bad"
- * cannot be read. */
+ * cannot be read, and what is learnt from "poor" is worse than what was there before. */
 #pragma once
 
 #include <stdint.h>

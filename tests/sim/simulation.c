@@ -373,6 +373,7 @@ void sim_free(struct sim *sim)
         drop_late(sim->late);
     sim_drop_pods(sim);
     front_release(&sim->front);
+    fake_network_release(&sim->orphans);
     cluster_release(&sim->cluster);
     timers_release(&sim->timers);
     volume_release(&sim->volume);
@@ -396,6 +397,7 @@ void sim_start_controller(struct sim *sim, size_t index)
     controller->network.now_ms = sim->now_ms;
     timers_init(&controller->timers, &controller->clock);
     controller->config.server = "http://api";
+    controller->config.user_agent = "controller";
     controller->config.credentials = kube_credentials_new(&(struct kube_credentials_options){ 0 });
     controller->client =
         kube_client_new(&(struct kube_client_options){ .transport = &controller->network.transport,
@@ -429,6 +431,7 @@ void sim_kill_controller(struct sim *sim, size_t index)
     manager_free(controller->manager);
     kube_client_free(controller->client);
     kube_config_release(&controller->config);
+    fake_network_orphan(&controller->network, &controller->sim->orphans);
     fake_network_release(&controller->network);
     timers_release(&controller->timers);
     controller->sim = NULL;
@@ -445,9 +448,15 @@ void sim_resume_controller(struct sim *sim, size_t index)
 /* So many turns at one instant mean that somebody turns for ever. */
 #define TURNS_MAXIMUM 2000
 
+/* As main() ends then. */
+static bool has_ended(const struct sim_controller *controller)
+{
+    return manager_loss(controller->manager) || manager_is_stopped(controller->manager);
+}
+
 static bool is_running(const struct sim_controller *controller)
 {
-    return controller->sim && !controller->paused && !manager_loss(controller->manager);
+    return controller->sim && !controller->paused && !has_ended(controller);
 }
 
 /* When the first of these timers is due; INT64_MAX: none is set. */
@@ -474,9 +483,12 @@ static int64_t next_ms(const struct sim *sim)
         next = earlier(next, first_due_ms(&controller->timers));
         if (network_due(&controller->network))
             return sim->now_ms;
-        for (const struct fake_exchange *held = controller->network.first; held; held = held->next)
-            if (held->held_until_ms > sim->now_ms)
-                next = earlier(next, held->held_until_ms);
+        for (const struct fake_exchange *at = controller->network.first; at; at = at->next) {
+            if (at->held_until_ms > sim->now_ms)
+                next = earlier(next, at->held_until_ms);
+            if (!at->canceled)
+                next = earlier(next, network_gives_up_ms(at));
+        }
     }
     for (size_t i = 0; i < sim->pod_count; i++)
         if (sim->pods[i]->stopping)
@@ -496,6 +508,8 @@ static void turn(struct sim *sim)
             manager_turn(controller->manager, 0);
         if (controller->doomed)
             sim_kill_controller(sim, i);
+        else if (sim->hooks.on_exit && controller->sim && has_ended(controller))
+            sim->hooks.on_exit(sim->hooks.context, controller);
     }
 }
 

@@ -46,9 +46,9 @@ struct sim_pod {
     struct sim *sim;
     char *uid;
     json_t *pod;
-    struct timer end;
+    struct timer ready, end; /* end: sim_pod_runs(), unless the test says otherwise */
+    int exit_code;           /* for the test's own use */
     bool stopping;
-    bool claimed; /* somebody else says how it ends */
 };
 
 /* What the network does with a write of a controller. */
@@ -65,6 +65,8 @@ struct sim_hooks {
     enum sim_fate (*on_write)(void *context, struct sim_controller *controller,
                               struct fake_exchange *exchange);
     void (*on_pod)(void *context, struct sim_pod *pod); /* it was started */
+    /* A process ended by itself: leadership lost, or a graceful stop is over. */
+    void (*on_exit)(void *context, struct sim_controller *controller);
     /* An event of a watch goes to a controller: how many times (1: as it should). */
     unsigned (*on_event)(void *context, struct sim_controller *controller,
                          struct fake_exchange *watch);
@@ -81,6 +83,8 @@ struct sim {
     struct front front;
     struct settings settings;
     struct volume volume;
+    int64_t listing_ms; /* how long folders take to list (lister.c) */
+    bool listing_fails;
     struct sim_controller controllers[SIM_CONTROLLERS];
     struct sim_pod *pods[SIM_PODS]; /* that run, oldest first */
     size_t pod_count;
@@ -90,8 +94,9 @@ struct sim {
     struct sim_hooks hooks;
     /* Who makes the server change something right now: NULL: the cluster or the test. */
     const struct sim_controller *writer;
-    bool writer_is_late;     /* that was sent a while ago */
-    struct late_write *late; /* writes that are still on their way */
+    bool writer_is_late;         /* that was sent a while ago */
+    struct late_write *late;     /* writes that are still on their way */
+    struct fake_network orphans; /* requests of dead processes that the server still works on */
 };
 
 /* A cluster with our CRDs and both images, and no controller. */

@@ -7,7 +7,8 @@
  * the server until it has answered; a stream's server is told by on_close.
  *
  * Time, where a test has any, is network->now_ms: nothing happens to an exchange before its
- * held_until_ms. */
+ * held_until_ms, and it fails when it takes longer, or is silent for longer, than its request
+ * allows. */
 #pragma once
 
 #include <stdbool.h>
@@ -27,6 +28,7 @@ struct fake_exchange {
     void *context;
     bool seen, streaming, over, canceled;
     int64_t started_ms, held_until_ms;
+    int64_t timeout_ms, idle_ms, last_ms; /* as in the request; when something came last */
     int status;
     struct buf written;                       /* not yet delivered */
     struct http_header headers[FAKE_HEADERS]; /* of the answer; texts owned */
@@ -72,7 +74,9 @@ static inline struct http_call *network_start(struct transport *transport,
     struct fake_exchange **place = &network->first;
 
     exchange->network = network;
-    exchange->started_ms = network->now_ms;
+    exchange->started_ms = exchange->last_ms = network->now_ms;
+    exchange->timeout_ms = request->timeout_ms;
+    exchange->idle_ms = request->idle_ms;
     exchange->method = mem_strdup(request->method);
     exchange->url = mem_strdup(request->url);
     exchange->path = network_path(request->url);
@@ -229,18 +233,40 @@ static inline bool network_has_pieces(const struct fake_exchange *exchange)
     return exchange->handler.on_data && exchange->status / 100 == 2 && exchange->written.length > 0;
 }
 
-static inline bool network_is_due(const struct fake_exchange *exchange)
+/* When the client gives up, INT64_MAX: never. */
+static inline int64_t network_gives_up_ms(const struct fake_exchange *exchange)
 {
-    return !exchange->canceled && exchange->held_until_ms <= exchange->network->now_ms &&
+    int64_t whole_ms =
+        exchange->timeout_ms > 0 ? exchange->started_ms + exchange->timeout_ms : INT64_MAX;
+    int64_t idle_ms = exchange->idle_ms > 0 ? exchange->last_ms + exchange->idle_ms : INT64_MAX;
+
+    return whole_ms < idle_ms ? whole_ms : idle_ms;
+}
+
+static inline bool network_has_news(const struct fake_exchange *exchange)
+{
+    return exchange->held_until_ms <= exchange->network->now_ms &&
            (!exchange->seen || network_has_pieces(exchange) || exchange->over);
 }
 
-/* The oldest exchange with something to serve or deliver, NULL: none. */
+static inline void network_time_out(struct fake_exchange *exchange)
+{
+    struct http_handler handler = exchange->handler;
+    void *context = exchange->context;
+    struct err failure;
+
+    network_abandon(exchange);
+    (void)err_set(&failure, ERR_RETRY, "timed out");
+    handler.on_done(context, NULL, &failure);
+}
+
+/* The oldest exchange with something to serve, to deliver or to give up; NULL: none. */
 static inline struct fake_exchange *network_due(const struct fake_network *network)
 {
     struct fake_exchange *exchange = network->dead ? NULL : network->first;
 
-    while (exchange && !network_is_due(exchange))
+    while (exchange && (exchange->canceled || (!network_has_news(exchange) &&
+                                               network_gives_up_ms(exchange) > network->now_ms)))
         exchange = exchange->next;
     return exchange;
 }
@@ -252,10 +278,13 @@ static inline bool network_step(struct fake_network *network)
 
     if (!exchange)
         return false;
-    if (!exchange->seen) {
+    if (!network_has_news(exchange)) {
+        network_time_out(exchange);
+    } else if (!exchange->seen) {
         exchange->seen = true;
         network->serve(network->context, exchange);
     } else if (network_has_pieces(exchange)) {
+        exchange->last_ms = network->now_ms;
         (void)network_deliver_pieces(exchange);
     } else {
         network_deliver_end(exchange);
@@ -288,6 +317,26 @@ static inline void fake_network_init(struct fake_network *network,
                                                 network_wake };
 
     *network = (struct fake_network){ .transport.port = &port, .serve = serve, .context = context };
+}
+
+/* What was canceled and is not answered yet goes to another network: the client of this one is
+ * gone, its server goes on. */
+static inline void fake_network_orphan(struct fake_network *network, struct fake_network *heir)
+{
+    struct fake_exchange **place = &network->first;
+
+    while (*place) {
+        struct fake_exchange *exchange = *place;
+
+        if (!exchange->canceled) {
+            place = &exchange->next;
+            continue;
+        }
+        *place = exchange->next;
+        exchange->network = heir;
+        exchange->next = heir->first;
+        heir->first = exchange;
+    }
 }
 
 static inline void fake_network_release(struct fake_network *network)

@@ -1,0 +1,307 @@
+/* ending.c - where everything must have come to once nothing goes wrong any more. */
+#include "sim/play.h"
+
+#include "contract/identity.h"
+#include "contract/reasons.h"
+#include "batch_api.h"
+
+/* Longer than any delay of the controller right after trouble (backoff, silent watches), and
+ * than any when all is well (polls of the subjects' images). */
+#define AFTERMATH_MS (12 * MINUTE)
+#define QUIET_MS     (2 * MINUTE)
+#define PATIENCE_MS  (120 * MINUTE)
+
+static void wait_until_quiet(struct play *play)
+{
+    struct sim *sim = play->sim;
+    int64_t begin_ms = sim->now_ms;
+    unsigned writes;
+
+    do {
+        writes = sim->writes;
+        sim_run(sim, QUIET_MS);
+        ledger_check(play->ledger);
+        if (sim->now_ms - begin_ms > PATIENCE_MS)
+            sim_fail("no rest: %u writes in the last %d minutes", sim->writes - writes,
+                     QUIET_MS / MINUTE);
+    } while (sim->writes != writes || sim->pod_count > 0);
+}
+
+void ending_wait(struct play *play)
+{
+    if (play->troubled)
+        sim_run(play->sim, AFTERMATH_MS);
+    play->troubled = false;
+    wait_until_quiet(play);
+}
+
+void ending_rest(struct play *play)
+{
+    struct sim *sim = play->sim;
+    unsigned writes = sim->writes;
+
+    for (size_t i = 0; i < SIM_CONTROLLERS; i++)
+        sim_kill_controller(sim, i);
+    sim_start_controller(sim, 0);
+    sim_run(sim, QUIET_MS);
+    if (sim->writes != writes)
+        sim_fail("%u writes of a new process on a cluster at rest", sim->writes - writes);
+}
+
+/* --- where objects belong ---------------------------------------------------------------- */
+
+static const char *text_of(const char *text)
+{
+    return text ? text : "";
+}
+
+/* The status of a condition and its reason. */
+static bool has(const json_t *object, const char *type, const char *status, const char *reason)
+{
+    const json_t *condition = object_condition(object, type);
+
+    return condition && strcmp(text_of(jx_string(condition, "status", NULL)), status) == 0 &&
+           (!reason || strcmp(text_of(jx_string(condition, "reason", NULL)), reason) == 0);
+}
+
+static void wrong(const json_t *object, const char *what)
+{
+    char *text auto_free = json_dumps(object, JSON_INDENT(1));
+
+    fprintf(stderr, "%s\n", text);
+    sim_fail("in the end, %s %s: %s", jx_string(object, "kind", NULL),
+             jx_string(object, "metadata", "name", NULL), what);
+}
+
+static bool registry_has(const struct sim *sim, const char *reference)
+{
+    return images_find(&sim->front.images, reference) != NULL;
+}
+
+/* What a model was trained for last is what its spec and its tag say now. */
+static void check_training(const struct play *play, const json_t *object,
+                           const struct model_spec *spec, const struct model_status *status)
+{
+    const char *reference = spec->image ? spec->image : SIM_TRAINER;
+    const struct image *image = images_find(&play->sim->front.images, reference);
+    const struct last_training *last = status->last_training;
+    char spec_hash[IDENTITY_KEY];
+
+    identity_training_spec(&spec->training, spec_hash);
+    if (!last)
+        wrong(object, "nothing was trained");
+    if (model_retrains_on(spec, "ImageDigest") && strcmp(last->image_digest, image->digest) != 0)
+        wrong(object, "the last training is of another image");
+    if (model_retrains_on(spec, "Spec") && strcmp(last->spec_hash, spec_hash) != 0)
+        wrong(object, "the last training is of another spec");
+    if (strcmp(text_of(last->token), text_of(spec->retrain->token)) != 0)
+        wrong(object, "the last training is of another token");
+    if (!has(object, "Reconciling", "False", NULL))
+        wrong(object, "it says that work is active or due");
+}
+
+static bool folder_has_file(const struct play *play, const char *uri)
+{
+    size_t length = strlen(uri);
+
+    return uri[length - 1] != '/' || volume_newest(&play->sim->volume, uri);
+}
+
+static void check_model(struct play *play, const json_t *object)
+{
+    struct arena arena auto_arena = { 0 };
+    struct model_spec spec;
+    struct model_status status;
+    struct err err;
+    const char *reference;
+
+    if (model_status_decode(json_object_get(object, "status"), &arena, &status, &err) < 0)
+        wrong(object, err.message);
+    if (status.observed_generation != jx_int(json_object_get(object, "metadata"), "generation", 0))
+        wrong(object, "its generation was not observed");
+    if (!has(object, "Ready", status.model ? "True" : "False", NULL))
+        wrong(object, "Ready does not say whether there is a version");
+    if (model_is_training(&status) && !spec.suspend &&
+        model_spec_decode(json_object_get(object, "spec"), &arena, &spec, &err) == 0)
+        wrong(object, "a training never ended");
+    if (model_spec_decode(json_object_get(object, "spec"), &arena, &spec, &err) < 0) {
+        if (!has(object, "Stalled", "True", REASON_SpecInvalid))
+            wrong(object, "an invalid spec is not told");
+        return;
+    }
+    reference = spec.image ? spec.image : SIM_TRAINER;
+    if (spec.suspend || !folder_has_file(play, spec.training.data->uri))
+        return;
+    if (!registry_has(play->sim, reference)) {
+        if (!has(object, "ImageResolved", "False", REASON_ImageNotFound))
+            wrong(object, "an image that is not there is not told");
+        return;
+    }
+    check_training(play, object, &spec, &status);
+}
+
+/* Whether the model of a batch gives it a reason to wait. */
+static bool model_is_unusable(struct play *play, const char *name)
+{
+    char *path auto_free = mem_format("%s/%s", SIM_MODELS, name);
+    const json_t *model = sim_get(play->sim, path);
+
+    return !model || jx_bool(json_object_get(model, "spec"), "suspend", false) ||
+           has(model, "Stalled", "True", NULL) || has(model, "Ready", "False", NULL) ||
+           has(model, "ImageResolved", "False", NULL) || !has(model, "Reconciling", "False", NULL);
+}
+
+static void check_waiting(struct play *play, const json_t *object, const struct batch_spec *spec)
+{
+    if (has(object, "Ready", "False", REASON_WaitingForModel)) {
+        if (!model_is_unusable(play, spec->model_ref->name))
+            wrong(object, "it waits for a model that can be used");
+    } else if (has(object, "Ready", "False", REASON_Pending)) {
+        if (folder_has_file(play, spec->input->uri) &&
+            !has(object, "Reconciling", "True", REASON_OutputInUse))
+            wrong(object, "it could run");
+    } else if (!has(object, "Stalled", "True", REASON_SpecImmutable)) {
+        wrong(object, "it is not finished");
+    }
+}
+
+static void check_batch(struct play *play, const json_t *object)
+{
+    struct arena arena auto_arena = { 0 };
+    struct batch_spec spec;
+    struct batch_status status;
+    struct err err;
+
+    if (batch_status_decode(json_object_get(object, "status"), &arena, &status, &err) < 0)
+        wrong(object, err.message);
+    if (status.observed_generation != jx_int(json_object_get(object, "metadata"), "generation", 0))
+        wrong(object, "its generation was not observed");
+    if (batch_is_finished(&status))
+        return;
+    if (batch_spec_decode(json_object_get(object, "spec"), &arena, &spec, &err) < 0) {
+        if (!has(object, "Stalled", "True", NULL))
+            wrong(object, "an invalid spec is not told");
+    } else if (spec.suspend) {
+        if (!has(object, "Ready", "False", REASON_Suspended) &&
+            !has(object, "Stalled", "True", REASON_SpecImmutable))
+            wrong(object, "it is suspended and does not say so");
+    } else {
+        check_waiting(play, object, &spec);
+    }
+}
+
+static void check_jobs(struct play *play)
+{
+    const json_t *job;
+    size_t i;
+
+    json_array_foreach(jx_get(sim_get(play->sim, SIM_JOBS), "items", NULL), i, job)
+    {
+        if (!object_condition_is(job, "Complete", "True") &&
+            !object_condition_is(job, "Failed", "True"))
+            wrong(job, "it never ended");
+    }
+}
+
+void ending_check(struct play *play)
+{
+    check_jobs(play);
+    for (const struct subject *subject = subjects; subject->name; subject++) {
+        char *path auto_free = subject_path(subject);
+        json_t *object auto_json = json_incref((json_t *)sim_get(play->sim, path));
+
+        if (object && strcmp(subject->plural, "churnmodels") == 0)
+            check_model(play, object);
+        else if (object)
+            check_batch(play, object);
+    }
+}
+
+/* --- comparison ---------------------------------------------------------------------------------
+ */
+
+/* What depends on when something happened, on chance, or on how often something went wrong. */
+static const char *const incidental[] = {
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "generation",
+    "labels",
+    "managedFields",
+    "lastTransitionTime",
+    "observedGeneration",
+    "resolvedAt",
+    "trainedAt",
+    "finishedAt",
+    "time",
+    "startTime",
+    "completionTime",
+    "attempt",
+    "job",
+    "lostResults",
+    "trainingsRun",
+    "trainingsSkipped",
+    "lastDecision",
+    "training",
+    "requiredDigest",
+    "retryToken",
+    "fieldHashes",
+    "message",
+    "image",
+    "input",
+    "history",
+};
+
+static json_t *without_incidentals(const json_t *value)
+{
+    json_t *copy = json_is_array(value) ? json_array() : json_object();
+    const char *name;
+    const json_t *item;
+    json_t *member;
+    size_t i;
+
+    if (!json_is_array(value) && !json_is_object(value)) {
+        json_decref(copy);
+        return json_deep_copy(value);
+    }
+    json_array_foreach(value, i, item) json_array_append_new(copy, without_incidentals(item));
+    json_object_foreach((json_t *)value, name, member)
+    {
+        bool counts = true;
+
+        for (size_t k = 0; k < ARRAY_SIZE(incidental); k++)
+            counts = counts && strcmp(incidental[k], name) != 0;
+        if (counts)
+            json_object_set_new(copy, name, without_incidentals(member));
+    }
+    return copy;
+}
+
+/* A batch may have been scored before or after the model changed, and found its output again. */
+static void forget_history(json_t *batch)
+{
+    json_t *condition, *status = json_object_get(batch, "status");
+    size_t i;
+
+    json_object_del(status, "model");
+    json_array_foreach(json_object_get(status, "conditions"), i, condition)
+    {
+        json_object_del(condition, "reason");
+    }
+}
+
+char *ending_state(struct play *play)
+{
+    json_t *state auto_json = json_object();
+
+    for (const struct subject *subject = subjects; subject->name; subject++) {
+        char *path auto_free = subject_path(subject);
+        const json_t *object = sim_get(play->sim, path);
+        json_t *entry = object ? without_incidentals(object) : json_null();
+
+        if (object && strcmp(subject->plural, "churnbatches") == 0)
+            forget_history(entry);
+        json_object_set_new(state, path, entry);
+    }
+    return json_dumps(state, JSON_INDENT(1) | JSON_SORT_KEYS);
+}

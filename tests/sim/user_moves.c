@@ -1,0 +1,355 @@
+/* user_moves.c - what users do: objects are made, edited, deleted, made again; tags move, files
+ * change, Jobs and pods are deleted by hand. */
+#include "sim/play.h"
+
+#define OTHER SIM_REGISTRY "/other:stable"
+
+const struct subject subjects[] = {
+    { "churnmodels", "m",
+      "{'imagePollInterval':'50s',"
+      "'data':{'uri':'file:///data/in/h.csv','target':'Exited','id':'Id'},"
+      "'artifacts':{'uri':'file:///data/models/'}}" },
+    { "churnmodels", "n",
+      "{'image':'" OTHER "','imagePollInterval':'45s',"
+      "'data':{'uri':'file:///data/history/','target':'Exited','id':'Id'},"
+      "'artifacts':{'uri':'file:///data/models/'}}" },
+    { "churnbatches", "a",
+      "{'modelRef':{'name':'m'},'input':{'uri':'file:///data/weekly/a.csv'},"
+      "'output':{'uri':'file:///data/out/'}}" },
+    { "churnbatches", "b",
+      "{'modelRef':{'name':'m'},'input':{'uri':'file:///data/drop/'},"
+      "'output':{'uri':'file:///data/out/'}}" },
+    { "churnbatches", "c",
+      "{'modelRef':{'name':'n'},'freshness':'Current',"
+      "'input':{'uri':'file:///data/weekly/c.csv'},'output':{'uri':'file:///data/out/'}}" },
+    { "churnbatches", "d",
+      "{'modelRef':{'name':'m'},'input':{'uri':'file:///data/weekly/d.csv'},"
+      "'output':{'uri':'file:///data/out/shared.csv','overwrite':true}}" },
+    { "churnbatches", "e",
+      "{'modelRef':{'name':'n'},'input':{'uri':'file:///data/weekly/d.csv'},"
+      "'output':{'uri':'file:///data/out/shared.csv','overwrite':true}}" },
+    { NULL, NULL, NULL },
+};
+
+static const char *const files[] = {
+    "file:///data/in/h.csv",     "file:///data/history/1.csv", "file:///data/weekly/a.csv",
+    "file:///data/weekly/c.csv", "file:///data/weekly/d.csv",  "file:///data/drop/1.csv",
+};
+
+/* --- subjects ------------------------------------------------------------------------- */
+
+char *subject_path(const struct subject *subject)
+{
+    return mem_format("/apis/churnops.io/v1alpha1/namespaces/default/%s/%s", subject->plural,
+                      subject->name);
+}
+
+bool subject_exists(struct play *play, const struct subject *subject)
+{
+    char *path auto_free = subject_path(subject);
+
+    return sim_get(play->sim, path) != NULL;
+}
+
+static bool is_model(const struct subject *subject)
+{
+    return strcmp(subject->plural, "churnmodels") == 0;
+}
+
+void subject_create(struct play *play, const struct subject *subject)
+{
+    char *path auto_free =
+        mem_format("/apis/churnops.io/v1alpha1/namespaces/default/%s", subject->plural);
+    char *body auto_free =
+        mem_format("{'apiVersion':'churnops.io/v1alpha1','kind':'%s','metadata':{'name':'%s'},"
+                   "'spec':%s}",
+                   is_model(subject) ? "ChurnModel" : "ChurnBatch", subject->name, subject->spec);
+    int status = sim_ask(play->sim, "POST", path, body);
+
+    if (status != 201 && status != 409)
+        sim_fail("%s %s could not be created: %d", subject->plural, subject->name, status);
+    play_tell(play, "create %s %s: %d", subject->plural, subject->name, status);
+}
+
+static const struct subject *any_subject(struct random *random)
+{
+    size_t count = 0;
+
+    while (subjects[count].name)
+        count++;
+    return &subjects[random_below(random, count)];
+}
+
+static void edit(struct play *play, const struct subject *subject, const char *patch)
+{
+    char *path auto_free = subject_path(subject);
+    int status = sim_ask(play->sim, "PATCH", path, patch);
+
+    play_tell(play, "edit %s %s %s: %d", subject->plural, subject->name, patch, status);
+}
+
+static void delete (struct play *play, const char *path)
+{
+    play_tell(play, "delete %s: %d", path, sim_ask(play->sim, "DELETE", path, NULL));
+}
+
+/* --- moves about objects ---------------------------------------------------------------- */
+
+static void move_create(struct play *play, struct random *random)
+{
+    subject_create(play, any_subject(random));
+}
+
+static void move_delete(struct play *play, struct random *random)
+{
+    char *path auto_free = subject_path(any_subject(random));
+
+    delete (play, path);
+}
+
+/* Deleted and made again under its name, before anybody sees that it was gone. */
+static void move_replace(struct play *play, struct random *random)
+{
+    const struct subject *subject = any_subject(random);
+    char *path auto_free = subject_path(subject);
+
+    delete (play, path);
+    subject_create(play, subject);
+}
+
+static const char *const model_edits[] = {
+    "{'seed':1}",
+    "{'seed':2}",
+    "{'algorithm':'LogisticRegression'}",
+    "{'algorithm':'Auto'}",
+    "{'data':{'drop':['Surname']}}",
+    "{'data':{'drop':null}}",
+    "{'retrain':{'token':'one'}}",
+    "{'retrain':{'token':'two'}}",
+    "{'retrain':{'on':['Spec']}}",
+    "{'retrain':{'on':['ImageDigest']}}",
+    "{'retrain':{'on':null}}",
+    "{'suspend':true}",
+    "{'suspend':false}",
+    "{'suspend':false}",
+    "{'backoffLimit':1}",
+    "{'podTemplate':{'labels':{'team':'risk'}}}",
+    "{'podTemplate':{'labels':{'team':'sales'}}}",
+    "{'activeDeadlineSeconds':60}",
+    "{'image':'" OTHER "'}",
+    "{'image':null}",
+    "{'image':'" SIM_REGISTRY "/nowhere:1'}",
+    "{'imagePollInterval':'20s'}",
+    "{'imagePollInterval':'1ms'}",
+    "{'imagePollInterval':'50s'}",
+    "{'data':{'id':'Exited'}}",
+    "{'data':{'id':'Id'}}",
+};
+
+static const char *const batch_edits[] = {
+    "{'suspend':true}",
+    "{'suspend':false}",
+    "{'suspend':false}",
+    "{'reasons':1}",
+    "{'reasons':2}",
+    "{'reasons':null}",
+    "{'retryToken':'one'}",
+    "{'retryToken':'two'}",
+    "{'freshness':'Current'}",
+    "{'freshness':null}",
+    "{'threshold':'7'}",
+    "{'threshold':null}",
+    "{'maxRejected':'0.5'}",
+    "{'maxRejected':null}",
+    "{'modelRef':{'name':'n'}}",
+    "{'modelRef':{'name':'m'}}",
+    "{'podTemplate':{'labels':{'team':'risk'}}}",
+    "{'backoffLimit':1}",
+};
+
+static void move_edit(struct play *play, struct random *random)
+{
+    const struct subject *subject = any_subject(random);
+    const char *spec = is_model(subject)
+                           ? model_edits[random_below(random, ARRAY_SIZE(model_edits))]
+                           : batch_edits[random_below(random, ARRAY_SIZE(batch_edits))];
+    char *patch auto_free = mem_format("{'spec':%s}", spec);
+
+    edit(play, subject, patch);
+}
+
+/* Not a new generation. */
+static void move_label(struct play *play, struct random *random)
+{
+    char *patch auto_free =
+        mem_format("{'metadata':{'labels':{'seen':'%d'}}}", (int)random_below(random, 1000));
+
+    edit(play, any_subject(random), patch);
+}
+
+/* --- moves about the world around them ------------------------------------------------------ */
+
+static void move_tag(struct play *play, struct random *random)
+{
+    static const char *const references[] = { "trainer:stable", "trainer:stable", "other:stable",
+                                              "scorer:stable" };
+    const char *reference = references[random_below(random, ARRAY_SIZE(references))];
+    char revision[] = "1";
+
+    revision[0] = (char)('1' + random_below(random, 4));
+    sim_move_tag(play->sim, reference, revision);
+    if (strcmp(reference, "trainer:stable") == 0)
+        ledger_tag_moved(play->ledger, images_find(&play->sim->front.images, reference)->digest);
+    play_tell(play, "tag %s is revision %s", reference, revision);
+}
+
+static void move_file(struct play *play, struct random *random)
+{
+    static const char *const kinds[] = { "good", "good", "good", "poor", "bad" };
+    const char *uri = files[random_below(random, ARRAY_SIZE(files))];
+    const char *kind = kinds[random_below(random, ARRAY_SIZE(kinds))];
+    char *content auto_free = mem_format("%s %d", kind, (int)random_below(random, 3));
+
+    volume_write(&play->sim->volume, uri, content);
+    play_tell(play, "write %s: %s", uri, content);
+}
+
+static void move_remove_file(struct play *play, struct random *random)
+{
+    const char *uri = files[random_below(random, ARRAY_SIZE(files))];
+
+    volume_remove(&play->sim->volume, uri);
+    play_tell(play, "remove %s", uri);
+}
+
+static void move_new_file(struct play *play, struct random *random)
+{
+    static const char *const folders[] = { "history", "drop" };
+    char *uri auto_free =
+        mem_format("file:///data/%s/%d.csv", folders[random_below(random, ARRAY_SIZE(folders))],
+                   (int)random_below(random, 4));
+
+    volume_write(&play->sim->volume, uri, "good");
+    play_tell(play, "write %s", uri);
+}
+
+/* One of a list, or NULL. */
+static char *any_of(struct play *play, struct random *random, const char *list)
+{
+    const json_t *items = jx_get(sim_get(play->sim, list), "items", NULL);
+    size_t count = json_array_size(items);
+
+    return count == 0 ? NULL
+                      : mem_format("%s/%s", list,
+                                   jx_string(json_array_get(items, random_below(random, count)),
+                                             "metadata", "name", NULL));
+}
+
+static void move_delete_job(struct play *play, struct random *random)
+{
+    char *path auto_free = any_of(play, random, SIM_JOBS);
+
+    if (path)
+        delete (play, path);
+}
+
+static void move_delete_pod(struct play *play, struct random *random)
+{
+    char *path auto_free = any_of(play, random, SIM_POD_LIST);
+
+    if (path)
+        delete (play, path);
+}
+
+/* The first one makes objects. */
+const struct move_kind user_moves[] = {
+    { "create", 30, move_create },
+    { "delete", 6, move_delete },
+    { "replace", 8, move_replace },
+    { "edit", 40, move_edit },
+    { "label", 4, move_label },
+    { "move a tag", 15, move_tag },
+    { "write a file", 8, move_file },
+    { "remove a file", 3, move_remove_file },
+    { "add a file", 6, move_new_file },
+    { "delete a Job", 5, move_delete_job },
+    { "delete a pod", 4, move_delete_pod },
+    { NULL, 0, NULL },
+};
+
+/* --- before and after ---------------------------------------------------------------------------
+ */
+
+void users_write_files(struct play *play)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+        volume_write(&play->sim->volume, files[i], "good");
+}
+
+static void mend_spec(struct play *play, const struct subject *subject)
+{
+    char *path auto_free = subject_path(subject);
+    char *spec auto_free = mem_strdup(subject->spec);
+    json_t *object auto_json = json_deep_copy(sim_get(play->sim, path));
+    json_t *wanted auto_json = NULL;
+    struct err err;
+
+    for (char *at = spec; *at; at++)
+        *at = *at == '\'' ? '"' : *at;
+    wanted = jx_parse(span_of(spec), LIMIT_JSON_DOCUMENT, "spec", &err);
+    json_object_set(object, "spec", wanted);
+    if (sim_send(play->sim, "PUT", path, object) != 200)
+        sim_fail("%s could not be mended: %d", path, play->sim->status);
+}
+
+static bool has_condition(struct play *play, const struct subject *subject, const char *type,
+                          const char *wanted)
+{
+    char *path auto_free = subject_path(subject);
+    const char *found = sim_condition(play->sim, path, type);
+
+    return strncmp(found, wanted, strlen(wanted)) == 0;
+}
+
+/* What another spec of this batch left there is in its way. */
+static void remove_output(struct play *play, const struct subject *subject)
+{
+    char *output auto_free = mem_format("file:///data/out/%s.csv", subject->name);
+
+    volume_remove(&play->sim->volume, output);
+}
+
+static void try_again(struct play *play, const struct subject *subject)
+{
+    char *path auto_free = subject_path(subject);
+
+    remove_output(play, subject);
+
+    if (is_model(subject))
+        edit(play, subject, "{'spec':{'retrain':{'token':'end'}}}");
+    else if (has_condition(play, subject, "Stalled", "True SpecImmutable"))
+        delete (play, path);
+    else if (has_condition(play, subject, "Failed", "True"))
+        edit(play, subject, "{'spec':{'retryToken':'end'}}");
+    if (!subject_exists(play, subject))
+        subject_create(play, subject);
+}
+
+/* Models come first: batches are tried again with models that work. */
+void users_mend(struct play *play)
+{
+    users_write_files(play);
+    for (const struct subject *subject = subjects; subject->name; subject++) {
+        if (is_model(subject) && !subject_exists(play, subject))
+            subject_create(play, subject);
+        else if (subject_exists(play, subject))
+            mend_spec(play, subject);
+    }
+    for (const struct subject *subject = subjects; subject->name; subject++)
+        if (is_model(subject))
+            try_again(play, subject);
+    ending_wait(play);
+    for (const struct subject *subject = subjects; subject->name; subject++)
+        if (!is_model(subject) && subject_exists(play, subject))
+            try_again(play, subject);
+}
