@@ -92,7 +92,7 @@ static void pods_answered(void *context, json_t *object, const struct err *failu
     json_t *pods auto_json = NULL;
 
     question->call = NULL;
-    if (failure) {
+    if (failure && failure->kind != ERR_TOO_BIG) { /* too many: as if they were gone */
         give_up(question, failure);
         return;
     }

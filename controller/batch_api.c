@@ -1,11 +1,9 @@
 #include "base/sha256.h"
+#include "base/uri.h"
 #include "batch_api.h"
 #include "contract/check.h"
 
 const char *const freshness_names[] = { "Latest", "Current", NULL };
-
-#define TTL         "ttlSecondsAfterFinished"
-#define TTL_MAXIMUM 31536000 /* a year */
 
 /* --- spec ---------------------------------------------------------------- */
 
@@ -18,29 +16,23 @@ static const struct fields model_ref_fields = FIELDS(struct object_reference, mo
 static const struct field input_spec_items[] = {
     FIELD(struct input_spec, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED, .maximum = 1024,
           .check = check_uri),
+    FIELD(struct input_spec, generation, "generation", FIELD_STRING, .flags = FIELD_NONEMPTY,
+          .maximum = 256, .check = check_line),
 };
 static const struct fields input_spec_fields = FIELDS(struct input_spec, input_spec_items);
 
 static const struct field batch_spec_items[] = {
     FIELD(struct batch_spec, model_ref, "modelRef", FIELD_OBJECT, .flags = FIELD_REQUIRED,
           .table = &model_ref_fields),
-    FIELD(struct batch_spec, freshness, "freshness", FIELD_ENUM, .fallback = "Latest",
-          .names = freshness_names),
-    FIELD(struct batch_spec, image, "image", FIELD_STRING, .maximum = 512, .check = check_image),
+    FIELD(struct batch_spec, model_version, "modelVersion", FIELD_STRING, .fallback = "",
+          .check = check_pin),
     FIELD(struct batch_spec, input, "input", FIELD_OBJECT, .flags = FIELD_REQUIRED,
           .table = &input_spec_fields),
-    FIELD(struct batch_spec, output, "output", FIELD_OBJECT, .flags = FIELD_REQUIRED,
-          .table = &output_spec_fields),
-    SCORING_FIELDS(struct batch_spec, scoring),
+    BATCH_TEMPLATE_FIELDS(struct batch_spec, how),
     FIELD(struct batch_spec, retry_token, "retryToken", FIELD_STRING, .fallback = "",
           .maximum = 256),
     FIELD(struct batch_spec, pod_template, "podTemplate", FIELD_OBJECT,
           .table = &pod_template_fields),
-    FIELD(struct batch_spec, active_deadline_seconds, "activeDeadlineSeconds", FIELD_INT,
-          .fallback = DEFAULT_DEADLINE_SECONDS, .minimum = 1, .maximum = DEADLINE_MAXIMUM),
-    FIELD(struct batch_spec, backoff_limit, "backoffLimit", FIELD_INT,
-          .fallback = DEFAULT_BACKOFF_LIMIT, .minimum = 0, .maximum = BACKOFF_LIMIT_MAXIMUM),
-    FIELD(struct batch_spec, ttl_seconds, TTL, FIELD_OPT_INT, .minimum = 0, .maximum = TTL_MAXIMUM),
     FIELD(struct batch_spec, suspend, "suspend", FIELD_BOOL, .fallback = "false"),
 };
 const struct fields batch_spec_fields = FIELDS(struct batch_spec, batch_spec_items);
@@ -54,6 +46,9 @@ int batch_spec_decode(const json_t *spec, struct arena *arena, struct batch_spec
     if (decoded.pod_template &&
         pod_template_check(decoded.pod_template, "spec.podTemplate", err) < 0)
         return -1;
+    if (decoded.input->generation && uri_is_folder(decoded.input->uri))
+        return err_set(err, ERR_INVALID,
+                       "spec.input.generation: must not be given with a folder in uri");
     *ret_spec = decoded;
     return 0;
 }
@@ -68,7 +63,7 @@ void batch_hash_fields(const struct batch_spec *spec, struct arena *arena, struc
     const char *name;
     json_t *value;
     json_object_del(fields, "suspend"); /* these two may change at any time */
-    json_object_del(fields, TTL);
+    json_object_del(fields, TTL_FIELD);
     *ret_hashes = (struct pairs){ .items = arena_zero(arena, json_object_size(fields),
                                                       sizeof(*ret_hashes->items)) };
     json_object_foreach(fields, name, value)
@@ -124,6 +119,18 @@ static const struct field batch_model_items[] = {
 static const struct fields batch_model_fields =
     FIELDS(struct batch_model_status, batch_model_items, .open = true);
 
+static const struct field shards_status_items[] = {
+    FIELD(struct shards_status, total, "total", FIELD_INT, .flags = FIELD_REQUIRED | FIELD_KEEP,
+          .minimum = 2, .maximum = SHARDS_MAXIMUM),
+    FIELD(struct shards_status, succeeded, "succeeded", FIELD_INT, .flags = FIELD_KEEP,
+          .fallback = "0", .minimum = 0, .maximum = SHARDS_MAXIMUM),
+    FIELD(struct shards_status, failed, "failed", FIELD_INT, .flags = FIELD_KEEP, .fallback = "0",
+          .minimum = 0, .maximum = SHARDS_MAXIMUM),
+    FIELD(struct shards_status, discarding, "discarding", FIELD_BOOL, .fallback = "false"),
+};
+static const struct fields shards_status_fields =
+    FIELDS(struct shards_status, shards_status_items, .open = true);
+
 static const struct field batch_status_items[] = {
     FIELD(struct batch_status, observed_generation, "observedGeneration", FIELD_INT),
     FIELD(struct batch_status, conditions, "conditions", FIELD_OBJECTS, .maximum = 16,
@@ -139,6 +146,7 @@ static const struct field batch_status_items[] = {
     FIELD(struct batch_status, rows, "rows", FIELD_OBJECT, .table = &rows_result_fields),
     FIELD(struct batch_status, scores, "scores", FIELD_OBJECT, .table = &scores_result_fields),
     FIELD(struct batch_status, drift, "drift", FIELD_OBJECT, .table = &drift_result_fields),
+    FIELD(struct batch_status, shards, "shards", FIELD_OBJECT, .table = &shards_status_fields),
     FIELD(struct batch_status, attempt, "attempt", FIELD_INT),
     FIELD(struct batch_status, lost_results, "lostResults", FIELD_INT),
     FIELD(struct batch_status, job, "job", FIELD_STRING, .check = check_label),
@@ -161,15 +169,14 @@ int batch_status_decode(const json_t *status, struct arena *arena, struct batch_
 
 const char *batch_output_uri(const char *output_uri, const char *batch_name, struct arena *arena)
 {
-    size_t length = strlen(output_uri);
-    if (length > 0 && output_uri[length - 1] == '/')
+    if (uri_is_folder(output_uri))
         return arena_format(arena, "%s%s.csv", output_uri, batch_name);
     return arena_strdup(arena, output_uri);
 }
 
 struct opt_int batch_ttl_seconds(const json_t *spec)
 {
-    int64_t seconds = jx_int(spec, TTL, -1);
+    int64_t seconds = jx_int(spec, TTL_FIELD, -1);
     return (struct opt_int){ seconds >= 0 && seconds <= TTL_MAXIMUM, seconds };
 }
 

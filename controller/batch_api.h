@@ -3,30 +3,24 @@
  * crds/churnbatches.yaml says the same to the API server; a test walks both. */
 #pragma once
 
-#include "contract/job.h"
 #include "contract/result.h"
+#include "batch_template.h"
 #include "conditions.h"
 #include "model_api.h"
 #include "pod_template.h"
 
-enum freshness { FRESHNESS_LATEST, FRESHNESS_CURRENT };
-extern const char *const freshness_names[]; /* Latest, Current */
-
 struct input_spec {
-    const char *uri; /* file, or folder: its newest file */
+    const char *uri;        /* file, or folder: its newest file             */
+    const char *generation; /* of the file, which must be it; NULL: any */
 };
 
 struct batch_spec {
     struct object_reference *model_ref;
-    int freshness;     /* enum freshness */
-    const char *image; /* NULL: the controller's default scorer image */
+    const char *model_version; /* "": the model's current one */
     struct input_spec *input;
-    struct output_spec *output;
-    struct scoring_options scoring;
+    struct batch_template how;
     const char *retry_token;
     struct pod_template *pod_template; /* NULL: the model's */
-    int64_t active_deadline_seconds, backoff_limit;
-    struct opt_int ttl_seconds; /* of finished Jobs; see batch_ttl_seconds() */
     bool suspend;
 };
 
@@ -37,6 +31,14 @@ struct freshness_status {
 
 struct batch_model_status {
     const char *version, *uri, *image_digest;
+};
+
+/* Of a sharded run: more than one pod scores, then one composes. */
+struct shards_status {
+    int64_t total;
+    int64_t succeeded; /* equal to total: the parts are there, and are being composed */
+    int64_t failed;
+    bool discarding; /* the run failed, and its parts are being removed */
 };
 
 struct batch_status {
@@ -51,6 +53,7 @@ struct batch_status {
     struct rows_result *rows;
     struct scores_result *scores;
     struct drift_result *drift;
+    struct shards_status *shards; /* NULL: one pod does everything */
     int64_t attempt;
     int64_t lost_results;      /* results that could not be read; another one fails the run */
     const char *job;           /* set: the run is decided                                   */

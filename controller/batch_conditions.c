@@ -44,6 +44,14 @@ static void set_outcome(const struct batch_pass *pass, const struct conditions *
                   keep_reason(pass, "Failed", REASON_NotFailed), keep_message(pass, "Failed"));
 }
 
+void batch_say_immutable(struct batch_pass *pass)
+{
+    pass->stalled = true;
+    pass->reason = REASON_SpecImmutable;
+    pass->message =
+        arena_format(pass->arena, "%s; revert the edit, or make another ChurnBatch", pass->edit);
+}
+
 void batch_set_conditions(struct batch_pass *pass)
 {
     struct conditions conditions = { .list = &pass->status.conditions,

@@ -19,12 +19,21 @@ static bool wait_for_model(struct batch_pass *pass, const char *reason, const ch
     return false;
 }
 
-static bool use_model(struct batch_pass *pass, const char *reason, const char *message)
+static bool use_version(struct batch_pass *pass, const struct model_version_status *version,
+                        const char *reason, const char *message)
 {
+    pass->version =
+        (struct batch_model_status){ version->version, version->uri, version->image_digest };
     pass->model_ready = STATUS_TRUE;
     pass->model_reason = reason;
     pass->model_message = message;
     return true;
+}
+
+/* With the version that the model uses. */
+static bool use_model(struct batch_pass *pass, const char *reason, const char *message)
+{
+    return use_version(pass, pass->model_status.model, reason, message);
 }
 
 static bool wait_without_model(struct batch_pass *pass)
@@ -146,13 +155,55 @@ static bool use_latest(struct batch_pass *pass)
                      arena_format(pass->arena, "version %s is up to date", status->model->version));
 }
 
+/* What is known about a version that the model does not use now: its history may tell more than
+ * its folder. */
+static struct model_version_status find_version(const struct batch_pass *pass, const char *version)
+{
+    const struct metadata *model = &pass->view->model->metadata;
+    const struct history_entry *history = pass->model_status.history.items;
+    for (size_t i = 0; i < pass->model_status.history.count; i++)
+        if (strcmp(history[i].model.version, version) == 0)
+            return history[i].model;
+    return (struct model_version_status){
+        .version = version,
+        .uri = arena_format(pass->arena, "%s%s.%s/%s/", pass->model_spec.artifacts->uri,
+                            model->namespace_, model->name, version),
+    };
+}
+
+/* The version that the spec names. One that is not in use may have been deleted: its folder is
+ * looked at. Where the controller cannot look, the scorer says whether it is there. */
+static bool use_pinned(struct batch_pass *pass)
+{
+    const char *name = pass->spec.model_version;
+    const struct model_version_status *current = pass->model_status.model;
+    const char *message = arena_format(pass->arena, "spec.modelVersion names version %s", name);
+    struct file_lookup file;
+    if (current && strcmp(current->version, name) == 0)
+        return use_model(pass, REASON_UsingPinned, message);
+    struct model_version_status version = find_version(pass, name);
+    lookup_existing_file(&pass->view->object, pass->plan,
+                         arena_format(pass->arena, "%smodel.json", version.uri),
+                         "spec.modelVersion", &file);
+    if (file.state == LOOKUP_PENDING) {
+        pass->hold = !file.slow;
+        return wait_for_model(pass, REASON_CheckingVersion,
+                              arena_format(pass->arena, "version %s is looked for", name));
+    }
+    if (file.state == LOOKUP_FAILED && !file.stalled)
+        return wait_for_model(pass, REASON_VersionNotFound, file.message);
+    return use_version(pass, &version, REASON_UsingPinned, message);
+}
+
 bool batch_model_is_usable(struct batch_pass *pass)
 {
     if (!pass->model_known)
         return wait_without_model(pass);
     if (pass->model_spec.suspend)
         return wait_for_model(pass, REASON_ModelSuspended, "the model is suspended");
-    if (pass->spec.freshness == FRESHNESS_LATEST)
+    if (pass->spec.model_version[0])
+        return use_pinned(pass);
+    if (pass->spec.how.freshness == FRESHNESS_LATEST)
         return use_latest(pass);
     if (!pass->model_status.model)
         return wait_for_version(pass);

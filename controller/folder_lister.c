@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "base/mem.h"
+#include "base/uri.h"
 #include "store/store.h"
 
 struct request {
@@ -100,21 +101,14 @@ static int look_at_file(struct store *store, const char *uri, struct folder_answ
     return 0;
 }
 
-static bool is_folder(const char *uri)
-{
-    size_t length = strlen(uri);
-
-    return length > 0 && uri[length - 1] == '/';
-}
-
 static int look_up(const char *uri, struct folder_answer *answer, struct err *err)
 {
     struct store *store auto_store = store_open(uri, err);
 
     if (!store)
         return -1;
-    return is_folder(uri) ? list_folder(store, uri, answer, err)
-                          : look_at_file(store, uri, answer, err);
+    return uri_is_folder(uri) ? list_folder(store, uri, answer, err)
+                              : look_at_file(store, uri, answer, err);
 }
 
 /* Called with the mutex held, which is given up while the volume is touched. */

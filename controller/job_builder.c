@@ -226,14 +226,30 @@ static json_t *pod_spec(const struct job_order *order, const struct pod_template
     return pod;
 }
 
+/* Each index has attempts of its own. The output needs all of them: with the first that fails for
+ * good the Job fails, and a final exit code of one (pod_failure_policy()) is final for all. */
+static void set_indexes(json_t *spec, const struct job_order *order)
+{
+    json_int_t indexes = order->indexes;
+    json_object_set_new(spec, "completionMode", json_string("Indexed"));
+    json_object_set_new(spec, "completions", json_integer(indexes));
+    json_object_set_new(spec, "parallelism",
+                        json_integer(indexes < JOB_PARALLELISM ? indexes : JOB_PARALLELISM));
+    json_object_set_new(spec, "backoffLimitPerIndex", json_integer(order->backoff_limit));
+    json_object_set_new(spec, "maxFailedIndexes", json_integer(0));
+}
+
 json_t *job_build(const struct job_order *order)
 {
     const struct pod_template *template = order->pod_template ? order->pod_template : &no_template;
-    json_t *spec =
-        json_pack("{sI sI so s{so so}}", "backoffLimit", (json_int_t)order->backoff_limit,
-                  "activeDeadlineSeconds", (json_int_t)order->active_deadline_seconds,
-                  "podFailurePolicy", pod_failure_policy(), "template", "metadata",
-                  pod_metadata(order, template), "spec", pod_spec(order, template));
+    json_t *spec = json_pack("{sI so s{so so}}", "activeDeadlineSeconds",
+                             (json_int_t)order->active_deadline_seconds, "podFailurePolicy",
+                             pod_failure_policy(), "template", "metadata",
+                             pod_metadata(order, template), "spec", pod_spec(order, template));
+    if (order->indexes > 0)
+        set_indexes(spec, order);
+    else
+        json_object_set_new(spec, "backoffLimit", json_integer(order->backoff_limit));
     return json_pack("{ss ss so so}", "apiVersion", "batch/v1", "kind", "Job", "metadata",
                      job_metadata(order, template), "spec", spec);
 }

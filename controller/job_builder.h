@@ -29,7 +29,11 @@ struct job_order {
     const struct pod_template *pod_template; /* NULL: none                  */
     const struct list *pull_secrets;         /* of struct object_reference  */
     int64_t active_deadline_seconds, backoff_limit;
+    int64_t indexes; /* of an Indexed Job, one pod each; 0: one pod alone */
 };
+
+/* So many pods of an Indexed Job run at a time. */
+#define JOB_PARALLELISM 32
 
 /* New reference. */
 json_t *job_build(const struct job_order *order) __attribute__((warn_unused_result));

@@ -140,12 +140,6 @@ static bool is_below(struct span path, const char *folder)
            path.data[length] == '/';
 }
 
-static bool is_folder(const char *uri)
-{
-    size_t length = strlen(uri);
-    return length > 0 && uri[length - 1] == '/';
-}
-
 static bool is_visible(const struct settings *settings, const char *some_uri)
 {
     static const char *const schemes[] = { "file", NULL };
@@ -200,7 +194,7 @@ static bool use_listing(const struct object_view *view, struct plan *plan,
     if (fact->message)
         file_failed(file, REASON_FolderUnreadable,
                     arena_format(&plan->arena, "%s: %s", path, fact->message));
-    else if (!is_folder(fact->uri))
+    else if (!uri_is_folder(fact->uri))
         file_failed(file, REASON_InputNotFound,
                     arena_format(&plan->arena, "%s: %s does not exist", path, fact->uri));
     else
@@ -212,7 +206,7 @@ static bool use_listing(const struct object_view *view, struct plan *plan,
 void lookup_file(const struct object_view *view, struct plan *plan, const char *uri,
                  const char *path, struct file_lookup *ret_file)
 {
-    if (is_folder(uri))
+    if (uri_is_folder(uri))
         lookup_existing_file(view, plan, uri, path, ret_file);
     else
         *ret_file = (struct file_lookup){ .uri = uri };
@@ -229,11 +223,11 @@ void lookup_recent_file(const struct object_view *view, struct plan *plan, const
 {
     *ret_file = (struct file_lookup){ .uri = uri };
     if (!is_visible(view->settings, uri)) {
-        file_failed(
-            ret_file, REASON_NotVisibleToController,
-            arena_format(&plan->arena, "%s: must be %s of the controller%s", path,
-                         is_folder(uri) ? "a folder below a --file-root" : "below a --file-root",
-                         is_folder(uri) ? ", or a file" : ""));
+        file_failed(ret_file, REASON_NotVisibleToController,
+                    arena_format(&plan->arena, "%s: must be %s of the controller%s", path,
+                                 uri_is_folder(uri) ? "a folder below a --file-root"
+                                                    : "below a --file-root",
+                                 uri_is_folder(uri) ? ", or a file" : ""));
         ret_file->stalled = true;
         return;
     }

@@ -101,7 +101,9 @@ static struct batch_mark mark_of_object(const json_t *object)
     mark_version(mark.pinned, jx_string(object, "spec", "modelVersion", NULL));
     if (batch_status_decode(jx_get(object, "status", NULL), &arena, &status, &ignored) < 0)
         return mark; /* reconciling says what is wrong with it */
-    mark.finished = batch_is_finished(&status) && status.observed_generation == metadata.generation;
+    mark.finished = batch_is_finished(&status) &&
+                    status.observed_generation == metadata.generation &&
+                    !(status.shards && status.shards->discarding);
     mark.started = status.job && *status.job;
     return mark;
 }

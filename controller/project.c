@@ -1,5 +1,6 @@
 #include "base/num.h"
 #include "contract/check.h"
+#include "contract/exit_code.h"
 #include "job_builder.h"
 #include "project.h"
 
@@ -79,7 +80,8 @@ json_t *project_batch(const json_t *object)
     const json_t *finished = finishing_condition(object);
     int64_t generation = jx_int(json_object_get(object, "metadata"), "generation", 0);
     if (!finished ||
-        jx_int(json_object_get(object, "status"), "observedGeneration", -1) != generation)
+        jx_int(json_object_get(object, "status"), "observedGeneration", -1) != generation ||
+        jx_bool(jx_get(object, "status", "shards", NULL), "discarding", false))
         return reduced;
     set_or_delete(reduced, "spec", copy_members(json_object_get(object, "spec"), lasting));
     json_object_set_new(reduced, "status", ledger(generation, finished));
@@ -109,6 +111,7 @@ static void copy_string(json_t *to, const json_t *from, const char *name)
 json_t *project_job(const json_t *object)
 {
     static const char *const counts[] = { "active", "ready", "startTime", NULL };
+    static const char *const indexed[] = { "succeeded", "failedIndexes", NULL };
     static const char *const settings[] = { "suspend", "ttlSecondsAfterFinished", NULL };
     json_t *metadata = reduce_metadata(object), *labels = json_object();
     json_t *annotations = json_object(), *status;
@@ -121,6 +124,8 @@ json_t *project_job(const json_t *object)
     if (owner)
         json_object_set_new(metadata, "ownerReferences", json_pack("[O]", owner));
     status = copy_members(json_object_get(object, "status"), counts);
+    if (jx_string(object, "status", "failedIndexes", NULL))
+        json_object_update_new(status, copy_members(json_object_get(object, "status"), indexed));
     if (finished)
         json_object_set_new(status, "conditions", json_pack("[O]", finished));
     json_t *reduced = json_pack("{so so}", "metadata", metadata, "status", status);
@@ -174,6 +179,25 @@ static int64_t attempt_of(const json_t *job)
     return text && num_int64(span_of(text), 0, INT32_MAX, &attempt, NULL) == 0 ? attempt : 0;
 }
 
+/* How many indexes "1,3-5" names. */
+static int64_t count_indexes(const char *text)
+{
+    int64_t count = 0;
+    while (text && *text) {
+        size_t length = strcspn(text, ","), first_length = strcspn(text, ",-");
+        struct span last = { text + first_length + 1, length - first_length - 1 };
+        int64_t from, to;
+        if (num_int64((struct span){ text, first_length }, 0, INT32_MAX, &from, NULL) < 0)
+            return count;
+        to = from;
+        if (length > first_length && num_int64(last, from, INT32_MAX, &to, NULL) < 0)
+            return count;
+        count += to - from + 1;
+        text += length + (text[length] == ',');
+    }
+    return count;
+}
+
 void job_view_decode(const json_t *object, struct arena *arena, struct job_view *ret_job)
 {
     const json_t *metadata = json_object_get(object, "metadata");
@@ -191,6 +215,8 @@ void job_view_decode(const json_t *object, struct arena *arena, struct job_view 
         .attempt = attempt_of(object),
         .active = jx_int(status, "active", 0),
         .ready = jx_int(status, "ready", 0),
+        .succeeded = jx_int(status, "succeeded", 0),
+        .failed_indexes = count_indexes(jx_string(status, "failedIndexes", NULL)),
         .started_ms = time_member(status, "startTime"),
         .suspended = jx_bool(json_object_get(object, "spec"), "suspend", false),
         .deleting = jx_string(metadata, "deletionTimestamp", NULL) != NULL,
@@ -248,19 +274,32 @@ static const char *pod_trouble(const json_t *pod, struct arena *arena)
     return NULL;
 }
 
-static void take_termination(const json_t *terminated, struct arena *arena, struct pods_fact *fact)
+static void take_termination(const json_t *terminated, struct arena *arena, struct pod_end *end)
 {
     const char *reason = jx_string(terminated, "reason", NULL);
-    fact->ended = true;
-    fact->exit_code = jx_int(terminated, "exitCode", -1);
-    fact->out_of_memory = reason && strcmp(reason, "OOMKilled") == 0;
-    fact->result = copy_text(arena, terminated, "message");
+    end->ended = true;
+    end->exit_code = jx_int(terminated, "exitCode", -1);
+    end->out_of_memory = reason && strcmp(reason, "OOMKilled") == 0;
+    end->result = copy_text(arena, terminated, "message");
+}
+
+static bool was_stopped(const json_t *terminated)
+{
+    return jx_int(terminated, "exitCode", -1) == EXIT_CODE_TERMINATED;
+}
+
+/* Whether `terminated` tells more about a failure than `before`, which may be NULL. */
+static bool tells_more(const json_t *terminated, const json_t *before)
+{
+    if (!before || was_stopped(before) != was_stopped(terminated))
+        return !before || was_stopped(before);
+    return time_member(terminated, "finishedAt") >= time_member(before, "finishedAt");
 }
 
 void pods_fact_decode(const char *job, const json_t *pod_items, struct arena *arena,
                       struct pods_fact *ret_fact)
 {
-    int64_t newest_ms = -1;
+    const json_t *failure = NULL;
     *ret_fact = (struct pods_fact){ .job = job };
     for (size_t i = 0; i < json_array_size(pod_items); i++) {
         const json_t *pod = json_array_get(pod_items, i);
@@ -268,13 +307,11 @@ void pods_fact_decode(const char *job, const json_t *pod_items, struct arena *ar
         const char *trouble = pod_trouble(pod, arena);
         if (trouble)
             ret_fact->trouble = trouble;
-        int64_t finished_ms = time_member(terminated, "finishedAt");
-        /* success counts whenever it came: a Job is Complete because of it */
-        bool succeeded = terminated && jx_int(terminated, "exitCode", -1) == 0;
-        bool has_success = ret_fact->ended && ret_fact->exit_code == 0;
-        if (terminated && (succeeded || (!has_success && finished_ms >= newest_ms))) {
-            take_termination(terminated, arena, ret_fact);
-            newest_ms = finished_ms;
-        }
+        if (!terminated)
+            continue;
+        if (jx_int(terminated, "exitCode", -1) == 0)
+            take_termination(terminated, arena, &ret_fact->succeeded);
+        else if (tells_more(terminated, failure))
+            take_termination(failure = terminated, arena, &ret_fact->failed);
     }
 }

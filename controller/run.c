@@ -128,22 +128,22 @@ static const char *out_of_memory_advice(const struct pod_template *template, str
 }
 
 /* A program that failed says why: in its result document, else in its log. */
-static void judge_failed_pod(const struct pods_fact *pods, enum job_kind kind,
+static void judge_failed_pod(const struct pod_end *pod, enum job_kind kind,
                              const struct pod_template *template, struct arena *arena,
                              struct run *run)
 {
-    int code = (int)pods->exit_code;
+    int code = (int)pod->exit_code;
     struct result result;
-    if (pods->out_of_memory || code == EXIT_CODE_KILLED) {
+    if (pod->out_of_memory || code == EXIT_CODE_KILLED) {
         run_failed(run, arena, REASON_OutOfMemory, out_of_memory_advice(template, arena));
         return;
     }
-    if (pods->result && result_decode(span_of(pods->result), kind, arena, &result, NULL) == 0 &&
+    if (pod->result && result_decode(span_of(pod->result), kind, arena, &result, NULL) == 0 &&
         result.outcome == OUTCOME_FAILED) {
         run_failed(run, arena, result.reason, result.message);
         return;
     }
-    const char *line = pods->result ? last_line(pods->result, arena) : "";
+    const char *line = pod->result ? last_line(pod->result, arena) : "";
     run_failed(
         run, arena, exit_code_reason(code),
         arena_format(arena, "exit code %d: %s", code, line[0] ? line : exit_code_meaning(code)));
@@ -160,13 +160,13 @@ static void judge_failed_job(const struct job_view *job, struct arena *arena, st
                             job->message ? job->message : "no message"));
 }
 
-static void judge_complete(const struct pods_fact *pods, enum job_kind kind, struct arena *arena,
+static void judge_complete(const struct pod_end *pod, enum job_kind kind, struct arena *arena,
                            struct run *run)
 {
     struct err why = { .message = "its pod is gone" };
     run->state = RUN_LOST;
-    if (pods->ended && pods->exit_code == 0) {
-        const char *text = pods->result ? pods->result : "";
+    if (pod->ended) {
+        const char *text = pod->result ? pod->result : "";
         if (result_decode(span_of(text), kind, arena, &run->result, &why) == 0 &&
             run->result.outcome != OUTCOME_FAILED) {
             run->state = RUN_SUCCEEDED;
@@ -200,13 +200,17 @@ static void judge_ended(const struct object_view *view, struct plan *plan,
             arena_format(arena, "Job %s ran longer than spec.activeDeadlineSeconds", job->name));
         return;
     }
+    if (job->state == JOB_COMPLETE && (kind == JOB_SHARD || kind == JOB_DISCARD)) {
+        run->state = RUN_SUCCEEDED; /* what its pods report is of no further use */
+        return;
+    }
     const struct pods_fact *pods = pods_of(view, plan, job->name);
     if (!pods)
         return;
     if (job->state == JOB_COMPLETE)
-        judge_complete(pods, kind, arena, run);
-    else if (pods->ended && pods->exit_code != 0)
-        judge_failed_pod(pods, kind, template, arena, run);
+        judge_complete(&pods->succeeded, kind, arena, run);
+    else if (pods->failed.ended)
+        judge_failed_pod(&pods->failed, kind, template, arena, run);
     else
         judge_failed_job(job, arena, run);
 }

@@ -36,9 +36,10 @@ struct job_view {
     enum job_state state;         /* by the conditions Complete and Failed alone          */
     const char *reason, *message; /* of the condition Failed; NULL otherwise           */
     int64_t active, ready;        /* pods                                              */
-    int64_t started_ms;           /* status.startTime; 0 while it is not set           */
-    bool suspended;               /* spec.suspend: Kueue's                             */
-    struct opt_int ttl_seconds;   /* spec.ttlSecondsAfterFinished                      */
+    int64_t succeeded, failed_indexes; /* of an Indexed Job                            */
+    int64_t started_ms;                /* status.startTime; 0 while it is not set           */
+    bool suspended;                    /* spec.suspend: Kueue's                             */
+    struct opt_int ttl_seconds;        /* spec.ttlSecondsAfterFinished                      */
     bool deleting;
 };
 
@@ -76,15 +77,22 @@ struct job_fact {
     struct job_view job; /* when it exists */
 };
 
+/* How a container `churn` ended. */
+struct pod_end {
+    bool ended;
+    int64_t exit_code;
+    bool out_of_memory; /* reason OOMKilled                                        */
+    const char *result; /* termination message, or the tail of the log; NULL: none */
+};
+
 /* The pods of one Job, boiled down by pods_fact_decode() (project.h). */
 struct pods_fact {
     const char *job;
     bool pending;
-    bool ended; /* a container `churn` terminated: the last one counts        */
-    int64_t exit_code;
-    bool out_of_memory;  /* reason OOMKilled                                           */
-    const char *result;  /* termination message, or the tail of the log; NULL: none    */
-    const char *trouble; /* why a pod does not start ("ImagePullBackOff: ..."), or NULL */
+    struct pod_end succeeded; /* the last one with exit code 0                       */
+    struct pod_end failed;    /* the last one with another code; 143, which pods have that are
+                               * stopped for another's sake, only if there is no other      */
+    const char *trouble;      /* why a pod does not start ("ImagePullBackOff: ..."), or NULL */
 };
 
 struct facts {

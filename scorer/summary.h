@@ -8,7 +8,7 @@
 
 /* Fewer rows have a large PSI by chance, on average bins / rows: they are not
  * warned of. */
-#define SUMMARY_DRIFT_ROWS   200
+#define SUMMARY_DRIFT_ROWS   DRIFT_ROWS
 #define SUMMARY_PSI_DECIMALS 4
 
 struct summary {

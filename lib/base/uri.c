@@ -114,6 +114,13 @@ int uri_parse(const char *text, const char *const *schemes, struct uri *ret_uri,
     return 0;
 }
 
+bool uri_is_folder(const char *text)
+{
+    size_t length = strlen(text);
+
+    return length > 0 && text[length - 1] == '/';
+}
+
 struct span uri_name(const struct uri *uri)
 {
     const char *slash = memrchr(uri->path.data, '/', uri->path.length);

@@ -23,6 +23,9 @@ struct uri {
 int uri_parse(const char *text, const char *const *schemes, struct uri *ret_uri, struct err *err)
     __attribute__((warn_unused_result));
 
+/* A URI that ends in '/', without looking at the rest. */
+bool uri_is_folder(const char *text);
+
 /* The last segment of the path ("w7.csv"); empty for a folder. */
 struct span uri_name(const struct uri *uri);
 

@@ -173,6 +173,11 @@ int check_version(const char *text, struct err *err)
     return check_hex(text, 16, err);
 }
 
+int check_pin(const char *text, struct err *err)
+{
+    return text[0] ? check_version(text, err) : 0;
+}
+
 int check_metric(const char *text, struct err *err)
 {
     size_t length = strlen(text);

@@ -40,6 +40,8 @@ int check_digest(const char *text, struct err *err) __attribute__((warn_unused_r
 int check_sha256(const char *text, struct err *err) __attribute__((warn_unused_result));
 int check_key(const char *text, struct err *err) __attribute__((warn_unused_result));
 int check_version(const char *text, struct err *err) __attribute__((warn_unused_result));
+/* A version, or "" for none. */
+int check_pin(const char *text, struct err *err) __attribute__((warn_unused_result));
 
 /* The name of a metric: "auc", "lift_at_10". */
 int check_metric(const char *text, struct err *err) __attribute__((warn_unused_result));

@@ -62,19 +62,26 @@ struct scoring_alone {
 static const struct field scoring_items[] = { SCORING_FIELDS(struct scoring_alone, options) };
 static const struct fields scoring_fields = FIELDS(struct scoring_alone, scoring_items);
 
-void identity_batch_spec(const char *model_name, const char *model_version, const char *input_uri,
-                         const struct output_spec *output, const struct scoring_options *scoring,
-                         char ret_key[IDENTITY_KEY])
+/* Members that came later are named, so that each can be absent. */
+static void add_optional(struct sha256 *hash, const char *name, const char *text)
+{
+    if (!text || !text[0])
+        return;
+    add_text(hash, name);
+    add_text(hash, text);
+}
+
+void identity_batch_spec(const struct batch_identity *batch, char ret_key[IDENTITY_KEY])
 {
     struct sha256 hash;
     sha256_init(&hash);
     add_text(&hash, "batch-spec");
-    add_text(&hash, model_name);
-    add_text(&hash, input_uri);
-    add_json(&hash, fields_encode(&output_spec_fields, output));
-    add_json(&hash, fields_encode(&scoring_fields, scoring));
-    if (model_version && model_version[0])
-        add_text(&hash, model_version);
+    add_text(&hash, batch->model);
+    add_text(&hash, batch->input_uri);
+    add_json(&hash, fields_encode(&output_spec_fields, batch->output));
+    add_json(&hash, fields_encode(&scoring_fields, batch->scoring));
+    add_optional(&hash, "modelVersion", batch->model_version);
+    add_optional(&hash, "generation", batch->input_generation);
     finish(&hash, ret_key, IDENTITY_KEY);
 }
 

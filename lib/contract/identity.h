@@ -29,12 +29,16 @@ struct training_inputs {
 void identity_training_run(const char *spec_hash, const char *token,
                            const struct training_inputs *inputs, char ret_key[IDENTITY_KEY]);
 
-/* specHash of a batch: model with the version that is pinned (NULL or "": none),
- * input, output, threshold, reasons, maxRejected, drift, and nothing else.
- * `input_uri` as the user wrote it. */
-void identity_batch_spec(const char *model_name, const char *model_version, const char *input_uri,
-                         const struct output_spec *output, const struct scoring_options *scoring,
-                         char ret_key[IDENTITY_KEY]);
+/* What the specHash of a batch covers, as the user wrote it; an absent version or
+ * generation is NULL or "". */
+struct batch_identity {
+    const char *model, *model_version;
+    const char *input_uri, *input_generation;
+    const struct output_spec *output;
+    const struct scoring_options *scoring;
+};
+
+void identity_batch_spec(const struct batch_identity *batch, char ret_key[IDENTITY_KEY]);
 
 /* runKey of a batch: specHash and retryToken. */
 void identity_batch_run(const char *spec_hash, const char *retry_token, char ret_key[IDENTITY_KEY]);

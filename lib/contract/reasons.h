@@ -47,6 +47,7 @@
     REASON(Trained, "the last training succeeded")                                                 \
     REASON(Reused, "an earlier identical run's result was found again")                            \
     REASON(Scored, "the file was scored")                                                          \
+    REASON(DriftNoticed, "the customers differ from those of the training by drift.warn or more")  \
     REASON(Failed, "the run failed")                                                               \
     REASON(Suspended, "spec.suspend is true")                                                      \
     REASON(Idle, "nothing is active or due")                                                       \
@@ -71,6 +72,9 @@
     REASON(ModelTraining, "the model is being trained again")                                      \
     REASON(CheckingImage, "the trainer image is being looked up")                                  \
     REASON(UsingPrevious, "the last training failed; the version before it is used")               \
+    REASON(UsingPinned, "the version that spec.modelVersion names is used")                        \
+    REASON(VersionNotFound, "the model has no such version")                                       \
+    REASON(CheckingVersion, "the version is being looked for")                                     \
     REASON(UsingCurrent, "the version that is there is used without a check")                      \
     REASON(OutputInUse, "an older unfinished batch writes to the same output")                     \
     REASON(Complete, "the batch is done")                                                          \

@@ -137,6 +137,9 @@ bool parameter_value(const struct training_spec *spec, const char *name, double 
 
 /* --- scoring ------------------------------------------------------------ */
 
+/* Fewer rows than these say too little to warn of drift. */
+#define DRIFT_ROWS 200
+
 /* How far the customers may be from those of the training: a PSI per feature
  * (ml/drift.h). */
 struct drift_spec {

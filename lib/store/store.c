@@ -219,7 +219,7 @@ char *store_resolve(struct store *store, const char *uri, struct err *err)
     auto_store_listing struct store_listing listing = { 0 };
     const struct store_entry *newest;
 
-    if (!ends_in(uri, "/"))
+    if (!uri_is_folder(uri))
         return mem_strdup(uri);
     if (store_list(store, uri, &listing, err))
         return NULL;

@@ -110,35 +110,46 @@ static void test_training_inputs(void **state)
 static void test_batch_spec(void **state)
 {
     (void)state;
-    struct output_spec output = { .uri = "file:///out/" };
-    struct drift_spec drift = { .warn = { "0.1", 0.1 } };
-    struct scoring_options scoring = { .threshold = "Auto",
-                                       .reasons = 3,
-                                       .max_rejected = { "0.01", 0.01 } };
+    static const struct {
+        const char *name, *model, *version, *input, *generation;
+        int64_t reasons;
+        const char *drift;
+        bool overwrite, same;
+    } cases[] = {
+        { "same", "m", NULL, "file:///in.csv", NULL, 3, NULL, false, true },
+        { "empty", "m", "", "file:///in.csv", "", 3, NULL, false, true },
+        { "model", "n", NULL, "file:///in.csv", NULL, 3, NULL, false, false },
+        { "version", "m", "0123456789abcdef", "file:///in.csv", NULL, 3, NULL, false, false },
+        { "input", "m", NULL, "file:///other.csv", NULL, 3, NULL, false, false },
+        { "generation", "m", NULL, "file:///in.csv", "7", 3, NULL, false, false },
+        { "reasons", "m", NULL, "file:///in.csv", NULL, 0, NULL, false, false },
+        { "drift", "m", NULL, "file:///in.csv", NULL, 3, "0.5", false, false },
+        { "overwrite", "m", NULL, "file:///in.csv", NULL, 3, NULL, true, false },
+    };
     char first[IDENTITY_KEY], found[IDENTITY_KEY];
-    identity_batch_spec("m", NULL, "file:///in.csv", &output, &scoring, first);
-    identity_batch_spec("m", NULL, "file:///in.csv", &output, &scoring, found);
-    assert_string_equal(first, found);
-    identity_batch_spec("n", NULL, "file:///in.csv", &output, &scoring, found);
-    assert_string_not_equal(first, found);
-    identity_batch_spec("m", NULL, "file:///other.csv", &output, &scoring, found);
-    assert_string_not_equal(first, found);
-    scoring.reasons = 0;
-    identity_batch_spec("m", NULL, "file:///in.csv", &output, &scoring, found);
-    assert_string_not_equal(first, found);
-    scoring.reasons = 3;
-    identity_batch_spec("m", "0123456789abcdef", "file:///in.csv", &output, &scoring, found);
-    assert_string_not_equal(first, found);
-    scoring.drift = &drift;
-    identity_batch_spec("m", "", "file:///in.csv", &output, &scoring, found);
-    assert_string_equal(first, found); /* what is left at its default does not count */
-    drift.fail = (struct decimal){ "0.5", 0.5 };
-    identity_batch_spec("m", NULL, "file:///in.csv", &output, &scoring, found);
-    assert_string_not_equal(first, found);
-    drift.fail.text = NULL;
-    output.overwrite = true;
-    identity_batch_spec("m", NULL, "file:///in.csv", &output, &scoring, found);
-    assert_string_not_equal(first, found);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct output_spec output = { .uri = "file:///out/", .overwrite = cases[i].overwrite };
+        struct drift_spec drift = { .warn = { "0.1", 0.1 }, .fail = { cases[i].drift, 0.5 } };
+        struct scoring_options scoring = { "Auto", cases[i].reasons, { "0.01", 0.01 }, &drift };
+        struct batch_identity batch = { cases[i].model,      cases[i].version, cases[i].input,
+                                        cases[i].generation, &output,          &scoring };
+        identity_batch_spec(&batch, i == 0 ? first : found);
+        CASE(cases[i].name, i == 0 || (strcmp(first, found) == 0) == cases[i].same);
+    }
+}
+
+/* An absent version and a present generation are not the other way round. */
+static void test_absent_members_have_no_place(void **state)
+{
+    (void)state;
+    struct output_spec output = { .uri = "file:///out/" };
+    struct scoring_options scoring = { "Auto", 3, { "0.01", 0.01 }, NULL };
+    char left[IDENTITY_KEY], right[IDENTITY_KEY];
+    identity_batch_spec(
+        &(struct batch_identity){ "m", "7", "file:///in.csv", NULL, &output, &scoring }, left);
+    identity_batch_spec(
+        &(struct batch_identity){ "m", NULL, "file:///in.csv", "7", &output, &scoring }, right);
+    assert_string_not_equal(left, right);
 }
 
 /* Parts of another run are never taken for this one's. */
@@ -188,6 +199,7 @@ int main(void)
         cmocka_unit_test(test_parts_do_not_run_together),
         cmocka_unit_test(test_training_inputs),
         cmocka_unit_test(test_batch_spec),
+        cmocka_unit_test(test_absent_members_have_no_place),
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_job_names),
     };

@@ -98,6 +98,40 @@ static bool suspend_and_lose(struct world *world, int scene)
     }
 }
 
+static bool score_in_shards(struct world *world, int scene)
+{
+    switch (scene) {
+    case 0:
+        world_add_model(world);
+        return true;
+    case 1:
+        world_succeed(world);
+        return true;
+    case 2:
+        world->now_ms += 10000;
+        world_add_batch(world, "b");
+        world_edit(world, "ChurnBatch", "b", "{\"shards\": 3, \"ttlSecondsAfterFinished\": 60}");
+        return true;
+    case 3: /* the shards */
+    case 4: /* the output */
+        world_succeed(world);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool fail_in_shards(struct world *world, int scene)
+{
+    switch (scene) {
+    case 3:
+        world_fail(world, 65, "bad");
+        return true;
+    default:
+        return score_in_shards(world, scene);
+    }
+}
+
 static const struct {
     const char *name;
     story_teller tell;
@@ -106,6 +140,8 @@ static const struct {
     { "move the tag while waiting", move_the_tag_while_waiting },
     { "change the spec", change_the_spec },
     { "suspend and lose", suspend_and_lose },
+    { "score in shards", score_in_shards },
+    { "fail in shards", fail_in_shards },
 };
 
 /* Everything but counters that a kill may lose, and the numbers of writes. */
@@ -196,9 +232,10 @@ static void random_edit(struct world *world, struct random *random)
         "{\"suspend\": false}",  "{\"retrain\": {\"token\": \"1\"}}",
         "{\"backoffLimit\": 1}", "{\"retrain\": {\"token\": null, \"on\": [\"Spec\"]}}",
     };
-    static const char *const batch_patches[] = { "{\"suspend\": true}", "{\"suspend\": false}",
-                                                 "{\"reasons\": 1}", "{\"retryToken\": \"1\"}",
-                                                 "{\"freshness\": \"Current\"}" };
+    static const char *const batch_patches[] = {
+        "{\"suspend\": true}",     "{\"suspend\": false}",         "{\"reasons\": 1}",
+        "{\"retryToken\": \"1\"}", "{\"freshness\": \"Current\"}", "{\"shards\": 3}"
+    };
     if (random_below(random, 2))
         world_edit(world, "ChurnModel", "m",
                    model_patches[random_below(random, ARRAY_SIZE(model_patches))]);

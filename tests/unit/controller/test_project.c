@@ -96,54 +96,81 @@ static void test_strangers(void **state)
     POD("\"terminated\": {\"exitCode\": " #code ", \"finishedAt\": \"2026-01-01T00:00:" time       \
         "Z\", \"reason\": \"" reason "\", \"message\": \"" message "\"}")
 
+static bool ended_so(const struct pod_end *end, const char *result)
+{
+    return result ? end->ended && strcmp(end->result, result) == 0 : !end->ended;
+}
+
 static void test_pods(void **state)
 {
     (void)state;
     static const struct {
         const char *name, *items;
-        bool ended, out_of_memory;
-        int64_t exit_code;
-        const char *result, *trouble;
+        const char *succeeded, *failed; /* results; NULL: no pod ended so */
+        int64_t exit_code;              /* of the failed one */
+        const char *trouble;
     } cases[] = {
-        { "none", "[]", false, false, 0, NULL, NULL },
-        { "one", "[" ENDED(65, "01", "Error", "bad") "]", true, false, 65, "bad", NULL },
+        { "none", "[]", NULL, NULL, 0, NULL },
+        { "one", "[" ENDED(65, "01", "Error", "bad") "]", NULL, "bad", 65, NULL },
         { "the last one",
-          "[" ENDED(69, "03", "Error", "third") ", " ENDED(69, "02", "Error", "second") "]", true,
-          false, 69, "third", NULL },
+          "[" ENDED(69, "03", "Error", "third") ", " ENDED(69, "02", "Error", "second") "]", NULL,
+          "third", 69, NULL },
         { "success counts",
           "[" ENDED(0, "01", "Completed", "done") ", " ENDED(143, "09", "Error", "stopped") "]",
-          true, false, 0, "done", NULL },
-        { "memory", "[" ENDED(137, "01", "OOMKilled", "") "]", true, true, 137, "", NULL },
+          "done", "stopped", 143, NULL },
+        { "who stopped the others",
+          "[" ENDED(143, "09", "Error", "a") ", " ENDED(65, "01", "Error", "bad") ", " ENDED(
+              143, "09", "Error", "b") "]",
+          NULL, "bad", 65, NULL },
+        { "memory", "[" ENDED(137, "01", "OOMKilled", "") "]", NULL, "", 137, NULL },
         { "no image",
           "[" POD("\"waiting\": {\"reason\": \"ErrImagePull\", \"message\": \"not found\"}") "]",
-          false, false, 0, NULL, "ErrImagePull: not found" },
+          NULL, NULL, 0, "ErrImagePull: not found" },
         { "no node",
           "[{\"status\": {\"conditions\": [{\"type\": \"PodScheduled\", \"status\": \"False\", "
           "\"reason\": \"Unschedulable\", \"message\": \"0/3 nodes\"}]}}]",
-          false, false, 0, NULL, "Unschedulable: 0/3 nodes" },
+          NULL, NULL, 0, "Unschedulable: 0/3 nodes" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         auto_arena struct arena arena = { 0 };
         auto_json json_t *items = parse(cases[i].items);
         struct pods_fact fact;
         pods_fact_decode("j", items, &arena, &fact);
-        CASE(cases[i].name, fact.ended == cases[i].ended);
-        CASE(cases[i].name, fact.out_of_memory == cases[i].out_of_memory);
-        CASE(cases[i].name, fact.exit_code == cases[i].exit_code);
-        CASE(cases[i].name,
-             cases[i].result ? strcmp(fact.result, cases[i].result) == 0 : fact.result == NULL);
+        CASE(cases[i].name, ended_so(&fact.succeeded, cases[i].succeeded));
+        CASE(cases[i].name, ended_so(&fact.failed, cases[i].failed));
+        CASE(cases[i].name, fact.failed.exit_code == cases[i].exit_code);
+        CASE(cases[i].name, fact.failed.out_of_memory == (cases[i].exit_code == 137));
         CASE(cases[i].name,
              cases[i].trouble ? strcmp(fact.trouble, cases[i].trouble) == 0 : fact.trouble == NULL);
+    }
+}
+
+static void test_indexes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *failed;
+        int64_t count;
+    } cases[] = { { "", 0 },          { "3", 1 }, { "0,2", 2 }, { "1-3", 3 },
+                  { "0-1,4,7-9", 6 }, { "x", 0 }, { "2-1", 0 } };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        auto_arena struct arena arena = { 0 };
+        auto_json json_t *job = json_pack("{s{ss} s{ss si}}", "metadata", "name", "j", "status",
+                                          "failedIndexes", cases[i].failed, "succeeded", 4);
+        auto_json json_t *reduced = project_job(job);
+        struct job_view view;
+        job_view_decode(reduced, &arena, &view);
+        CASE(cases[i].failed, view.failed_indexes == cases[i].count);
+        CASE(cases[i].failed, view.succeeded == 4);
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_jobs),
-        cmocka_unit_test(test_strangers),
-        cmocka_unit_test(test_pods),
+        cmocka_unit_test(test_batches),   cmocka_unit_test(test_jobs),
+        cmocka_unit_test(test_strangers), cmocka_unit_test(test_pods),
+        cmocka_unit_test(test_indexes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

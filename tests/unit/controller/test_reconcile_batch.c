@@ -510,7 +510,11 @@ static void test_invalid_specs(void **state)
         { "{\"output\": {\"uri\": \"s3://x/y\"}}",
           "spec.output.uri: only file:// is supported by this version" },
         { "{\"modelRef\": {\"name\": \"A_B\"}}", "spec.modelRef.name: must be a name" },
-        { "{\"shards\": 2}", "spec: unknown member \"shards\"" },
+        { "{\"colour\": 2}", "spec: unknown member \"colour\"" },
+        { "{\"shards\": 257}", "spec.shards: must be an integer from 0 to 256" },
+        { "{\"modelVersion\": \"latest\"}", "spec.modelVersion: must be" },
+        { "{\"input\": {\"uri\": \"file:///data/weekly/in/\", \"generation\": \"7\"}}",
+          "spec.input.generation: must not be given with a folder" },
         { "{\"input\": {\"uri\": \"file:///elsewhere/\"}}",
           "spec.input.uri: must be a folder below a --file-root" },
     };

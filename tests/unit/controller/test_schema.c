@@ -126,9 +126,9 @@ static int64_t longest_text(const struct field *field)
     static const struct {
         field_check check;
         int64_t length;
-    } checks[] = { { check_version, 16 }, { check_key, 32 },   { check_sha256, 64 },
-                   { check_digest, 71 },  { check_label, 63 }, { check_word, 63 },
-                   { check_metric, 63 } };
+    } checks[] = { { check_version, 16 }, { check_pin, 16 },    { check_key, 32 },
+                   { check_sha256, 64 },  { check_digest, 71 }, { check_label, 63 },
+                   { check_word, 63 },    { check_metric, 63 } };
     for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
         if (field->check == checks[i].check)
             return checks[i].length;
