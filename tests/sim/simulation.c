@@ -253,7 +253,9 @@ void sim_move_tag(struct sim *sim, const char *reference, const char *revision)
     const struct image *image;
     struct err err;
 
-    if (images_set(&sim->front.images, reference, "program", revision, &image, &err) < 0)
+    char *whole auto_free = mem_format(SIM_REGISTRY "/%s", reference);
+
+    if (images_set(&sim->front.images, whole, "program", revision, &image, &err) < 0)
         sim_fail("%s", err.message);
 }
 

@@ -16,25 +16,6 @@ void api_call_release(struct api_call *call)
     call->invalid = NULL;
 }
 
-static enum err_kind kind_of(int code, const char *reason)
-{
-    switch (code) {
-    case 401:
-    case 403:
-        return ERR_DENIED;
-    case 404:
-        return ERR_NOT_FOUND;
-    case 409:
-        return strcmp(reason, "AlreadyExists") == 0 ? ERR_EXISTS : ERR_CONFLICT;
-    case 410:
-        return ERR_GONE;
-    case 415:
-        return ERR_UNSUPPORTED;
-    default:
-        return code == 429 || code >= 500 ? ERR_RETRY : ERR_INVALID;
-    }
-}
-
 int api_refuse(struct err *err, int code, const char *reason, const char *format, ...)
 {
     va_list arguments;
@@ -42,7 +23,7 @@ int api_refuse(struct err *err, int code, const char *reason, const char *format
     va_start(arguments, format);
     vsnprintf(message, sizeof(message), format, arguments);
     va_end(arguments);
-    err_reason(err, kind_of(code, reason), reason, "%s", message);
+    err_reason(err, ERR_INVALID, reason, "%s", message);
     err->http_status = code;
     return -1;
 }

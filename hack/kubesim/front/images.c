@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "oci/reference.h"
 
 void images_release(struct images *images)
 {
@@ -16,31 +17,16 @@ void images_release(struct images *images)
     index_release(&images->references);
 }
 
-/* A first segment with a dot or a port, or "localhost", is a host, as in Docker's references. */
-static const char *skip_host(const char *reference)
+/* "repository:tag" or "repository@digest", without the host: ours is every registry. New text;
+ * NULL for what is no reference. */
+static char *key_of(const char *text, struct err *err)
 {
-    const char *slash = strchr(reference, '/');
-    size_t length = slash ? (size_t)(slash - reference) : 0;
-    bool host = memchr(reference, '.', length) || memchr(reference, ':', length) ||
-                (length == 9 && memcmp(reference, "localhost", 9) == 0);
-    return host ? slash + 1 : reference;
-}
-
-/* "repository:tag" or "repository@digest": digests win, a missing tag is "latest". */
-static char *normal(const char *reference)
-{
-    const char *own = skip_host(reference), *at = strchr(own, '@'), *colon = strchr(own, ':');
-    if (!at)
-        return mem_format("%s%s", own, colon ? "" : ":latest");
-    const char *end = colon && colon < at ? colon : at;
-    return mem_format("%.*s%s", (int)(end - own), own, at);
-}
-
-char *images_repository(const char *reference)
-{
-    char *text = normal(reference);
-    text[strcspn(text, ":@")] = '\0';
-    return text;
+    auto_arena struct arena arena = { 0 };
+    struct reference reference;
+    if (reference_parse(text, &arena, &reference, err) < 0)
+        return NULL;
+    return reference.digest ? mem_format("%s@%s", reference.repository, reference.digest)
+                            : mem_format("%s:%s", reference.repository, reference.tag);
 }
 
 static char *manifest_text(const char *program, const char *revision)
@@ -59,8 +45,10 @@ static char *manifest_text(const char *program, const char *revision)
 int images_set(struct images *images, const char *reference, const char *program,
                const char *revision, const struct image **ret_image, struct err *err)
 {
-    const char *own = skip_host(reference), *colon = strchr(own, ':');
-    if (strchr(own, '@') || !colon || colon == own || !colon[1])
+    auto_free char *key = key_of(reference, err);
+    if (!key)
+        return -1;
+    if (strchr(key, '@'))
         return err_set(err, ERR_INVALID, "image %s: expected REPOSITORY:TAG", reference);
     if (!*program || strchr(program, '/'))
         return err_set(err, ERR_INVALID, "program %s: expected the name of a file in --bin",
@@ -77,9 +65,8 @@ int images_set(struct images *images, const char *reference, const char *program
         memcpy(image->digest, digest, sizeof(digest));
         index_put(&images->images, digest, image);
     }
-    auto_free char *repository = images_repository(reference);
-    auto_free char *by_digest = mem_format("%s@%s", repository, digest);
-    index_put(&images->references, own, image);
+    auto_free char *by_digest = mem_format("%.*s@%s", (int)strcspn(key, ":"), key, digest);
+    index_put(&images->references, key, image);
     index_put(&images->references, by_digest, image);
     *ret_image = image;
     return 0;
@@ -87,6 +74,7 @@ int images_set(struct images *images, const char *reference, const char *program
 
 const struct image *images_find(const struct images *images, const char *reference)
 {
-    auto_free char *own = normal(reference);
-    return index_get(&images->references, own);
+    struct err ignored;
+    auto_free char *key = key_of(reference, &ignored);
+    return key ? index_get(&images->references, key) : NULL;
 }

@@ -2,8 +2,7 @@
  *
  * The digest is the SHA-256 of the manifest's bytes, which hold program and
  * revision; so another revision is another digest, and the same one is the same
- * wherever it was set. References are "repository:tag" or "repository@digest",
- * with or without a registry host, which is ignored. */
+ * wherever it was set. References are those of oci/reference.h; the host is ignored. */
 #pragma once
 
 #include "base/err.h"
@@ -23,11 +22,9 @@ struct images {
 };
 
 void images_release(struct images *images);
-/* Adds the image or moves the tag. ERR_INVALID unless `reference` has a repository and a tag. */
+/* Adds the image or moves the tag. ERR_INVALID for a reference by digest. */
 int images_set(struct images *images, const char *reference, const char *program,
                const char *revision, const struct image **ret_image, struct err *err)
     __attribute__((warn_unused_result));
 /* NULL: not there. A missing tag is "latest". */
 const struct image *images_find(const struct images *images, const char *reference);
-/* "repository" of a reference, without host, tag and digest. New text. */
-char *images_repository(const char *reference) __attribute__((returns_nonnull));
