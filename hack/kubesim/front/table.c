@@ -11,7 +11,6 @@ typedef json_t *(*cell_function)(const json_t *object, int64_t now_ms);
 struct column {
     const char *name, *type, *path; /* path, or: */
     cell_function cell;
-    int priority; /* 1: only with -o wide */
 };
 
 char *table_duration(int64_t ms)
@@ -128,24 +127,17 @@ static json_t *event_object(const json_t *event, int64_t now_ms)
     return json_string(text);
 }
 
-static json_t *data_count(const json_t *object, int64_t now_ms)
-{
-    (void)now_ms;
-    return json_integer((json_int_t)(json_object_size(jx_get(object, "data", NULL)) +
-                                     json_object_size(jx_get(object, "binaryData", NULL))));
-}
-
 /* --- columns ----------------------------------------------------------------------------- */
 
 #define NAME                                                                                       \
     {                                                                                              \
-        "Name", "string", ".metadata.name", NULL, 0                                                \
+        "Name", "string", ".metadata.name", NULL                                                   \
     }
 #define AGE                                                                                        \
     {                                                                                              \
-        "Age", "date", ".metadata.creationTimestamp", NULL, 0                                      \
+        "Age", "date", ".metadata.creationTimestamp", NULL                                         \
     }
-#define MAXIMUM_COLUMNS 9
+#define MAXIMUM_COLUMNS 5
 
 static const struct {
     const char *plural;
@@ -153,37 +145,24 @@ static const struct {
 } builtin_columns[] = {
     { "pods",
       { NAME,
-        { "Ready", "string", NULL, pod_ready, 0 },
-        { "Status", "string", NULL, pod_status, 0 },
-        { "Restarts", "integer", ".status.containerStatuses[0].restartCount", NULL, 0 },
-        AGE,
-        { "Node", "string", ".spec.nodeName", NULL, 1 } } },
+        { "Ready", "string", NULL, pod_ready },
+        { "Status", "string", NULL, pod_status },
+        { "Restarts", "integer", ".status.containerStatuses[0].restartCount", NULL },
+        AGE } },
     { "jobs",
       { NAME,
-        { "Status", "string", NULL, job_status, 0 },
-        { "Completions", "string", NULL, job_completions, 0 },
-        { "Duration", "string", NULL, job_duration, 0 },
-        AGE,
-        { "Containers", "string", ".spec.template.spec.containers[0].name", NULL, 1 },
-        { "Images", "string", ".spec.template.spec.containers[0].image", NULL, 1 } } },
-    { "events",
-      { { "Last Seen", "string", NULL, event_seen, 0 },
-        { "Type", "string", ".type", NULL, 0 },
-        { "Reason", "string", ".reason", NULL, 0 },
-        { "Object", "string", NULL, event_object, 0 },
-        { "Message", "string", ".message", NULL, 0 },
-        { "Count", "integer", ".count", NULL, 1 },
-        { "Name", "string", ".metadata.name", NULL, 1 } } },
-    { "namespaces", { NAME, { "Status", "string", ".status.phase", NULL, 0 }, AGE } },
-    { "leases", { NAME, { "Holder", "string", ".spec.holderIdentity", NULL, 0 }, AGE } },
-    { "secrets",
-      { NAME,
-        { "Type", "string", ".type", NULL, 0 },
-        { "Data", "integer", NULL, data_count, 0 },
+        { "Status", "string", NULL, job_status },
+        { "Completions", "string", NULL, job_completions },
+        { "Duration", "string", NULL, job_duration },
         AGE } },
-    { "configmaps", { NAME, { "Data", "integer", NULL, data_count, 0 }, AGE } },
-    { "customresourcedefinitions",
-      { NAME, { "Created At", "string", ".metadata.creationTimestamp", NULL, 0 } } },
+    { "events",
+      { { "Last Seen", "string", NULL, event_seen },
+        { "Type", "string", ".type", NULL },
+        { "Reason", "string", ".reason", NULL },
+        { "Object", "string", NULL, event_object },
+        { "Message", "string", ".message", NULL } } },
+    { "namespaces", { NAME, { "Status", "string", ".status.phase", NULL }, AGE } },
+    { "leases", { NAME, { "Holder", "string", ".spec.holderIdentity", NULL }, AGE } },
     { NULL, { NAME, AGE } },
 };
 
@@ -196,8 +175,7 @@ static size_t custom_columns(const struct resource *resource, struct column *col
     columns[count++] = (struct column)NAME;
     json_array_foreach(resource->columns, i, declared) if (count < maximum) columns[count++] =
         (struct column){ jx_string(declared, "name", NULL), jx_string(declared, "type", NULL),
-                         jx_string(declared, "jsonPath", NULL), NULL,
-                         (int)jx_int(declared, "priority", 0) };
+                         jx_string(declared, "jsonPath", NULL), NULL };
     if (count == 1)
         columns[count++] = (struct column)AGE;
     return count;
@@ -221,14 +199,13 @@ static json_t *cell_of(const struct column *column, const json_t *object, int64_
 {
     if (column->cell)
         return column->cell(object, now_ms);
-    auto_json json_t *found = jsonpath_find(object, column->path ? column->path : "");
-    json_t *value = json_array_get(found, 0);
+    const json_t *value = jsonpath_find(object, column->path ? column->path : "");
     if (!value)
         return column->type && strcmp(column->type, "string") == 0 ? json_string("") : json_null();
     if (column->type && strcmp(column->type, "date") == 0)
         return age_of(json_string_value(value), now_ms);
     if (!json_is_object(value) && !json_is_array(value))
-        return json_incref(value);
+        return json_incref((json_t *)value);
     auto_free char *text = json_dumps(value, JSON_COMPACT);
     return json_string(text);
 }
@@ -252,7 +229,7 @@ static json_t *definitions_of(const struct column *columns, size_t count)
             json_pack("{ss ss ss ss si}", "name", columns[i].name, "type",
                       columns[i].type ? columns[i].type : "string", "format",
                       columns[i].path && !strcmp(columns[i].path, ".metadata.name") ? "name" : "",
-                      "description", "", "priority", columns[i].priority));
+                      "description", "", "priority", 0));
     return definitions;
 }
 

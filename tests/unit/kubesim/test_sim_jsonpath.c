@@ -9,45 +9,39 @@
 #include "kubesim/front/table.h"
 
 static const char object_text[] =
-    "{\"a\":{\"b\":1,\"c.d\":\"x\"},\"list\":[{\"type\":\"Ready\",\"status\":\"True\",\"n\":1},"
-    "{\"type\":\"Stalled\",\"status\":\"False\",\"n\":2,\"ok\":true}],\"m\":{\"x y\":\"z\"}}";
+    "{\"a\":{\"b\":1},\"list\":[{\"type\":\"Ready\",\"status\":\"True\",\"n\":1},"
+    "{\"type\":\"Stalled\",\"status\":\"False\",\"n\":2}]}";
 
 static const struct {
     const char *path, *expected;
 } cases[] = {
-    { ".a.b", "[1]" },
-    { ".a.c\\.d", "[\"x\"]" },
-    { "['a']['c.d']", "[\"x\"]" },
-    { ".m[\"x y\"]", "[\"z\"]" },
-    { ".list[1].status", "[\"False\"]" },
-    { ".list[*].type", "[\"Ready\",\"Stalled\"]" },
-    { ".a.*", "[1,\"x\"]" },
-    { ".list[?(@.type==\"Ready\")].status", "[\"True\"]" },
-    { ".list[?(@.type=='Stalled')].n", "[2]" },
-    { ".list[?(@.type!=\"Ready\")].n", "[2]" },
-    { ".list[?(@.n==1)].type", "[\"Ready\"]" },
-    { ".list[?(@.ok==true)].type", "[\"Stalled\"]" },
-    { ".list[?( @.type == \"Ready\" )].status", "[]" },
-    { ".list[?(@.type == \"Ready\")].status", "[\"True\"]" },
-    { ".missing.b", "[]" },
-    { ".list[7]", "[]" },
-    { ".list[", "[]" },
-    { ".list[?(", "[]" },
-    { "a", "[]" },
+    { "", "{\"b\":1}" },
+    { ".b", "1" },
+    { ".list[1].status", "\"False\"" },
+    { ".list[?(@.type==\"Ready\")].status", "\"True\"" },
+    { ".list[?(@.type==\"Stalled\")].n", "2" },
+    { ".list[?(@.type==\"Else\")].n", NULL },
+    { ".missing.b", NULL },
+    { ".list[7]", NULL },
+    { ".list[x]", NULL },
+    { ".list[*].type", NULL },
+    { ".list[?(@.n==1)].type", NULL },
+    { "a", NULL },
 };
 
 static void paths_find(void **state)
 {
     auto_json json_t *object = jx_parse(span_of(object_text), LIMIT_JSON_DOCUMENT, "object", NULL);
+    const json_t *small = jx_get(object, "a", NULL);
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        auto_json json_t *found = jsonpath_find(object, cases[i].path);
-        auto_free char *text = json_dumps(found, JSON_COMPACT);
-        if (strcmp(text, cases[i].expected) != 0)
-            fail_msg("case \"%s\": %s", cases[i].path, text);
+        const json_t *found = jsonpath_find(i < 2 ? small : object, cases[i].path);
+        auto_free char *text = found ? json_dumps(found, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+        CASE(cases[i].path, (text == NULL) == (cases[i].expected == NULL) &&
+                                (!text || strcmp(text, cases[i].expected) == 0));
         for (size_t cut = 0; cut < strlen(cases[i].path); cut++) {
             auto_free char *part = mem_strndup(cases[i].path, cut);
-            json_decref(jsonpath_find(object, part));
+            (void)jsonpath_find(object, part);
         }
     }
 }
