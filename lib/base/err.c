@@ -79,6 +79,8 @@ static enum err_kind kind_of_errno(int error_number)
     case EINTR:
     case EAGAIN:
         return ERR_RETRY;
+    case ENOMEM:
+        return ERR_INTERNAL;
     default:
         return ERR_IO;
     }

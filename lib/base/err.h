@@ -49,7 +49,8 @@ int err_reason(struct err *err, enum err_kind kind, const char *reason, const ch
 
 /* Like err_set() with ": " and the text of `error_number` (an errno) appended;
  * the kind follows from it: ENOENT -> NOT_FOUND, EACCES/EPERM/EROFS -> DENIED,
- * EEXIST -> EXISTS, EINTR/EAGAIN -> RETRY, else IO. */
+ * EEXIST -> EXISTS, EINTR/EAGAIN -> RETRY, ENOMEM -> INTERNAL (70, as mem.h says),
+ * else IO. */
 int err_errno(struct err *err, int error_number, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

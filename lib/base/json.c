@@ -4,6 +4,14 @@
 
 #include "base/file.h"
 #include "base/limits.h"
+#include "base/mem.h"
+
+/* jansson reports a failed allocation by NULL, and takes NULL for a value that is left out: a
+ * document would lose members in silence. So its allocations do not fail either. */
+__attribute__((constructor)) static void use_our_memory(void)
+{
+    json_set_alloc_funcs(mem_alloc, free);
+}
 
 /* --- parsing -------------------------------------------------------------- */
 
@@ -120,7 +128,7 @@ char *jx_canonical(const json_t *value)
     char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
 
     if (!text) {
-        fputs("a JSON tree cannot be written: out of memory, or it contains itself\n", stderr);
+        fputs("a JSON tree cannot be written: it contains itself\n", stderr);
         abort();
     }
     return text;

@@ -22,7 +22,7 @@
 /* EX_SOFTWARE of sysexits.h, what jobs document as "internal". */
 #define EXIT_OUT_OF_MEMORY 70
 
-static _Noreturn void die_out_of_memory(void)
+_Noreturn void mem_exhausted(void)
 {
     static const char line[] = "out of memory\n";
     ssize_t ignored = write(STDERR_FILENO, line, sizeof(line) - 1);
@@ -34,7 +34,7 @@ static _Noreturn void die_out_of_memory(void)
 static void *present(void *block)
 {
     if (!block)
-        die_out_of_memory();
+        mem_exhausted();
     return block;
 }
 
@@ -74,7 +74,7 @@ char *mem_format(const char *format, ...)
     int length = vasprintf(&text, format, arguments);
     va_end(arguments);
     if (length < 0)
-        die_out_of_memory();
+        mem_exhausted();
     return text;
 }
 
@@ -146,7 +146,7 @@ void *arena_zero(struct arena *arena, size_t count, size_t size)
     size_t bytes, needed;
 
     if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2)
-        die_out_of_memory();
+        mem_exhausted();
     needed = (bytes + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
     needed = (needed > 0 ? needed : ARENA_ALIGNMENT) + ARENA_RED_ZONE;
     if (!block || block->capacity - block->used < needed)
@@ -180,7 +180,7 @@ char *arena_format(struct arena *arena, const char *format, ...)
     int length = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
     if (length < 0)
-        die_out_of_memory();
+        mem_exhausted();
     char *text = arena_zero(arena, (size_t)length + 1, 1);
     vsnprintf(text, (size_t)length + 1, format, again);
     va_end(again);

@@ -22,6 +22,10 @@ char *mem_strndup(const char *text, size_t length)
 char *mem_format(const char *format, ...)
     __attribute__((format(printf, 1, 2), malloc, returns_nonnull, warn_unused_result));
 
+/* Ends the process as a failed allocation does: for libraries that have failed for
+ * want of memory and only say so. */
+_Noreturn void mem_exhausted(void);
+
 /* Cleanup attributes: the variable is released when it leaves its scope.
  * Each type with a destructor brings its own (auto_buf in buf.h, ...). */
 void mem_cleanup_free(void *pointer_to_block);

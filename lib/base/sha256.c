@@ -1,15 +1,49 @@
 #include "base/sha256.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdint.h>
+
+#include "base/mem.h"
+
+/* --- memory of OpenSSL --------------------------------------------------- */
+
+static void *allocate(size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    return size > 0 ? mem_alloc(size) : NULL;
+}
+
+static void release(void *block, const char *file, int line)
+{
+    (void)file, (void)line;
+    free(block);
+}
+
+static void *resize(void *block, size_t size, const char *file, int line)
+{
+    if (size > 0)
+        return mem_resize(block, size, 1);
+    release(block, file, line);
+    return NULL;
+}
+
+/* OpenSSL 3 crashes when an allocation of its first use fails. Before main(): later it takes no
+ * other functions. */
+__attribute__((constructor)) static void use_our_memory(void)
+{
+    (void)CRYPTO_set_mem_functions(allocate, resize, release);
+}
+
+/* --- hashing ------------------------------------------------------------- */
 
 /* OpenSSL fails here only for want of memory, or when the build lacks SHA-256. */
 static void require(int succeeded)
 {
-    if (succeeded != 1) {
-        fputs("SHA-256 is not available\n", stderr);
-        abort();
-    }
+    if (succeeded == 1)
+        return;
+    fputs("SHA-256 is not available: ", stderr);
+    mem_exhausted();
 }
 
 void sha256_init(struct sha256 *hash)

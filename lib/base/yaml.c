@@ -3,6 +3,7 @@
 #include <yaml.h>
 
 #include "base/limits.h"
+#include "base/mem.h"
 #include "base/num.h"
 
 #define CORE_TAG "tag:yaml.org,2002:"
@@ -39,6 +40,8 @@ static int next_event(struct reader *reader, yaml_event_t *ret_event)
 
     if (yaml_parser_parse(&reader->parser, ret_event))
         return 0;
+    if (parser->error == YAML_MEMORY_ERROR)
+        mem_exhausted();
     *ret_event = (yaml_event_t){ 0 };
     return fail_at(reader, parser->problem_mark, ERR_INVALID,
                    parser->problem ? parser->problem : "is no YAML");
@@ -293,10 +296,8 @@ json_t *yaml_parse_all(struct span text, const char *what, struct err *err)
         err_set(err, ERR_TOO_BIG, "%s is larger than %zu bytes", what, LIMIT_YAML_DOCUMENT);
         return NULL;
     }
-    if (!yaml_parser_initialize(&reader.parser)) {
-        err_set(err, ERR_INTERNAL, "libyaml does not start");
-        return NULL;
-    }
+    if (!yaml_parser_initialize(&reader.parser))
+        mem_exhausted();
     yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(
         &reader.parser, (const unsigned char *)(text.length > 0 ? text.data : ""), text.length);

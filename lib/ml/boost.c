@@ -20,10 +20,19 @@ static void free_matrix(DMatrixHandle *matrix)
 }
 #define auto_matrix __attribute__((cleanup(free_matrix)))
 
-/* XGBoost keeps its last error per thread: read it at once. */
-static int xgboost_failed(struct err *err, const char *action)
+/* XGBoost keeps its last error per thread: read it at once. An allocation that failed
+ * inside is like one of ours. */
+static const char *last_error(void)
 {
     const char *message = XGBGetLastError();
+    if (strstr(message, "std::bad_alloc") != NULL)
+        mem_exhausted();
+    return message;
+}
+
+static int xgboost_failed(struct err *err, const char *action)
+{
+    const char *message = last_error();
     return err_set(err, ERR_INTERNAL, "xgboost cannot %s: %.*s", action,
                    (int)strcspn(message, "\n"), message); /* without its stack trace */
 }
@@ -276,6 +285,7 @@ struct booster *booster_load(struct span bytes, size_t columns, struct err *err)
         set_number(booster, "verbosity", 0, err) < 0)
         return NULL;
     if (XGBoosterLoadModelFromBuffer(booster->handle, bytes.data, bytes.length) != 0) {
+        (void)last_error();
         err_reason(err, ERR_INVALID, "DataInvalid", "not an XGBoost model");
         return NULL;
     }

@@ -95,6 +95,7 @@ static void errno_gives_kind_and_text(void **state)
         { EROFS, ERR_DENIED, "open x: Read-only file system" },
         { EEXIST, ERR_EXISTS, "open x: File exists" },
         { EAGAIN, ERR_RETRY, "open x: Resource temporarily unavailable" },
+        { ENOMEM, ERR_INTERNAL, "open x: Cannot allocate memory" },
         { ENOSPC, ERR_IO, "open x: No space left on device" },
         { 99999, ERR_IO, "open x: error 99999" },
     };
