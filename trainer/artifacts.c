@@ -20,7 +20,8 @@ const char *artifacts_folder(struct training *training)
 /* What could not be written is the output's fault, whatever the store says. */
 static int output_failed(struct err *err)
 {
-    if (err->kind != ERR_DENIED && err->kind != ERR_RETRY && err->reason[0] == '\0')
+    if (err->kind != ERR_DENIED && err->kind != ERR_RETRY && err->kind != ERR_INTERNAL &&
+        err->reason[0] == '\0')
         snprintf(err->reason, sizeof(err->reason), "OutputFailed");
     return -1;
 }

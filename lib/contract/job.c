@@ -157,14 +157,19 @@ int score_job_decode(const json_t *document, struct arena *arena, struct score_j
     return 0;
 }
 
-/* A document that cannot be read is a usage error too: exit code 64, not 66. */
+/* A document that is not there is a usage error too: exit code 64, not 66. Trouble with
+ * reading it is not: another attempt may have none. */
 static json_t *read_document(const char *path, struct err *err)
 {
     struct err why;
     json_t *document = jx_parse_file(path, LIMIT_JOB_DOCUMENT, &why);
-    if (!document)
+    if (document)
+        return document;
+    if (why.kind == ERR_NOT_FOUND || why.kind == ERR_INVALID || why.kind == ERR_TOO_BIG)
         usage_error(&why, err);
-    return document;
+    else
+        *err = why;
+    return NULL;
 }
 
 int train_job_read(const char *path, struct arena *arena, struct train_job *ret_job,

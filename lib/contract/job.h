@@ -98,7 +98,8 @@ int train_job_decode(const json_t *document, struct arena *arena, struct train_j
 int score_job_decode(const json_t *document, struct arena *arena, struct score_job *ret_job,
                      struct err *err) __attribute__((warn_unused_result));
 
-/* Read a file of at most LIMIT_JOB_DOCUMENT and decode it; errors name the path. */
+/* Read a file of at most LIMIT_JOB_DOCUMENT and decode it; errors name the path: those of
+ * decoding, also when there is no file; ERR_IO, ERR_RETRY or ERR_DENIED when it cannot be read. */
 int train_job_read(const char *path, struct arena *arena, struct train_job *ret_job,
                    struct err *err) __attribute__((warn_unused_result));
 int score_job_read(const char *path, struct arena *arena, struct score_job *ret_job,

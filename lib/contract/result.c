@@ -321,17 +321,23 @@ struct result result_of_error(const struct err *error)
     };
 }
 
-static int write_at_once(const char *path, const struct buf *text, struct err *err)
+/* A signal that comes now is no reason to lose the result. */
+static int write_in_place(const char *path, const struct buf *text, struct err *err)
 {
-    auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    auto_close int fd = -1;
+    do
+        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    while (fd < 0 && errno == EINTR);
     if (fd < 0)
         return err_errno(err, errno, "%s", path);
-    ssize_t written = write(fd, text->data, text->length);
-    if (written < 0)
-        return err_errno(err, errno, "%s", path);
-    if ((size_t)written != text->length)
-        return err_set(err, ERR_IO, "%s: only %zd of %zu bytes were written", path, written,
-                       text->length);
+    for (size_t done = 0; done < text->length;) {
+        ssize_t written = write(fd, text->data + done, text->length - done);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return err_errno(err, written < 0 ? errno : ENOSPC, "%s", path);
+        done += (size_t)written;
+    }
     return 0;
 }
 
@@ -346,7 +352,7 @@ int result_report(const struct result *result, const char *path, struct err *err
     if (path == NULL && access(RESULT_PATH, W_OK) == 0)
         path = RESULT_PATH;
     if (path != NULL)
-        return write_at_once(path, &text, err);
+        return write_in_place(path, &text, err);
     if (fwrite(text.data, 1, text.length, stdout) != text.length || fflush(stdout) != 0)
         return err_errno(err, errno, "standard output");
     return 0;

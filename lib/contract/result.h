@@ -148,6 +148,6 @@ struct result result_of_error(const struct err *error);
 /* Writes the document to `path`, or, where that is NULL, to RESULT_PATH if it can
  * be written, else (on a laptop) to standard output. The kubelet's termination
  * log is a file that exists and cannot be replaced, so it is truncated and
- * written in place, with one write. */
+ * written in place, with one write when the file takes it all. */
 int result_report(const struct result *result, const char *path, struct err *err)
     __attribute__((warn_unused_result));

@@ -177,6 +177,10 @@ static void test_file_errors_name_the_file(void **state)
     assert_int_equal(-1, train_job_read("/nowhere/job.json", &arena, &job, &err));
     assert_string_equal(err.reason, "UsageError");
     assert_non_null(strstr(err.message, "/nowhere/job.json"));
+    /* what is there and cannot be read is no mistake of the user */
+    assert_int_equal(-1, train_job_read("/", &arena, &job, &err));
+    assert_int_equal(err.kind, ERR_IO);
+    assert_string_equal(err.reason, "");
 }
 
 int main(void)
