@@ -86,14 +86,13 @@ static int score(const struct arguments *arguments, struct arena *arena)
     };
 
     progress_init(&progress, &clock_system);
-    if (score_job_read(common->job, arena, &job, &err) < 0 ||
-        score_run(&job, &score_options, arena, &result, &err) < 0)
-        return program_failed(&program, common, &err);
-    if (stop) { /* after everything was published: the next run finds it (Reused) */
+    bool scored = score_job_read(common->job, arena, &job, &err) == 0 &&
+                  score_run(&job, &score_options, arena, &result, &err) == 0;
+    if (stop) /* whatever it interrupted; what is published already the next run finds (Reused) */
         err_reason(&err, ERR_CANCELED, REASON_Terminated, "stopped by a signal");
-        return program_failed(&program, common, &err);
-    }
-    return program_done(&program, common, &result);
+    else if (scored)
+        return program_done(&program, common, &result);
+    return program_failed(&program, common, &err);
 }
 
 int main(int argc, char **argv)
