@@ -17,7 +17,8 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PARALLEL = os.cpu_count() or 1
 UNAVAILABLE = 69  # how scripts end when this machine lacks what they need
-TARGETS = {"sim": ["sim"]}  # of presets that are not built whole
+# Of presets that are not built whole, or not only what is built by default.
+TARGETS = {"sim": ["sim"], "release": ["all", "churn-fault"]}
 
 
 @dataclasses.dataclass
@@ -118,8 +119,8 @@ def cmocka_suites(preset, only=r"test_(?!golden)"):
             if re.match(only, os.path.basename(path))]
 
 
-def python_suites(folder, preset, timeout_seconds):
-    environment = {"CHURN_BIN": os.path.join(ROOT, "build", preset, "bin")}
+def python_suites(folder, preset, timeout_seconds, **environment):
+    environment["CHURN_BIN"] = os.path.join(ROOT, "build", preset, "bin")
     return [Suite(os.path.relpath(path, ROOT), [sys.executable, "tests/verdicts.py", path],
                   environment, timeout_seconds)
             for path in sorted(glob.glob(os.path.join(ROOT, folder, "test_*.py")))]
@@ -182,6 +183,13 @@ def programs(options):
     return ["dev"], lambda: python_suites("tests/programs", "dev", 900)
 
 
+def fault(options):
+    return ["release"], lambda: python_suites(
+        "tests/fault", "release", 3600 if options.full else 600,
+        CHURN_FAULT=os.path.join(ROOT, "build", "release", "fault"),
+        CHURN_FULL="1" if options.full else "")
+
+
 def e2e(options):
     return ["dev", "release"], lambda: python_suites("tests/e2e", "dev", 1500)
 
@@ -202,7 +210,7 @@ def images(options):
 
 
 GROUPS = {"style": style, "unit": unit, "golden": golden, "fuzz": fuzz, "sim": sim, "programs": programs,
-          "e2e": e2e, "manifests": manifests, "images": images}
+          "fault": fault, "e2e": e2e, "manifests": manifests, "images": images}
 ONLY_FULL = ("images",)
 
 
@@ -230,7 +238,7 @@ def main():
     parser.add_argument("--quick", action="store_true",
                         help="one compiler, no thread sanitizer, no search for new fuzz inputs")
     parser.add_argument("--full", action="store_true",
-                        help="longer fuzzing, and the groups " + ", ".join(ONLY_FULL))
+                        help="longer fuzzing, every fault, and the groups " + ", ".join(ONLY_FULL))
     parser.add_argument("--seeds", type=int, metavar="N",
                         help="so many seeds of the simulation (1000; with --quick 100)")
     parser.add_argument("--only", action="append", choices=GROUPS, metavar="GROUP",
