@@ -9,12 +9,22 @@
 struct arguments {
     struct program_arguments common;
     const char *scratch;
+    int64_t shard_index;
 };
 
 static const struct option options[] = {
     PROGRAM_OPTION_JOB,
     PROGRAM_OPTION_RESULT,
     PROGRAM_OPTION_THREADS(PARALLEL_MAXIMUM),
+    { .name = "shard-index",
+      .kind = OPTION_INT,
+      .offset = offsetof(struct arguments, shard_index),
+      .environment = "JOB_COMPLETION_INDEX",
+      .fallback = "-1",
+      .minimum = -1,
+      .maximum = SHARDS_MAXIMUM - 1,
+      .argument = "N",
+      .help = "which shard to score, from 0, when the job document's shard.count is above 1" },
     { .name = "scratch",
       .kind = OPTION_TEXT,
       .offset = offsetof(struct arguments, scratch),
@@ -39,11 +49,18 @@ static const struct program program = {
         "   \"output\": {\"uri\": \"file:///data/output_folder/\"}, \"reasons\": 3}\n"
         "A folder as input means its newest *.csv, *.csv.gz or *.csv.zst; a folder as output a "
         "file in it named after the batch. The input is CSV (RFC 4180) in UTF-8 with a header; "
-        "columns are found by name, others are ignored.",
+        "columns are found by name, others are ignored.\n"
+        "With \"shard\": {\"count\": N} a run scores the rows that begin in one of N byte ranges "
+        "of "
+        "the file (--shard-index) into a part; a job of \"kind\": \"Compose\" with the same "
+        "members "
+        "and \"parts\", the parts' folder, then makes the output, the same bytes as without "
+        "shards. A packed file (.gz, .zst) cannot be cut: the last shard scores all of it.",
     .epilogue = "Files:\n"
                 "  <output>                scored rows; appears whole or not at all\n"
                 "  <output>.manifest.json  whose output it is, counts, drift, sha256; a batch\n"
                 "                          that finds its own is not scored again\n"
+                "  <output>.parts/         parts of a sharded run, until it is composed\n"
                 "  <output>.rejects.csv    bad rows with line, column and why; also when there\n"
                 "                          are more than maxRejected and nothing else appears\n"
                 "Cells that a spreadsheet would run as a formula are left as they are. "
@@ -83,6 +100,7 @@ static int score(const struct arguments *arguments, struct arena *arena)
         .scratch = arguments->scratch,
         .stop = &stop,
         .progress = &progress,
+        .shard_index = arguments->shard_index,
     };
 
     progress_init(&progress, &clock_system);

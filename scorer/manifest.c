@@ -1,7 +1,7 @@
 #include "scorer/manifest.h"
 
 #include "base/json.h"
-#include "base/sha256.h"
+#include "scorer/checked.h"
 
 static const struct field manifest_items[] = {
     FIELD(struct manifest, version, "version", FIELD_INT, .flags = FIELD_REQUIRED | FIELD_KEEP,
@@ -64,27 +64,11 @@ static bool same_input(const struct score_job *job, const struct places *places,
 static int output_is_whole(const struct manifest *manifest, const struct places *places,
                            struct store *store, bool *ret_whole, struct err *err)
 {
-    auto_store_reader struct store_reader *reader = NULL;
-    struct sha256 hash;
-    char hex[SHA256_HEX], bytes[16 * 1024];
-    size_t length = 0;
-    int outcome;
-
     *ret_whole = false;
-    if (!places->output_seen.there || places->output_seen.info.bytes != manifest->output->bytes)
+    if (!places->output_seen.there)
         return 0;
-    reader = store_get(store, places->output, NULL, NULL, NULL, err);
-    if (!reader)
-        return -1;
-    sha256_init(&hash);
-    do {
-        outcome = byte_source_read(store_reader_source(reader), bytes, sizeof(bytes), &length, err);
-        if (outcome == 0)
-            sha256_add(&hash, bytes, length);
-    } while (outcome == 0 && length > 0);
-    sha256_hex(&hash, hex);
-    *ret_whole = outcome == 0 && same_text(manifest->output->sha256, hex);
-    return outcome;
+    return checked_verify(store, places->output, manifest->output->bytes, manifest->output->sha256,
+                          ret_whole, err);
 }
 
 int manifest_judge(const struct score_job *job, const struct places *places, struct store *store,

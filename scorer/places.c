@@ -2,7 +2,7 @@
 
 #include "contract/reasons.h"
 
-static int look(struct store *store, const char *uri, struct seen *ret_seen, struct err *err)
+int places_look(struct store *store, const char *uri, struct seen *ret_seen, struct err *err)
 {
     struct err why;
 
@@ -57,9 +57,9 @@ int places_find(const struct score_job *job, struct store *input_store, struct s
     ret_places->manifest = arena_format(arena, "%s.manifest.json", ret_places->output);
     ret_places->rejects = arena_format(arena, "%s.rejects.csv", ret_places->output);
     if (check_input(ret_places, err) ||
-        look(output_store, ret_places->output, &ret_places->output_seen, err) ||
-        look(output_store, ret_places->manifest, &ret_places->manifest_seen, err) ||
-        look(output_store, ret_places->rejects, &ret_places->rejects_seen, err))
+        places_look(output_store, ret_places->output, &ret_places->output_seen, err) ||
+        places_look(output_store, ret_places->manifest, &ret_places->manifest_seen, err) ||
+        places_look(output_store, ret_places->rejects, &ret_places->rejects_seen, err))
         return -1;
     return 0;
 }

@@ -18,6 +18,10 @@ struct places {
     struct seen output_seen, manifest_seen, rejects_seen;
 };
 
+/* Is there an object? Errors have the reason words of outputs. */
+int places_look(struct store *store, const char *uri, struct seen *ret_seen, struct err *err)
+    __attribute__((warn_unused_result));
+
 /* Resolves folders and looks what is there. URIs live in the arena. */
 int places_find(const struct score_job *job, struct store *input_store, struct store *output_store,
                 struct arena *arena, struct places *ret_places, struct err *err)

@@ -1,10 +1,14 @@
-/* score.h - a Score job from document to result.
+/* score.h - a Score or Compose job from document to result.
  *
  * Order: look for this batch's manifest (found and whole: outcome Reused, nothing
  * is read); refuse somebody else's output; load the model; score; publish rejects,
  * manifest, output, in this order, each only if nobody changed it since the
  * start. On failure nothing is published, except the rejects when too many rows
- * are bad. */
+ * are bad.
+ *
+ * With shard.count > 1 a run scores one range of the file into a part (shard.h),
+ * and the Compose job makes the output of all parts (compose.h): the same bytes
+ * that one run over the whole file makes. */
 #pragma once
 
 #include <signal.h>
@@ -17,6 +21,7 @@ struct score_options {
     const char *scratch;               /* folder for scratch files          */
     const volatile sig_atomic_t *stop; /* set by a signal handler           */
     struct progress *progress;
+    int64_t shard_index; /* of shard.count > 1; below 0: not given     */
 };
 
 /* Strings of the result live in the arena. */

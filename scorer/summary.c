@@ -15,19 +15,6 @@ static struct decimal decimal(struct arena *arena, double value, int decimals)
     return (struct decimal){ arena_strdup(arena, text), value };
 }
 
-static struct input_result *input_of(const struct summary *summary, struct arena *arena)
-{
-    struct input_result *input = arena_zero(arena, 1, sizeof(*input));
-
-    *input = (struct input_result){
-        .uri = summary->places->input,
-        .generation = arena_strdup(arena, summary->input_generation),
-        .bytes = (int64_t)summary->input_bytes,
-        .sha256 = arena_strdup(arena, summary->input_sha256),
-    };
-    return input;
-}
-
 static struct output_result *output_of(const struct summary *summary, struct arena *arena)
 {
     struct output_result *output = arena_zero(arena, 1, sizeof(*output));
@@ -150,7 +137,7 @@ void summary_manifest(const struct summary *summary, struct arena *arena,
         .version = MANIFEST_VERSION,
         .batch = summary->job->batch,
         .spec_hash = summary->job->spec_hash,
-        .input = input_of(summary, arena),
+        .input = summary->input,
         .model = model_of(summary, arena),
         .output = output_of(summary, arena),
         .rows = rows_of(summary->tally, arena),

@@ -17,9 +17,9 @@ struct summary {
     const struct model *model;
     const struct tally *tally;
     double threshold;
-    uint64_t input_bytes, output_bytes;
-    const char *input_generation;
-    char input_sha256[SHA256_HEX], output_sha256[SHA256_HEX];
+    struct input_result *input;
+    uint64_t output_bytes;
+    char output_sha256[SHA256_HEX];
 };
 
 /* Everything that the manifest holds lives in the arena afterwards. */

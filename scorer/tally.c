@@ -19,14 +19,11 @@ void tally_release(struct tally *tally)
 void tally_add_scores(struct tally *tally, const double *probabilities, size_t count,
                       double threshold)
 {
-    double sum = 0;
-
     for (size_t i = 0; i < count; i++) {
-        sum += probabilities[i];
+        tally->sum += (uint64_t)(probabilities[i] * (double)TALLY_UNIT + 0.5);
         tally->above_threshold += probabilities[i] >= threshold;
         tally->bins[lround(probabilities[i] * TALLY_BINS)]++;
     }
-    tally->sum += sum;
     tally->scored += count;
 }
 
@@ -45,5 +42,5 @@ double tally_quantile(const struct tally *tally, double q)
 
 double tally_mean(const struct tally *tally)
 {
-    return tally->scored ? tally->sum / (double)tally->scored : 0;
+    return tally->scored ? (double)tally->sum / (double)TALLY_UNIT / (double)tally->scored : 0;
 }

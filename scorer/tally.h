@@ -1,8 +1,8 @@
 /* tally.h - what is counted about a scored file.
  *
- * Sums are taken block by block in the order of the file, so that they do not
- * depend on the number of threads. Quantiles come from a histogram of
- * TALLY_BINS equal bins: they are exact to four decimals. */
+ * Everything is a whole number, so that it does not matter how rows are grouped:
+ * into blocks, threads or shards. Quantiles come from a histogram of TALLY_BINS
+ * equal bins: they are exact to four decimals. */
 #pragma once
 
 #include <stdint.h>
@@ -10,11 +10,12 @@
 #include "ml/drift.h"
 
 #define TALLY_BINS 10000
+#define TALLY_UNIT (UINT64_C(1) << 32) /* room for 4 * 10^9 rows */
 
 struct tally {
     uint64_t read, scored, rejected, unseen;
     uint64_t above_threshold;
-    double sum; /* of probabilities */
+    uint64_t sum; /* of probabilities, in units of 1 / TALLY_UNIT */
     uint64_t bins[TALLY_BINS + 1];
     uint64_t *drift_counts; /* drift->bin_total */
     const struct drift *drift;

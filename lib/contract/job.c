@@ -140,6 +140,10 @@ static int check_score_job(const struct score_job *job, struct err *err)
         return err_set(err, ERR_INVALID, "parts: only with kind Compose");
     if (job->kind != SCORE_COMPOSE && job->discard)
         return err_set(err, ERR_INVALID, "discard: only with kind Compose");
+    if ((job->kind == SCORE_COMPOSE || job->shard->count > 1) &&
+        check_file_uri(job->input->uri, NULL))
+        return err_set(err, ERR_INVALID,
+                       "input.uri: must name a file, not a folder, for a sharded run");
     return 0;
 }
 

@@ -55,7 +55,7 @@ struct train_job {
 };
 
 struct input_source {
-    const char *uri;        /* file; a folder only on a laptop            */
+    const char *uri;        /* file; a folder only on a laptop, unsharded */
     const char *generation; /* what must be read; NULL: what is there     */
 };
 

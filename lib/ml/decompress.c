@@ -54,6 +54,11 @@ static enum packing packing_of_name(const char *name)
     return PACKING_NONE;
 }
 
+bool decompressor_is_needed(const char *name)
+{
+    return packing_of_name(name) != PACKING_NONE;
+}
+
 static enum packing packing_of_bytes(const char *bytes, size_t length)
 {
     for (enum packing packing = PACKING_GZIP; packing <= PACKING_ZSTD; packing++)

@@ -7,8 +7,13 @@
  * refused above LIMIT_ZSTD_WINDOW. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "base/stream.h"
+
+/* Does a file of this name need unpacking? */
+bool decompressor_is_needed(const char *name);
 
 /* `source` is borrowed until decompressor_free(). */
 struct decompressor *decompressor_new(const char *name, const struct byte_source *source,

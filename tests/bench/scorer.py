@@ -36,14 +36,23 @@ class Scorer:
                 target.writelines(line for line, _ in zip(source, range(rows + 1)))
         return path
 
-    def score(self, weekly, reasons, threads=1):
+    def score(self, weekly, reasons, threads=1, arguments=(), **members):
         output = self.path("scored.csv")
         job = data.write_json(self.path("score.json"), {
             "version": 1, "kind": "Score", "batch": "bench", "model": {"uri": f"file://{self.model}"},
             "input": {"uri": f"file://{weekly}"},
-            "output": {"uri": f"file://{output}", "overwrite": True}, "reasons": reasons})
-        return run([data.program("churn-scorer"), "--job", job, "--result", self.path("result.json")],
-                   threads=threads)
+            "output": {"uri": f"file://{output}", "overwrite": True}, "reasons": reasons, **members})
+        return run([data.program("churn-scorer"), "--job", job, "--result", self.path("result.json"),
+                    *arguments], threads=threads)
+
+    def sharded_cpu(self, weekly, count):
+        """Processor time of all shards and of the job that composes them."""
+        shard = {"count": count}
+        cpu = sum(self.score(weekly, 0, arguments=["--shard-index", str(index)], shard=shard).cpu
+                  for index in range(count))
+        with open(self.path("result.json")) as file:
+            parts = os.path.dirname(json.load(file)["output"]["uri"]) + "/"
+        return cpu + self.score(weekly, 0, kind="Compose", shard=shard, parts=parts).cpu
 
     def reference(self, weekly, reasons, rows=None):
         usage = run([sys.executable, os.path.join(data.HERE, "reference_score.py"), self.model, weekly,
@@ -63,6 +72,7 @@ class Scorer:
         self.kernels()
         self.parsing()
         self.threads()
+        self.shards()
         self.memory()
         self.start()
         self.exactness()
@@ -156,6 +166,15 @@ class Scorer:
                 continue
             self.report.add(name, value, "s", reference, speedup(value, reference), goal,
                             note="reference: one thread")
+
+    def shards(self):
+        say("two shards")
+        ours, theirs = paired(self.rounds, lambda: self.sharded_cpu(self.weekly, 2),
+                              lambda: self.score(self.weekly, 0).cpu)
+        value, reference = min(ours), min(theirs)
+        self.report.add(f"two shards, {self.rows:,} rows, reasons 0", value, "CPU s", reference,
+                        share(value, reference), Goal("<=", 1.25, "ratio"),
+                        note="both shards and composing; reference: one run over the whole file")
 
     def memory(self):
         say(f"{self.many_rows:,} rows")

@@ -21,6 +21,11 @@
     "\"file:///models/v/\", \"version\": \"0123456789abcdef\"}, \"input\": {\"uri\": "             \
     "\"file:///w.csv\", \"generation\": \"1\"}, \"output\": {\"uri\": \"file:///o.csv\"}"
 
+#define SHARDED_FOLDER                                                                             \
+    "{\"version\": 1, \"kind\": \"Score\", \"batch\": \"b\", \"model\": {\"uri\": "                \
+    "\"file:///models/v/\"}, \"input\": {\"uri\": \"file:///w/\"}, \"output\": {\"uri\": "         \
+    "\"file:///o.csv\"}, \"shard\": {\"count\": 2}}"
+
 static json_t *parse(const char *text)
 {
     struct err err;
@@ -69,6 +74,7 @@ static void test_offences(void **state)
         { SCORE ", \"parts\": \"file:///o.csv.parts/p/\"}", "parts: only with kind Compose",
           false },
         { SCORE ", \"discard\": true}", "discard: only with kind Compose", false },
+        { SHARDED_FOLDER, "input.uri: must name a file", false },
         { COMPOSE "}", "parts: is required with kind Compose", false },
         { COMPOSE ", \"parts\": \"file:///o.csv.parts\"}", "parts: must name a folder", false },
     };
