@@ -143,8 +143,7 @@ static void check_model(struct play *play, const json_t *object)
 /* Whether the model of a batch gives it a reason to wait. */
 static bool model_is_unusable(struct play *play, const char *name)
 {
-    char *path auto_free = mem_format("%s/%s", SIM_MODELS, name);
-    const json_t *model = sim_get(play->sim, path);
+    const json_t *model = sim_object(play->sim, "churnmodels", name);
 
     return !model || jx_bool(json_object_get(model, "spec"), "suspend", false) ||
            has(model, "Stalled", "True", NULL) || has(model, "Ready", "False", NULL) ||
@@ -192,11 +191,12 @@ static void check_batch(struct play *play, const json_t *object)
 
 static void check_jobs(struct play *play)
 {
-    const json_t *job;
-    size_t i;
+    const struct index *jobs =
+        &resource_find(&play->sim->cluster.resources, "batch", "v1", "jobs")->objects;
 
-    json_array_foreach(jx_get(sim_get(play->sim, SIM_JOBS), "items", NULL), i, job)
-    {
+    for (size_t i = 0; i < jobs->count; i++) {
+        const json_t *job = ((struct object *)jobs->entries[i].value)->snapshot->json;
+
         if (!object_condition_is(job, "Complete", "True") &&
             !object_condition_is(job, "Failed", "True"))
             wrong(job, "it never ended");
@@ -207,8 +207,7 @@ void ending_check(struct play *play)
 {
     check_jobs(play);
     for (const struct subject *subject = subjects; subject->name; subject++) {
-        char *path auto_free = subject_path(subject);
-        json_t *object auto_json = json_incref((json_t *)sim_get(play->sim, path));
+        const json_t *object = sim_object(play->sim, subject->plural, subject->name);
 
         if (object && strcmp(subject->plural, "churnmodels") == 0)
             check_model(play, object);
@@ -296,7 +295,7 @@ char *ending_state(struct play *play)
 
     for (const struct subject *subject = subjects; subject->name; subject++) {
         char *path auto_free = subject_path(subject);
-        const json_t *object = sim_get(play->sim, path);
+        const json_t *object = sim_object(play->sim, subject->plural, subject->name);
         json_t *entry = object ? without_incidentals(object) : json_null();
 
         if (object && strcmp(subject->plural, "churnbatches") == 0)

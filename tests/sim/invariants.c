@@ -497,7 +497,7 @@ struct ledger *ledger_new(struct play *play)
                                .writes = json_object(),
                                .watcher = { .on_change = on_change, .context = ledger } };
     store_watch(&play->sim->cluster.store, &ledger->watcher);
-    ledger_tag_moved(ledger, images_find(&play->sim->front.images, "trainer:stable")->digest);
+    ledger_tag_moved(ledger, images_find(&play->sim->front.images, SIM_TRAINER)->digest);
     return ledger;
 }
 

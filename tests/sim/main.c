@@ -11,7 +11,7 @@
 struct values {
     int64_t seed, from, count;
     const char *only; /* NULL: all moves */
-    bool trace;
+    bool trace, hasty;
 };
 
 static const struct option options[] = {
@@ -48,6 +48,11 @@ static const struct option options[] = {
       .offset = offsetof(struct values, trace),
       .fallback = "false",
       .help = "Tells every move and every write." },
+    { .name = "stop",
+      .kind = OPTION_FLAG,
+      .offset = offsetof(struct values, hasty),
+      .fallback = "false",
+      .help = "Stops at the first seed that fails, and does not make it small." },
 };
 
 static const struct program program = {
@@ -211,6 +216,8 @@ static int play_seeds(const struct values *values, const char *self)
         if (holds(&schedule, failures > 0, false))
             continue;
         printf("FAIL seed_%" PRId64 "\n", seed);
+        if (values->hasty)
+            return EXIT_FAILURE;
         if (failures++ == 0)
             explain(&schedule, self);
         else

@@ -26,7 +26,7 @@ static const struct move_kind *any_kind(const struct move_kind *kinds, struct ra
 static int64_t any_wait_ms(struct random *random)
 {
     static const int64_t waits[] = { 1,           100,         SECOND, 5 * SECOND,
-                                     20 * SECOND, 20 * SECOND, MINUTE, 7 * MINUTE };
+                                     20 * SECOND, 20 * SECOND, MINUTE, 3 * MINUTE };
 
     return (int64_t)random_below(random, (uint64_t)waits[random_below(random, ARRAY_SIZE(waits))]);
 }

@@ -17,7 +17,7 @@
 #define SECOND 1000
 #define MINUTE (60 * SECOND)
 
-enum { MOVES_MAXIMUM = 64 };
+enum { MOVES_MAXIMUM = 40 };
 
 struct play;
 

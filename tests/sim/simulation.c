@@ -238,6 +238,16 @@ void sim_add_fault(struct sim *sim, const char *fault)
         sim_fail("%s: %s", fault, err.message);
 }
 
+/* Past the HTTP front, which makes text of it first. */
+const json_t *sim_object(struct sim *sim, const char *plural, const char *name)
+{
+    const struct resource *resource =
+        resource_find(&sim->cluster.resources, "churnops.io", NULL, plural);
+    const struct object *object = store_find(resource, "default", name);
+
+    return object ? object->snapshot->json : NULL;
+}
+
 const json_t *sim_get(struct sim *sim, const char *path)
 {
     return sim_ask(sim, "GET", path, NULL) == 200 ? sim->answer : NULL;
@@ -248,15 +258,15 @@ size_t sim_count(struct sim *sim, const char *path)
     return json_array_size(jx_get(sim_get(sim, path), "items", NULL));
 }
 
-void sim_move_tag(struct sim *sim, const char *reference, const char *revision)
+const char *sim_move_tag(struct sim *sim, const char *reference, const char *revision)
 {
     const struct image *image;
     struct err err;
-
     char *whole auto_free = mem_format(SIM_REGISTRY "/%s", reference);
 
     if (images_set(&sim->front.images, whole, "program", revision, &image, &err) < 0)
         sim_fail("%s", err.message);
+    return image->digest;
 }
 
 void sim_create_model(struct sim *sim)
@@ -407,7 +417,8 @@ void sim_start_controller(struct sim *sim, size_t index)
                                                        .config = &controller->config });
     controller->lease = (struct lease_options){ .namespace = "default",
                                                 .name = "churn-controller",
-                                                .identity = controller->identity };
+                                                .identity = controller->identity,
+                                                .retry_period_ms = 5000 };
     if (lease_options_complete(&controller->lease, &err) < 0)
         sim_fail("%s", err.message);
     controller->manager =

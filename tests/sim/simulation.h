@@ -122,13 +122,15 @@ int sim_ask(struct sim *sim, const char *method, const char *path, const char *b
 int sim_send(struct sim *sim, const char *method, const char *path, const json_t *body);
 /* The object at a path; borrowed until the next request; NULL: not there. */
 const json_t *sim_get(struct sim *sim, const char *path);
+/* One of our objects in namespace default; borrowed until the next change; NULL: not there. */
+const json_t *sim_object(struct sim *sim, const char *plural, const char *name);
 /* Items of a list. */
 size_t sim_count(struct sim *sim, const char *path);
 /* Asks the front to go wrong; a fault as in faults.h, with ' for ". */
 void sim_add_fault(struct sim *sim, const char *fault);
 
-/* Moves a tag ("trainer:stable"). */
-void sim_move_tag(struct sim *sim, const char *reference, const char *revision);
+/* Moves a tag ("trainer:stable"). Returns the digest that it names then. */
+const char *sim_move_tag(struct sim *sim, const char *reference, const char *revision);
 
 /* A ChurnModel "m" and a ChurnBatch in namespace default, and the files they read. */
 void sim_create_model(struct sim *sim);

@@ -46,9 +46,7 @@ char *subject_path(const struct subject *subject)
 
 bool subject_exists(struct play *play, const struct subject *subject)
 {
-    char *path auto_free = subject_path(subject);
-
-    return sim_get(play->sim, path) != NULL;
+    return sim_object(play->sim, subject->plural, subject->name) != NULL;
 }
 
 static bool is_model(const struct subject *subject)
@@ -195,11 +193,12 @@ static void move_tag(struct play *play, struct random *random)
                                               "scorer:stable" };
     const char *reference = references[random_below(random, ARRAY_SIZE(references))];
     char revision[] = "1";
+    const char *digest;
 
     revision[0] = (char)('1' + random_below(random, 4));
-    sim_move_tag(play->sim, reference, revision);
+    digest = sim_move_tag(play->sim, reference, revision);
     if (strcmp(reference, "trainer:stable") == 0)
-        ledger_tag_moved(play->ledger, images_find(&play->sim->front.images, reference)->digest);
+        ledger_tag_moved(play->ledger, digest);
     play_tell(play, "tag %s is revision %s", reference, revision);
 }
 
@@ -290,7 +289,8 @@ static void mend_spec(struct play *play, const struct subject *subject)
 {
     char *path auto_free = subject_path(subject);
     char *spec auto_free = mem_strdup(subject->spec);
-    json_t *object auto_json = json_deep_copy(sim_get(play->sim, path));
+    json_t *object auto_json =
+        json_deep_copy(sim_object(play->sim, subject->plural, subject->name));
     json_t *wanted auto_json = NULL;
     struct err err;
 
@@ -303,12 +303,14 @@ static void mend_spec(struct play *play, const struct subject *subject)
 }
 
 static bool has_condition(struct play *play, const struct subject *subject, const char *type,
-                          const char *wanted)
+                          const char *reason)
 {
-    char *path auto_free = subject_path(subject);
-    const char *found = sim_condition(play->sim, path, type);
+    const json_t *object = sim_object(play->sim, subject->plural, subject->name);
+    const json_t *condition = object_condition(object, type);
+    const char *found = jx_string(condition, "reason", NULL);
 
-    return strncmp(found, wanted, strlen(wanted)) == 0;
+    return object_condition_is(object, type, "True") &&
+           (!reason || (found && strcmp(found, reason) == 0));
 }
 
 /* What another spec of this batch left there is in its way. */
@@ -327,9 +329,9 @@ static void try_again(struct play *play, const struct subject *subject)
 
     if (is_model(subject))
         edit(play, subject, "{'spec':{'retrain':{'token':'end'}}}");
-    else if (has_condition(play, subject, "Stalled", "True SpecImmutable"))
+    else if (has_condition(play, subject, "Stalled", "SpecImmutable"))
         delete (play, path);
-    else if (has_condition(play, subject, "Failed", "True"))
+    else if (has_condition(play, subject, "Failed", NULL))
         edit(play, subject, "{'spec':{'retryToken':'end'}}");
     if (!subject_exists(play, subject))
         subject_create(play, subject);
