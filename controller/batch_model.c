@@ -133,8 +133,12 @@ static bool use_latest(struct batch_pass *pass)
     const char *digest = last ? last->image_digest : NULL, *unreachable = NULL;
     if (checks && !required_digest(pass, &digest, &unreachable))
         return false;
-    const char *due = training_due(&pass->model_spec, status,
-                                   &(struct training_inputs){ .image_digest = digest });
+    const char *due = training_due(
+        &pass->model_spec, status,
+        &(struct training_inputs){ .image_digest = digest,
+                                   .scheduled_ms = training_tick(&pass->model_spec, status,
+                                                                 pass->view->model->zone,
+                                                                 pass->view->object.now_ms) });
     if (due || !is_settled(pass))
         return wait_for_training(pass, due, checks ? digest : NULL);
     if (!status->model)

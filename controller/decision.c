@@ -1,3 +1,4 @@
+#include "base/cron.h"
 #include "contract/reasons.h"
 #include "decision.h"
 
@@ -27,6 +28,8 @@ const char *training_due(const struct model_spec *spec, const struct model_statu
         return REASON_SpecChanged;
     if (inputs->data_uri && !is_same_data(last->data, inputs))
         return REASON_DataChanged;
+    if (inputs->scheduled_ms > 0)
+        return REASON_Scheduled;
     if (!same_text(last->token, spec->retrain->token))
         return REASON_Token;
     return NULL;
@@ -39,6 +42,27 @@ void training_use_data(const struct model_spec *spec, const char *uri, const cha
         return;
     inputs->data_uri = uri;
     inputs->data_generation = generation;
+}
+
+const char *training_schedule(const struct model_spec *spec, struct arena *arena)
+{
+    if (!model_retrains_on(spec, "Schedule"))
+        return NULL;
+    return arena_format(arena, "%s %s", spec->retrain->schedule, spec->retrain->time_zone);
+}
+
+int64_t training_tick(const struct model_spec *spec, const struct model_status *status,
+                      const struct zone *zone, int64_t now_ms)
+{
+    auto_arena struct arena arena = { 0 };
+    const char *schedule = training_schedule(spec, &arena);
+    struct cron cron;
+    int64_t tick_s;
+    if (!schedule || !zone || !same_text(schedule, status->schedule) ||
+        cron_parse(spec->retrain->schedule, &cron, NULL) < 0 ||
+        !cron_last(&cron, zone, status->last_schedule_ms / 1000, now_ms / 1000, &tick_s))
+        return 0;
+    return tick_s * 1000;
 }
 
 const char *trainer_image(const struct model_spec *spec, const char *default_image)

@@ -43,6 +43,18 @@ static struct object_view gather_object(const struct gatherer *gatherer, const j
     return view;
 }
 
+/* Of a spec that was not checked yet; NULL, with the reason, when it is not known. */
+static const struct zone *gather_zone(const struct gatherer *gatherer, const json_t *spec,
+                                      struct arena *arena, const char **ret_error)
+{
+    const char *name = jx_string(spec, "retrain", "timeZone", NULL);
+    struct err err;
+    const struct zone *zone = zones_find(gatherer->zones, name ? name : "UTC", &err);
+
+    *ret_error = zone ? NULL : arena_strdup(arena, err.message);
+    return zone;
+}
+
 void gather_model(const struct gatherer *gatherer, const struct cache_entry *entry,
                   struct memo *memo, struct arena *arena, struct model_view *ret_view)
 {
@@ -53,6 +65,7 @@ void gather_model(const struct gatherer *gatherer, const struct cache_entry *ent
                                      .asked = memo->asked,
                                      .versions_in_use =
                                          objects_versions_in_use(gatherer->objects, entry, arena) };
+    ret_view->zone = gather_zone(gatherer, ret_view->raw_spec, arena, &ret_view->zone_error);
 }
 
 /* NULL when it is not in the cache. */
@@ -67,6 +80,7 @@ static const struct model_of_batch *gather_model_of(const struct gatherer *gathe
              : NULL;
     struct model_of_batch *model;
     const json_t *object;
+    const char *ignored;
 
     if (!entry)
         return NULL;
@@ -75,6 +89,7 @@ static const struct model_of_batch *gather_model_of(const struct gatherer *gathe
     metadata_decode(object, arena, &model->metadata);
     model->raw_spec = jx_get(object, "spec", NULL);
     model->raw_status = jx_get(object, "status", NULL);
+    model->zone = gather_zone(gatherer, model->raw_spec, arena, &ignored);
     return model;
 }
 

@@ -4,10 +4,12 @@
 
 #include "memo.h"
 #include "view.h"
+#include "zones.h"
 
 struct gatherer {
     const struct objects *objects;
     const struct settings *settings;
+    struct zones *zones;
     const struct clock *clock;
 };
 

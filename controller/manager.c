@@ -25,6 +25,7 @@ struct manager {
     struct manager_options options;
     struct objects *objects;
     struct memos memos;
+    struct zones zones;
     struct fact_store *facts;
     struct recorder *recorder;
     struct workqueue *queue;
@@ -372,6 +373,7 @@ static void connect(struct manager *manager)
                                      .context = manager };
     manager->gatherer = (struct gatherer){ .objects = manager->objects,
                                            .settings = manager->options.settings,
+                                           .zones = &manager->zones,
                                            .clock = clock };
     manager->applier = (struct applier){ .client = manager->options.client,
                                          .recorder = manager->recorder,
@@ -434,6 +436,7 @@ struct manager *manager_new(const struct manager_options *options, struct err *e
     struct manager *manager = mem_zero(1, sizeof(*manager));
 
     manager->options = *options;
+    manager->zones.folder = ZONE_FOLDER;
     manager->facts = new_facts(manager, err);
     if (!manager->facts) {
         free(manager);
@@ -462,6 +465,7 @@ void manager_free(struct manager *manager)
             apply_cancel(manager->tickets[i].round);
     timer_stop(manager->options.timers, &manager->stop_deadline);
     memos_release(&manager->memos);
+    zones_release(&manager->zones);
     fact_store_free(manager->facts);
     lease_free(manager->lease);
     recorder_free(manager->recorder);

@@ -1,3 +1,4 @@
+#include "base/cron.h"
 #include "contract/check.h"
 #include "model_api.h"
 
@@ -12,15 +13,25 @@ const struct fields object_reference_fields =
 
 static int check_trigger(const char *text, struct err *err)
 {
-    static const char *const triggers[] = { "ImageDigest", "Spec", "Data" };
+    static const char *const triggers[] = { "ImageDigest", "Spec", "Data", "Schedule" };
     for (size_t i = 0; i < ARRAY_SIZE(triggers); i++)
         if (strcmp(text, triggers[i]) == 0)
             return 0;
-    return err_set(err, ERR_INVALID, "must be ImageDigest, Spec or Data");
+    return err_set(err, ERR_INVALID, "must be ImageDigest, Spec, Data or Schedule");
+}
+
+static int check_schedule(const char *text, struct err *err)
+{
+    struct cron cron;
+    return *text ? cron_parse(text, &cron, err) : 0;
 }
 
 static const struct field retrain_spec_items[] = {
-    FIELD(struct retrain_spec, on, "on", FIELD_STRINGS, .maximum = 3, .check = check_trigger),
+    FIELD(struct retrain_spec, on, "on", FIELD_STRINGS, .maximum = 4, .check = check_trigger),
+    FIELD(struct retrain_spec, schedule, "schedule", FIELD_STRING, .maximum = 256,
+          .check = check_schedule),
+    FIELD(struct retrain_spec, time_zone, "timeZone", FIELD_STRING, .fallback = "UTC",
+          .maximum = 64, .check = zone_check_name),
     FIELD(struct retrain_spec, token, "token", FIELD_STRING, .fallback = "", .maximum = 256),
 };
 static const struct fields retrain_spec_fields = FIELDS(struct retrain_spec, retrain_spec_items);
@@ -61,6 +72,14 @@ static void default_triggers(const json_t *spec, struct retrain_spec *retrain, s
     memcpy(retrain->on.items, triggers, sizeof(triggers));
 }
 
+bool model_retrains_on(const struct model_spec *spec, const char *trigger)
+{
+    for (size_t i = 0; i < spec->retrain->on.count; i++)
+        if (strcmp(spec->retrain->on.items[i], trigger) == 0)
+            return true;
+    return false;
+}
+
 int model_spec_decode(const json_t *spec, struct arena *arena, struct model_spec *ret_spec,
                       struct err *err)
 {
@@ -72,16 +91,12 @@ int model_spec_decode(const json_t *spec, struct arena *arena, struct model_spec
         pod_template_check(decoded.pod_template, "spec.podTemplate", err) < 0)
         return -1;
     default_triggers(spec, decoded.retrain, arena);
+    if (model_retrains_on(&decoded, "Schedule") &&
+        (!decoded.retrain->schedule || !*decoded.retrain->schedule))
+        return err_set(err, ERR_INVALID,
+                       "spec.retrain.schedule: must be set, as spec.retrain.on has Schedule");
     *ret_spec = decoded;
     return 0;
-}
-
-bool model_retrains_on(const struct model_spec *spec, const char *trigger)
-{
-    for (size_t i = 0; i < spec->retrain->on.count; i++)
-        if (strcmp(spec->retrain->on.items[i], trigger) == 0)
-            return true;
-    return false;
 }
 
 /* --- status -------------------------------------------------------------- */
@@ -151,6 +166,7 @@ static const struct field last_training_items[] = {
           .check = check_key),
     FIELD(struct last_training, token, "token", FIELD_STRING, .fallback = "", .maximum = 256),
     FIELD(struct last_training, data, "data", FIELD_OBJECT, .table = &data_source_fields),
+    FIELD(struct last_training, scheduled_ms, "scheduledTime", FIELD_TIME),
     FIELD(struct last_training, outcome, "outcome", FIELD_STRING, .flags = FIELD_REQUIRED,
           .check = check_word),
     FIELD(struct last_training, version, "version", FIELD_STRING, .check = check_version),
@@ -193,6 +209,7 @@ static const struct field training_status_items[] = {
     FIELD(struct training_status, token, "token", FIELD_STRING, .fallback = "", .maximum = 256),
     FIELD(struct training_status, data, "data", FIELD_OBJECT, .flags = FIELD_REQUIRED,
           .table = &data_source_fields),
+    FIELD(struct training_status, scheduled_ms, "scheduledTime", FIELD_TIME),
     FIELD(struct training_status, champion, "champion", FIELD_OBJECT, .table = &champion_fields),
     FIELD(struct training_status, lost_results, "lostResults", FIELD_INT),
     FIELD(struct training_status, steps, "steps", FIELD_OBJECTS, .maximum = RESULT_STEPS_MAXIMUM,
@@ -218,6 +235,8 @@ static const struct field model_status_items[] = {
           .flags = FIELD_KEEP),
     FIELD(struct model_status, training, "training", FIELD_OBJECT,
           .table = &training_status_fields),
+    FIELD(struct model_status, schedule, "schedule", FIELD_STRING),
+    FIELD(struct model_status, last_schedule_ms, "lastScheduleTime", FIELD_TIME),
     FIELD(struct model_status, history, "history", FIELD_OBJECTS, .maximum = HISTORY_LIMIT_MAXIMUM,
           .table = &history_fields),
 };

@@ -21,7 +21,9 @@ struct object_reference {
 extern const struct fields object_reference_fields;
 
 struct retrain_spec {
-    struct strings on; /* ImageDigest, Spec, Data; see model_retrains_on() */
+    struct strings on;    /* ImageDigest, Spec, Data, Schedule; see model_retrains_on() */
+    const char *schedule; /* five fields (base/cron.h); NULL or "": none */
+    const char *time_zone;
     const char *token;
 };
 
@@ -68,7 +70,8 @@ struct data_source {
 struct last_training {
     const char *run_key, *image_digest, *spec_hash, *token;
     struct data_source *data;
-    const char *outcome; /* Trained, Reused, Failed */
+    int64_t scheduled_ms; /* the tick it was of; 0: of none */
+    const char *outcome;  /* Trained, Reused, Failed */
     const char *version, *reason, *message;
     int64_t finished_at_ms;
 };
@@ -85,6 +88,7 @@ struct training_status {
     int64_t attempt, start_time_ms;
     const char *image_digest, *spec_hash, *token;
     struct data_source *data;
+    int64_t scheduled_ms;          /* the tick that it is of; 0: of none   */
     struct model_source *champion; /* the version in use then; NULL: none */
     int64_t lost_results;          /* results that could not be read; another one fails the run */
     struct list steps;             /* of struct step, with the outcome */
@@ -100,7 +104,10 @@ struct model_status {
     struct decision *last_decision;
     int64_t trainings_run, trainings_skipped;
     struct training_status *training;
-    struct list history; /* of struct history_entry */
+    const char *schedule;     /* with its time zone: of what last_schedule_ms speaks         */
+    int64_t last_schedule_ms; /* ticks up to then are done: the last one that a training was
+                               * of, or when the schedule was new                            */
+    struct list history;      /* of struct history_entry */
 };
 
 #define HISTORY_LIMIT_MAXIMUM 50
@@ -118,7 +125,7 @@ int model_spec_decode(const json_t *spec, struct arena *arena, struct model_spec
 int model_status_decode(const json_t *status, struct arena *arena, struct model_status *ret_status,
                         struct err *err) __attribute__((warn_unused_result));
 
-/* The trigger is in retrain.on: "ImageDigest", "Spec" or "Data". */
+/* The trigger is in retrain.on: "ImageDigest", "Spec", "Data" or "Schedule". */
 bool model_retrains_on(const struct model_spec *spec, const char *trigger);
 
 /* A training was decided and its outcome is not in status yet. */

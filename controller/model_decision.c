@@ -63,9 +63,12 @@ static void start_training(struct model_pass *pass, const struct training_inputs
     training->spec_hash = arena_strdup(pass->arena, pass->spec_hash);
     training->token = pass->spec.retrain->token;
     training->data = data;
+    training->scheduled_ms = inputs->scheduled_ms;
     training->champion = champion(pass);
     model_name_job(pass, training);
     pass->status.training = training;
+    if (training->scheduled_ms > 0)
+        pass->status.last_schedule_ms = training->scheduled_ms;
     pass->status.trainings_run++;
     count_asked(pass); /* skipped before this decision, not after it */
     decided(pass, ACTION_STARTED, reason);
@@ -155,10 +158,12 @@ void model_decide(struct model_pass *pass)
     }
     const struct last_training *last = pass->status.last_training;
     const char *digest = digest_to_decide(pass);
+    int64_t now_ms = pass->view->object.now_ms;
     struct training_inputs inputs = { .image_digest = digest };
     if (!digest && last)
         inputs.image_digest = last->image_digest; /* something else may be due */
     poll_data(pass, &inputs);
+    inputs.scheduled_ms = training_tick(&pass->spec, &pass->status, pass->view->zone, now_ms);
     if (!training_due(&pass->spec, &pass->status, &inputs)) {
         if (digest)
             count_skipped(pass);

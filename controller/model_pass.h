@@ -61,6 +61,11 @@ static inline struct conditions model_conditions(struct model_pass *pass)
 /* Decides whether a training starts; none is at work. */
 void model_decide(struct model_pass *pass);
 
+/* Whether the schedule in the spec is the one that status speaks of; a new one begins now. */
+void model_follow_schedule(struct model_pass *pass);
+/* The training is given up: if it was of a tick, that is due again. */
+void model_return_tick(struct model_pass *pass);
+
 /* Takes the training that was decided further: its Job is created, replaced, stopped, or ended. */
 void model_follow_training(struct model_pass *pass);
 

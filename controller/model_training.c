@@ -10,6 +10,7 @@ static struct last_training *end_training(struct model_pass *pass, const char *o
     last->spec_hash = training->spec_hash;
     last->token = training->token;
     last->data = training->data;
+    last->scheduled_ms = training->scheduled_ms;
     last->outcome = outcome;
     last->finished_at_ms = pass->view->object.now_ms;
     pass->status.last_training = last;
@@ -126,7 +127,8 @@ static void follow_job(struct model_pass *pass)
 static bool is_superseded(const struct model_pass *pass)
 {
     const struct training_status *training = pass->status.training;
-    struct training_inputs inputs = { .image_digest = training->image_digest };
+    struct training_inputs inputs = { .image_digest = training->image_digest,
+                                      .scheduled_ms = training->scheduled_ms };
     char run_key[IDENTITY_KEY];
     if (pass->spec_error)
         return false;
@@ -156,6 +158,7 @@ void model_follow_training(struct model_pass *pass)
         plan_event(pass->plan, false, REASON_Superseded, "Train",
                    "the spec changed while Job %s was at work; it is stopped",
                    pass->status.training->job);
+        model_return_tick(pass);
         pass->status.training = NULL;
     } else if (model_is_suspended(pass)) {
         if (unfinished)

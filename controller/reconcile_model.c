@@ -4,6 +4,18 @@
 
 /* --- the pass ------------------------------------------------------------ */
 
+/* What is wrong with the object as a whole. */
+static int check(struct model_pass *pass, struct err *err)
+{
+    const struct model_view *view = pass->view;
+    if (metadata_check(&view->object.metadata, err) < 0 ||
+        model_spec_decode(view->raw_spec, pass->arena, &pass->spec, err) < 0)
+        return -1;
+    if (model_retrains_on(&pass->spec, "Schedule") && !view->zone)
+        return err_set(err, ERR_INVALID, "spec.retrain.timeZone: %s", view->zone_error);
+    return 0;
+}
+
 static int begin(struct model_pass *pass, const struct model_view *view, struct plan *plan)
 {
     struct err why;
@@ -14,8 +26,7 @@ static int begin(struct model_pass *pass, const struct model_view *view, struct 
     }
     pass->status = pass->before;
     pass->status.conditions = conditions_copy(pass->arena, &pass->before.conditions);
-    if (metadata_check(&view->object.metadata, &why) < 0 ||
-        model_spec_decode(view->raw_spec, pass->arena, &pass->spec, &why) < 0) {
+    if (check(pass, &why) < 0) {
         pass->spec_error = arena_strdup(pass->arena, why.message);
         model_say(pass, false, true, REASON_SpecInvalid, pass->spec_error);
     } else {
@@ -74,6 +85,8 @@ void reconcile_model(const struct model_view *view, struct plan *plan)
         model_follow_training(&pass);
     model_promote(&pass);
     record_image(&pass);
+    if (!pass.spec_error)
+        model_follow_schedule(&pass);
     if (!pass.spec_error && !model_is_training(&pass.status))
         model_decide(&pass);
     else if (model_is_suspended(&pass))

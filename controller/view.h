@@ -14,6 +14,7 @@
 #pragma once
 
 #include "base/fields.h"
+#include "base/zone.h"
 #include "batch_api.h"
 #include "model_api.h"
 
@@ -140,7 +141,9 @@ struct object_view {
 struct model_view {
     struct object_view object;
     const json_t *raw_spec;
-    int64_t asked; /* freshness checks since the last Skipped was written (ACTION_WAKE) */
+    int64_t asked;           /* freshness checks since the last Skipped was written (ACTION_WAKE) */
+    const struct zone *zone; /* of spec.retrain.timeZone; NULL: see zone_error */
+    const char *zone_error;
     struct strings versions_in_use; /* that unfinished batches of this model name */
 };
 
@@ -155,6 +158,7 @@ struct output_rival {
 struct model_of_batch {
     struct metadata metadata;
     const json_t *raw_spec, *raw_status;
+    const struct zone *zone; /* of spec.retrain.timeZone; NULL: not known */
 };
 
 struct batch_view {

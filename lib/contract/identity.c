@@ -13,6 +13,13 @@ static void add_text(struct sha256 *hash, const char *text)
     sha256_add_part(hash, span_of(text ? text : ""));
 }
 
+static void add_number(struct sha256 *hash, int64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof(text), "%" PRId64, value);
+    add_text(hash, text);
+}
+
 static void add_json(struct sha256 *hash, json_t *take_value)
 {
     auto_json json_t *value = take_value;
@@ -51,6 +58,10 @@ void identity_training_run(const char *spec_hash, const char *token,
         add_text(&hash, "data");
         add_text(&hash, inputs->data_uri);
         add_text(&hash, inputs->data_generation);
+    }
+    if (inputs->scheduled_ms > 0) {
+        add_text(&hash, "schedule");
+        add_number(&hash, inputs->scheduled_ms);
     }
     finish(&hash, ret_key, IDENTITY_KEY);
 }
@@ -114,14 +125,13 @@ void identity_parts(const char *spec_hash, const char *model_version, const char
 void identity_job_name(const char *owner_name, char letter, const char *owner_uid,
                        const char *run_key, int64_t attempt, char ret_name[IDENTITY_NAME])
 {
-    char number[24], digits[JOB_NAME_DIGITS + 1];
-    snprintf(number, sizeof(number), "%" PRId64, attempt);
+    char digits[JOB_NAME_DIGITS + 1];
     struct sha256 hash;
     sha256_init(&hash);
     add_text(&hash, "job");
     add_text(&hash, owner_uid);
     add_text(&hash, run_key);
-    add_text(&hash, number);
+    add_number(&hash, attempt);
     finish(&hash, digits, sizeof(digits));
     size_t length = strnlen(owner_name, JOB_NAME_PREFIX);
     while (length > 0 && owner_name[length - 1] == '-')

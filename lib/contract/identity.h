@@ -23,6 +23,7 @@ struct training_inputs {
     const char *image_digest;               /* "sha256:..."                                   */
     const char *data_uri, *data_generation; /* the file, where new data are a reason to train;
                                              * data_uri NULL: they are none                   */
+    int64_t scheduled_ms;                   /* the tick that it is of; 0: of none             */
 };
 
 /* runKey of a training: specHash, retrain.token, inputs. */

@@ -32,6 +32,7 @@
     REASON(ImageDigestChanged, "the trainer image has another digest")                             \
     REASON(SpecChanged, "the spec changed in something that decides what is trained")              \
     REASON(DataChanged, "the file to learn from is another one, or was replaced")                  \
+    REASON(Scheduled, "the schedule says so")                                                      \
     REASON(Token, "retrain.token changed")                                                         \
     REASON(ImageDigestUnchanged, "training skipped: the trainer image is unchanged")               \
     /* what became of a version */                                                                 \

@@ -1,7 +1,8 @@
-"""When a model is trained again: data that are new."""
+"""When a model is trained again: data that are new, and what a schedule says."""
+import datetime
 import unittest
 
-from cluster import ClusterTest, changed
+from cluster import ClusterTest, changed, condition_of
 
 
 def decisions(cluster):
@@ -50,6 +51,34 @@ class NewData(ClusterTest):
                           lambda model: model["status"]["lastTraining"].get("token") == "again",
                           "the training of the token")
         self.assertEqual(len(self.cluster.jobs("trainer")), 3)
+
+
+class Schedule(ClusterTest):
+    def test_a_tick_trains_and_is_in_status_with_its_time(self):
+        model = self.train(retrain={"on": ["Schedule"], "schedule": "* * * * *", "timeZone": "Europe/Berlin"})
+        begun = model["status"]["lastScheduleTime"]
+        ticked = self.cluster.wait(
+            "churnmodel", "telco",
+            lambda model: model["status"]["lastTraining"].get("scheduledTime"),
+            "a training of a tick", seconds=130)
+        status = ticked["status"]
+        tick = datetime.datetime.fromisoformat(status["lastTraining"]["scheduledTime"])
+        self.assertEqual(tick.second, 0)
+        self.assertGreater(tick, datetime.datetime.fromisoformat(begun))
+        self.assertLessEqual(tick - datetime.datetime.fromisoformat(begun), datetime.timedelta(minutes=1))
+        self.assertEqual(status["lastDecision"]["reason"], "Scheduled")
+        self.assertEqual(status["trainingsRun"], 2)
+        self.assertIn("Scheduled", decisions(self.cluster))
+
+    def test_a_zone_or_schedule_that_is_none_is_told_and_mended(self):
+        for retrain, field in (
+                ({"on": ["Schedule"], "schedule": "0 3 * * 0", "timeZone": "Mars/Olympus"}, "timeZone"),
+                ({"on": ["Schedule"], "schedule": "0 3 30 2 *"}, "schedule"),
+                ({"on": ["Schedule"]}, "schedule")):
+            self.cluster.apply(self.cluster.model(retrain=retrain))
+            stalled = self.cluster.wait_condition("churnmodel", "telco", "Stalled", "True", "SpecInvalid")
+            self.assertIn(f"spec.retrain.{field}: ", condition_of(stalled, "Stalled")["message"])
+        self.train(retrain={"on": ["Schedule"], "schedule": "0 3 * * 0", "timeZone": "Europe/Berlin"})
 
 
 if __name__ == "__main__":

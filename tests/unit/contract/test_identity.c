@@ -98,6 +98,9 @@ static void test_training_inputs(void **state)
         { .image_digest = "a", .data_uri = "file:///h.csv", .data_generation = "1" },
         { .image_digest = "a", .data_uri = "file:///h.csv", .data_generation = "2" },
         { .image_digest = "a", .data_uri = "file:///i.csv", .data_generation = "1" },
+        { .image_digest = "a", .scheduled_ms = 1767225600000 },
+        { .image_digest = "a", .scheduled_ms = 1767225660000 },
+        { .image_digest = "a", .data_uri = "file:///h.csv", .scheduled_ms = 1767225600000 },
     };
     char keys[ARRAY_SIZE(cases)][IDENTITY_KEY];
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -144,12 +144,15 @@ static void test_another_reason_takes_the_newest_file(void **state)
 {
     (void)state;
     struct world world;
-    start(&world);
-    world.now_ms += MINUTE;
+    begin(&world, "{\"data\": {\"uri\": \"" FOLDER "\"}, \"imagePollInterval\": \"1m\", "
+                  "\"retrain\": {\"on\": [\"ImageDigest\", \"Data\"]}}");
+    finish(&world);
+    world.now_ms += 2 * MINUTE; /* between two polls */
     world.generation = "2";
-    world_edit(&world, MODEL, "{\"retrain\": {\"token\": \"again\"}}");
+    world.trainer_digest = DIGEST_B;
     world_settle(&world);
     assert_int_equal(world.created, 2);
+    assert_string_equal(reason(&world), "ImageDigestChanged");
     assert_string_equal(world_status(&world, MODEL, "training", "data", "generation", NULL), "2");
     finish(&world);
     poll(&world);

@@ -177,6 +177,14 @@ static void view_versions(const struct world *world, struct arena *arena, struct
     }
 }
 
+static const struct zone *zone_of(struct world *world, const json_t *spec)
+{
+    const char *name = jx_string(spec, "retrain", "timeZone", NULL);
+    struct zone *zone = arena_zero(&world->arena, 1, sizeof(*zone));
+    int outcome = zone_read(ZONE_FOLDER, name ? name : "UTC", &world->arena, zone, NULL);
+    return outcome == 0 ? zone : NULL;
+}
+
 static void reconcile(struct world *world, const char *kind, json_t *object, struct plan *plan)
 {
     auto_arena struct arena arena = { 0 };
@@ -185,6 +193,8 @@ static void reconcile(struct world *world, const char *kind, json_t *object, str
                                    .asked = world->asked };
         view_object(world, object, &arena, &view.object);
         view_versions(world, &arena, &view);
+        view.zone = zone_of(world, view.raw_spec);
+        view.zone_error = "is not known";
         reconcile_model(&view, plan);
         return;
     }
@@ -200,6 +210,7 @@ static void reconcile(struct world *world, const char *kind, json_t *object, str
         metadata_decode(found, &arena, &model.metadata);
         model.raw_spec = json_object_get(found, "spec");
         model.raw_status = json_object_get(found, "status");
+        model.zone = zone_of(world, model.raw_spec);
         view.model = &model;
     }
     reconcile_batch(&view, plan);
