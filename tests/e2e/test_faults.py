@@ -36,7 +36,8 @@ FAULTS = {
 class Faults(ClusterTest):
     """One test for each entry of FAULTS, made below."""
     controller_arguments = None
-    kubesim_arguments = ("--bookmark-interval", "100ms")
+    # A watch that comes back late finds its position forgotten.
+    kubesim_arguments = ("--bookmark-interval", "100ms", "--watch-window", "8")
     expected = None  # what the run comes to when nothing goes wrong
 
     def setUp(self):

@@ -44,6 +44,7 @@ class FirstTraining(ClusterTest):
         self.assertEqual(table[0].split(),
                          ["NAME", "READY", "REASON", "VERSION", "AUC", "LAST-DECISION", "IMAGE", "AGE"])
         self.assertEqual(table[1].split()[:2], ["telco", "True"])
+        self.assertIn("churnmodel.churnops.io/telco", self.cluster.kubectl("get", "churn", "--output=name"))
         described = self.cluster.kubectl("describe", "churnmodel", "telco")
         self.assertIn("Trained", described)
         reasons = {event["reason"] for event in self.cluster.list("event")}
