@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/num.h"
 #include "ml/metrics.h"
+#include "trainer/groups.h"
 
 #define CURVE_POINTS 21 /* every 5 % and the ends */
 
@@ -140,6 +141,8 @@ json_t *measurements_encode(const struct training *training, int64_t trained_ms)
         encode_warnings(training));
     add_curves(training, object);
     add_comparison(training, object);
+    if (training->table.grouping_count > 0)
+        json_object_set_new(object, "sensitive", groups_encode(training));
     return object;
 }
 

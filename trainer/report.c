@@ -54,16 +54,23 @@ static void write_header(const struct training *training, struct buf *out)
                     "</header>\n");
 }
 
+static void write_warning(const char *text, struct buf *out)
+{
+    buf_string(out, "<li>");
+    html_text(out, text);
+    buf_string(out, "</li>");
+}
+
 static void write_warnings(const struct training *training, struct buf *out)
 {
-    if (training->warning_count == 0)
+    const char *skipped = training->contest.skipped;
+    if (training->warning_count == 0 && skipped == NULL)
         return;
     buf_string(out, "<div class=\"warnings\"><strong>Please note</strong><ul>");
-    for (size_t i = 0; i < training->warning_count; i++) {
-        buf_string(out, "<li>");
-        html_text(out, training->warnings[i]);
-        buf_string(out, "</li>");
-    }
+    if (skipped != NULL)
+        write_warning(skipped, out);
+    for (size_t i = 0; i < training->warning_count; i++)
+        write_warning(training->warnings[i], out);
     buf_string(out, "</ul></div>\n");
 }
 
@@ -135,9 +142,11 @@ void report_write(const struct training *training, struct buf *out)
     report_curves(training, &scores, out);
     report_importance(training, out);
     report_decision(training, &scores, out);
+    report_champion(training, out);
+    report_groups(training, out);
     report_candidates(training, out);
     report_data(training, out);
-    report_origin(training, out);
+    report_card(training, out);
     buf_string(out, "<footer>Made by churn-trainer.</footer>\n</main></body></html>\n");
     scores_release(&scores);
 }

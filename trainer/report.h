@@ -35,6 +35,8 @@ void report_curves(const struct training *training, const struct report_scores *
 void report_importance(const struct training *training, struct buf *out);
 void report_decision(const struct training *training, const struct report_scores *scores,
                      struct buf *out);
+void report_champion(const struct training *training, struct buf *out);
+void report_groups(const struct training *training, struct buf *out);
 void report_candidates(const struct training *training, struct buf *out);
 void report_data(const struct training *training, struct buf *out);
-void report_origin(const struct training *training, struct buf *out);
+void report_card(const struct training *training, struct buf *out);

@@ -1,4 +1,4 @@
-/* Candidates, data and origin of report.html. */
+/* Candidates and data of report.html. */
 #include "trainer/report.h"
 
 #include <math.h>
@@ -115,48 +115,4 @@ void report_data(const struct training *training, struct buf *out)
     for (size_t i = 0; i < table->column_count; i++)
         write_column(&table->columns[i], table->row_count, out);
     buf_string(out, "</table></div>\n");
-}
-
-/* --- origin ----------------------------------------------------------------- */
-
-static void write_term(struct buf *out, const char *term, const char *text)
-{
-    buf_format(out, "<dt>%s</dt><dd><code>", term);
-    html_text(out, text);
-    buf_string(out, "</code></dd>");
-}
-
-static void write_parameters(const struct training_spec *spec, struct buf *out)
-{
-    buf_string(out, "<dt>Parameters</dt><dd>");
-    if (spec->parameters.count == 0)
-        buf_string(out, "none fixed");
-    for (size_t i = 0; i < spec->parameters.count; i++) {
-        buf_string(out, i == 0 ? "<code>" : ", <code>");
-        html_text(out, spec->parameters.items[i].name);
-        buf_string(out, " = ");
-        html_text(out, spec->parameters.items[i].value);
-        buf_string(out, "</code>");
-    }
-    buf_string(out, "</dd>");
-}
-
-void report_origin(const struct training *training, struct buf *out)
-{
-    const struct training_spec *spec = &training->job.training;
-    buf_string(out, "<h2>To make it again</h2><p>The same data, settings and trainer image give "
-                    "the same model, byte for byte.</p><div class=\"card\"><dl>");
-    write_term(out, "Version", training->final.version);
-    write_term(out, "Data", training->history.uri);
-    write_term(out, "Data SHA-256", training->history.sha256);
-    write_term(out, "Target", spec->data->target);
-    write_term(out, "Positive label", spec->data->positive_label);
-    write_term(out, "Algorithm", algorithm_names[spec->algorithm]);
-    write_parameters(spec, out);
-    buf_format(out,
-               "<dt>Seed</dt><dd>%" PRId64 "</dd><dt>Hold-out</dt><dd>%s of the customers, "
-               "%" PRId64 " folds for the others</dd>",
-               spec->seed, spec->validation->holdout.text, spec->validation->folds);
-    write_term(out, "Trainer", "churn-trainer " CHURN_VERSION);
-    buf_string(out, "</dl></div>\n");
 }

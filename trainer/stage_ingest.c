@@ -14,6 +14,7 @@ static int read_table(struct training *training, const struct byte_source *sourc
                                      .positive_label = data->positive_label,
                                      .id = data->id,
                                      .drop = data->drop,
+                                     .sensitive = data->sensitive,
                                      .overrides = overrides,
                                      .override_count = data->columns.count };
     return table_read(training->history.name, source, &options, &training->table, err);

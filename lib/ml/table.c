@@ -18,8 +18,13 @@ void table_release(struct table *table)
         free(table->columns[i].codes);
         dictionary_release(&table->columns[i].levels);
     }
+    for (size_t i = 0; i < table->grouping_count; i++) {
+        free(table->groupings[i].codes);
+        dictionary_release(&table->groupings[i].levels);
+    }
     for (size_t i = 0; i < table->warning_count; i++)
         free(table->warnings[i]);
+    free(table->groupings);
     free(table->warnings);
     free(table->columns);
     free(table->name);
@@ -68,6 +73,20 @@ static int find_column(struct table_builder *builder, const char *member, const 
 {
     if (csv_find(builder->reader, span_of(name), ret_index, err))
         return err_wrap(err, "%s", member);
+    return 0;
+}
+
+static int make_groupings(struct table_builder *builder, struct err *err)
+{
+    const struct strings *names = &builder->options->sensitive;
+    struct table *table = &builder->table;
+
+    table->groupings = mem_zero(names->count, sizeof(*table->groupings));
+    table->grouping_count = names->count;
+    for (size_t i = 0; i < names->count; i++)
+        if (find_column(builder, "data.sensitive", names->items[i], &table->groupings[i].column,
+                        err))
+            return -1;
     return 0;
 }
 
@@ -123,6 +142,9 @@ static void grow(struct table_builder *builder)
     table->lines = mem_resize(table->lines, capacity, sizeof(*table->lines));
     table->row_keys = mem_resize(table->row_keys, capacity, sizeof(*table->row_keys));
     table->id_offsets = mem_resize(table->id_offsets, capacity, sizeof(*table->id_offsets));
+    for (size_t i = 0; i < table->grouping_count; i++)
+        table->groupings[i].codes =
+            mem_resize(table->groupings[i].codes, capacity, sizeof(*table->groupings[i].codes));
     for (size_t i = 0; i < table->column_count; i++) {
         struct column *column = &table->columns[i];
 
@@ -192,6 +214,12 @@ static void add_categories(struct table_builder *builder, const struct csv_recor
         if (table->columns[i].codes)
             table->columns[i].codes[table->row_count] =
                 dictionary_add(&table->columns[i].levels, cell_category(record->cells[i]));
+    for (size_t i = 0; i < table->grouping_count; i++) {
+        struct grouping *grouping = &table->groupings[i];
+
+        grouping->codes[table->row_count] =
+            dictionary_add(&grouping->levels, cell_category(record->cells[grouping->column]));
+    }
 }
 
 static uint64_t row_key(const struct table *table, const struct csv_record *record)
@@ -288,8 +316,8 @@ int table_read(const char *name, const struct byte_source *source,
     if (!builder.reader)
         return -1;
     make_columns(&builder);
-    if (set_roles(&builder, err) || read_window(&builder, err) || read_rest(&builder, err) ||
-        table_check(&builder, err))
+    if (make_groupings(&builder, err) || set_roles(&builder, err) || read_window(&builder, err) ||
+        read_rest(&builder, err) || table_check(&builder, err))
         return -1;
     *ret_table = builder.table;
     builder.table = (struct table){ 0 };

@@ -46,6 +46,7 @@ struct table_options {
     const char *target, *positive_label;
     const char *id; /* NULL: rows are told apart by their line number */
     struct strings drop;
+    struct strings sensitive; /* kept in groupings whatever else becomes of them */
     const struct type_override *overrides;
     size_t override_count;
 };
@@ -68,10 +69,19 @@ struct column {
     struct dictionary levels; /* "" is the missing category                  */
 };
 
+/* The text of every row in one column, whatever its role and type. */
+struct grouping {
+    size_t column;            /* index into columns                           */
+    uint32_t *codes;          /* row_count items: into levels                 */
+    struct dictionary levels; /* blanks around them trimmed; "" is missing    */
+};
+
 struct table {
     char *name;             /* of the file, for messages */
     struct column *columns; /* all columns of the file, in its order */
     size_t column_count;
+    struct grouping *groupings; /* one for each of options.sensitive */
+    size_t grouping_count;
     size_t row_count; /* good rows */
     size_t rejected;  /* bad rows */
     uint8_t *labels;  /* 1: positive */

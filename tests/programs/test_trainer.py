@@ -259,6 +259,41 @@ class Training(TrainerTest):
         self.assertGreater(figures["Profit"]["profit"], figures["F1"]["profit"])
         self.assertEqual(figures["Profit"]["auc"], figures["F1"]["auc"])
 
+    def test_sensitive_columns_are_reported_by_group(self):
+        lines = history(rows=1000)
+        self.write([lines[0] + ",sex"] + [f"{line},{'<f>' if number % 3 else 'm'}"
+                                          for number, line in enumerate(lines[1:])])
+        plain, version = self.train(models="plain", data={"drop": ["sex"]},
+                                    parameters=Champions.QUICK)
+        same, _ = self.train(models="same", data={"drop": ["sex"], "sensitive": ["sex", "age"]},
+                             parameters=Champions.QUICK)
+        self.assertEqual(same["model"]["version"], plain["model"]["version"])  # only looked at
+        folder = Path(same["model"]["uri"].removeprefix("file://"))
+        sex, age = json.loads((folder / "metrics.json").read_text())["sensitive"]
+        self.assertEqual([sex["column"], age["column"]], ["sex", "age"])
+        self.assertEqual([group["group"] for group in sex["groups"]], ["<f>", "m"])
+        self.assertEqual(len(age["groups"]), 4)
+        rows = sum(group["rows"] for group in sex["groups"])
+        self.assertEqual(rows, sum(group["rows"] for group in age["groups"]))
+        called = sum(group["rows"] * group["selectionRate"] for group in sex["groups"])
+        figures = {item["name"]: float(item["value"]) for item in same["metrics"]}
+        churners = figures["churn_rate"] * rows
+        self.assertAlmostEqual(called * figures["precision"], churners * figures["recall"], delta=0.1)
+        page = (folder / "report.html").read_text()
+        self.assertIn("Groups of customers", page)
+        self.assertIn("<td>&lt;f&gt;</td>", page)
+        self.assertNotIn("Groups of customers", (version / "report.html").read_text())
+        used, _ = self.train(models="used", data={"sensitive": ["sex"]}, parameters=Champions.QUICK)
+        self.assertNotEqual(used["model"]["version"], plain["model"]["version"])
+
+    def test_report_has_a_model_card(self):
+        self.write(history())
+        result, version = self.train(runKey=RUN_KEY, seed=7, parameters=Champions.QUICK)
+        page = (version / "report.html").read_text()
+        for text in ["Model card", result["model"]["dataSHA256"], RUN_KEY, "<dd>7</dd>",
+                     result["model"]["version"]]:
+            self.assertIn(text, page)
+
     def test_few_rows_are_warned_about(self):
         self.write(history(rows=120))
         result, _ = self.train()
@@ -570,6 +605,11 @@ class BadData(TrainerTest):
     def test_missing_id(self):
         self.write(history())
         self.refused(r"history\.csv.*CustomerId", data={"id": "CustomerId"})
+
+    def test_missing_sensitive_column(self):
+        self.write(history())
+        self.refused(r"data.sensitive: history\.csv has no column Age \(closest: age\)",
+                     data={"sensitive": ["city", "Age"]})
 
     def test_one_class_only(self):
         lines = history()
