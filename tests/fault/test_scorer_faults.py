@@ -3,7 +3,8 @@ the program says rightly what failed.
 
 Method: faults.py. A small weekly file with two bad rows is scored; then with its output there
 already, with another's output there that it may replace, and with fewer bad rows allowed than there
-are. A long file is scored too, whose ids need a scratch file."""
+are. A long file is scored too, whose ids need a scratch file. A shard makes its part, and Compose the
+output of two."""
 import shutil
 
 from faults import KINDS, FaultTest, Scenario, sample, temporary_folder
@@ -46,7 +47,23 @@ class Scorer(FaultTest):
                          lambda out: shutil.copytree(made, out, dirs_exist_ok=True))
         replacing = cls.scenario(put_others_output, output={"overwrite": True})
         refused = cls.scenario(status=65, maxRejected="0.001")
-        cls.scenarios = [cls.fresh, again, replacing, refused]
+        cls.scenarios = [cls.fresh, again, replacing, refused, *cls.sharded()]
+
+    @classmethod
+    def sharded(cls):
+        """The second of two shards, and composing both."""
+        folder, other = temporary_folder(cls), temporary_folder(cls)
+        job = scoring(folder, cls.model, weekly(100), shard={"count": 2})
+        made = folder / "made"
+        for index in range(2):
+            shard = Scenario(folder, "churn-scorer", job, arguments=["--shard-index", str(index)])
+            shutil.copytree(shard.out, made, dirs_exist_ok=True)
+        [parts] = made.glob("*.parts/*")
+        compose = {**job, "kind": "Compose", "parts": f"file://{shard.out / parts.relative_to(made)}/"}
+        job = scoring(other, cls.model, weekly(100), shard={"count": 2})
+        return [Scenario(other, "churn-scorer", job, arguments=["--shard-index", "1"]),
+                Scenario(folder, "churn-scorer", compose,
+                         lambda out: shutil.copytree(made, out, dirs_exist_ok=True))]
 
     @classmethod
     def scenario(cls, prepare=None, status=0, rows=100, **changes):
