@@ -146,23 +146,32 @@ static void write_status(struct round *round)
                    metadata->name, "status", patch, status_written, round);
 }
 
-/* --- DELETE_JOB -------------------------------------------------------------- */
+/* --- DELETE_JOB, DELETE_BATCH ------------------------------------------------ */
 
-static void expect_job(const struct round *round, const json_t *job)
+/* What kind of child the current action is about. */
+static enum object_kind child_kind(const struct round *round)
 {
-    const char *uid = jx_string(job, "metadata", "uid", NULL);
-    const char *name = jx_string(job, "metadata", "name", NULL);
-    const char *version = jx_string(job, "metadata", "resourceVersion", NULL);
+    enum action_kind kind = current(round)->kind;
+
+    return kind == ACTION_CREATE_BATCH || kind == ACTION_DELETE_BATCH ? OBJECT_BATCH : OBJECT_JOB;
+}
+
+static void expect_child(const struct round *round, const json_t *child)
+{
+    const char *uid = jx_string(child, "metadata", "uid", NULL);
+    const char *name = jx_string(child, "metadata", "name", NULL);
+    const char *version = jx_string(child, "metadata", "resourceVersion", NULL);
     struct memo *memo = memo_of_round(round);
 
     if (memo && uid && name && version)
-        memo_wrote_job(memo, name, uid, version);
+        memo_wrote_child(memo, child_kind(round), name, uid, version);
 }
 
-static void job_deleted(void *context, json_t *object, const struct err *failure)
+static void child_deleted(void *context, json_t *object, const struct err *failure)
 {
     struct round *round = context;
     const struct action *action = current(round);
+    enum object_kind child = child_kind(round);
     struct memo *memo = memo_of_round(round);
     const char *kind = jx_string(object, "kind", NULL);
 
@@ -171,24 +180,29 @@ static void job_deleted(void *context, json_t *object, const struct err *failure
         end(round, ROUND_FAILED, failure);
         return;
     }
-    if (!failure && kind && strcmp(kind, "Job") == 0)
-        expect_job(round, object);
+    if (!failure && kind && strcmp(kind, object_resources[child].kind) == 0)
+        expect_child(round, object);
     else if (memo)
-        memo_wrote_job(memo, action->delete_.name, action->delete_.uid, NULL);
-    log_done(round, "Job deleted", "job", action->delete_.name);
-    round->applier->metrics->jobs_deleted[round->kind]++;
+        memo_wrote_child(memo, child, action->delete_.name, action->delete_.uid, NULL);
+    log_done(round, child == OBJECT_JOB ? "Job deleted" : "ChurnBatch deleted", "child",
+             action->delete_.name);
+    if (child == OBJECT_JOB)
+        round->applier->metrics->jobs_deleted[round->kind]++;
     next_action(round);
 }
 
-static void delete_job(struct round *round)
+static void delete_child(struct round *round)
 {
     const struct action *action = current(round);
+    enum object_kind child = child_kind(round);
 
-    round->call = kube_delete(
-        round->applier->client, &object_resources[OBJECT_JOB], round->metadata.namespace_,
-        action->delete_.name,
-        &(struct kube_delete_options){ .uid = action->delete_.uid, .propagation = "Foreground" },
-        job_deleted, round);
+    round->call =
+        kube_delete(round->applier->client, &object_resources[child], round->metadata.namespace_,
+                    action->delete_.name,
+                    &(struct kube_delete_options){
+                        .uid = action->delete_.uid,
+                        .propagation = child == OBJECT_JOB ? "Foreground" : "Background" },
+                    child_deleted, round);
 }
 
 /* --- EXPIRE_JOB -------------------------------------------------------------- */
@@ -204,7 +218,7 @@ static void job_expires(void *context, json_t *object, const struct err *failure
         end(round, ROUND_FAILED, failure);
     } else {
         if (object)
-            expect_job(round, object);
+            expect_child(round, object);
         next_action(round);
     }
 }
@@ -223,13 +237,13 @@ static void expire_job(struct round *round)
                              job_expires, round);
 }
 
-/* --- CREATE_JOB -------------------------------------------------------------- */
+/* --- CREATE_JOB, CREATE_BATCH ------------------------------------------------ */
 
-static void job_is_there(struct round *round, const json_t *job)
+static void child_is_there(struct round *round, const json_t *child)
 {
     struct memo *memo = memo_of_round(round);
 
-    expect_job(round, job);
+    expect_child(round, child);
     if (memo)
         memo_clear_refusal(memo);
     next_action(round);
@@ -253,17 +267,19 @@ static bool is_refusal(const struct err *failure)
            (failure->kind == ERR_DENIED && failure->http_status == 403);
 }
 
-static bool is_same_run(const struct round *round, const json_t *job)
+/* Names of batches say what they score: whoever made one, its file is in good hands. */
+static bool is_the_same(const struct round *round, const json_t *child)
 {
-    const char *owner = job_owner_uid(job);
-    const char *run_key = jx_string(job, "metadata", "labels", LABEL_RUN, NULL);
+    const char *owner = job_owner_uid(child);
+    const char *run_key = jx_string(child, "metadata", "labels", LABEL_RUN, NULL);
 
-    return owner && run_key && strcmp(owner, round->metadata.uid) == 0 &&
-           strcmp(run_key, current(round)->create.run_key) == 0;
+    return child_kind(round) == OBJECT_BATCH ||
+           (owner && run_key && strcmp(owner, round->metadata.uid) == 0 &&
+            strcmp(run_key, current(round)->create.run_key) == 0);
 }
 
-/* The Job that has the name already. */
-static void existing_job_read(void *context, json_t *object, const struct err *failure)
+/* The one that has the name already. */
+static void existing_child_read(void *context, json_t *object, const struct err *failure)
 {
     struct round *round = context;
     char *message auto_free = NULL;
@@ -273,30 +289,33 @@ static void existing_job_read(void *context, json_t *object, const struct err *f
         end(round, failure->kind == ERR_NOT_FOUND ? ROUND_AGAIN : ROUND_FAILED, failure);
         return;
     }
-    if (!is_same_run(round, object)) {
+    if (!is_the_same(round, object)) {
         message = mem_format("a Job named %s exists and belongs to something else",
                              current(round)->create.name);
         refuse(round, message);
     } else if (jx_string(object, "metadata", "deletionTimestamp", NULL)) {
         end(round, ROUND_WAITED, NULL); /* the event of its end wakes the key, if we see it */
     } else {
-        job_is_there(round, object);
+        child_is_there(round, object);
     }
 }
 
-static void job_created(void *context, json_t *object, const struct err *failure)
+static void child_created(void *context, json_t *object, const struct err *failure)
 {
     struct round *round = context;
+    enum object_kind child = child_kind(round);
 
     count_api(round, API_CREATE, 201, failure);
     if (!failure) {
-        log_done(round, "Job created", "job", current(round)->create.name);
-        round->applier->metrics->jobs_created[round->kind]++;
-        job_is_there(round, object);
+        log_done(round, child == OBJECT_JOB ? "Job created" : "ChurnBatch created", "child",
+                 current(round)->create.name);
+        if (child == OBJECT_JOB)
+            round->applier->metrics->jobs_created[round->kind]++;
+        child_is_there(round, object);
     } else if (failure->kind == ERR_EXISTS) {
-        round->call = kube_get(round->applier->client, &object_resources[OBJECT_JOB],
-                               round->metadata.namespace_, current(round)->create.name,
-                               existing_job_read, round);
+        round->call =
+            kube_get(round->applier->client, &object_resources[child], round->metadata.namespace_,
+                     current(round)->create.name, existing_child_read, round);
     } else if (is_refusal(failure)) {
         refuse(round, failure->message);
     } else {
@@ -304,11 +323,11 @@ static void job_created(void *context, json_t *object, const struct err *failure
     }
 }
 
-static void create_job(struct round *round)
+static void create_child(struct round *round)
 {
-    round->call =
-        kube_create(round->applier->client, &object_resources[OBJECT_JOB],
-                    round->metadata.namespace_, current(round)->create.object, job_created, round);
+    round->call = kube_create(round->applier->client, &object_resources[child_kind(round)],
+                              round->metadata.namespace_, current(round)->create.object,
+                              child_created, round);
 }
 
 /* --- actions without a request ------------------------------------------------ */
@@ -345,7 +364,7 @@ static void need_fact(struct round *round)
 
     if (!memo)
         return;
-    if (request->kind == FACT_IMAGE || request->kind == FACT_FOLDER)
+    if (request->kind != FACT_JOB && request->kind != FACT_PODS)
         round->again |= fact_need(applier->facts, &memo->facts, memo->kind, memo->key, request);
     else
         answers_ask(&memo->answers, applier->asker, memo->kind, memo->key, request,
@@ -369,24 +388,29 @@ static bool send_write(struct round *round)
     case ACTION_WRITE_STATUS:
         write_status(round);
         return true;
+    case ACTION_DELETE_BATCH:
     case ACTION_DELETE_JOB:
-        delete_job(round);
+        delete_child(round);
         return true;
     case ACTION_EXPIRE_JOB:
         expire_job(round);
         return true;
     case ACTION_CREATE_JOB:
-        create_job(round);
+    case ACTION_CREATE_BATCH:
+        create_child(round);
         return true;
-    default:
-        return false;
+    case ACTION_EVENT:
+    case ACTION_WAKE:
+    case ACTION_NEED_FACT:
+        break;
     }
+    return false;
 }
 
 static bool is_write(const struct action *action)
 {
-    return action->kind == ACTION_WRITE_STATUS || action->kind == ACTION_DELETE_JOB ||
-           action->kind == ACTION_EXPIRE_JOB || action->kind == ACTION_CREATE_JOB;
+    return action->kind != ACTION_EVENT && action->kind != ACTION_WAKE &&
+           action->kind != ACTION_NEED_FACT;
 }
 
 /* Runs actions up to the next request, or to the end; false: the round is over. */

@@ -18,13 +18,15 @@ struct fact {
     struct fact_store *store;
     enum fact_kind kind;
     char *argument;
-    struct pull_secrets *secrets; /* NULL: none are named */
+    struct pull_secrets *secrets;    /* NULL: none are named */
+    struct inbox_question *question; /* INBOX: the latest */
     struct fact_use *users;
 
     /* the answer, in the words of struct image_fact and struct folder_fact */
     char *value; /* digest, or URI of the newest file */
     char *generation, *message;
     int64_t bytes;
+    struct inbox_files inbox;
     enum image_error error;
     int64_t checked_ms, took_ms, pending_ms, failing_since_ms;
 
@@ -71,6 +73,8 @@ static void free_fact(struct fact *fact)
     timer_stop(fact->store->options.timers, &fact->retry);
     registry_cancel(fact->lookup);
     pull_secrets_free(fact->secrets);
+    inbox_question_free(fact->question);
+    inbox_files_release(&fact->inbox);
     free(fact->value);
     free(fact->generation);
     free(fact->message);
@@ -88,16 +92,19 @@ static void drop_if_unused(struct fact *fact)
     free_fact(fact);
 }
 
-/* What a fact is known by: kind, argument, and for an image with pull secrets the namespace
- * and the secrets. */
-static char *fact_id(const struct fact_request *request, const char *namespace)
+/* What a fact is known by: kind, argument, for an image with pull secrets the namespace
+ * and the secrets, for an inbox whose it is and which files it asks for. */
+static char *fact_id(const struct fact_request *request, const char *key)
 {
+    int length = (int)strcspn(key, "/");
     struct buf id;
 
     buf_init(&id, LIMIT_KUBE_OBJECT); /* all of it came out of one object */
     buf_format(&id, "%d %s", (int)request->kind, request->argument);
+    if (request->inbox)
+        buf_format(&id, "\n%s %d", key, request->inbox->newest);
     if (request->pull_secrets.count > 0)
-        buf_format(&id, "\n%s", namespace);
+        buf_format(&id, "\n%.*s", length, key);
     for (size_t i = 0; i < request->pull_secrets.count; i++)
         buf_format(&id, "\n%s", request->pull_secrets.items[i]);
     return buf_take(&id);
@@ -105,10 +112,11 @@ static char *fact_id(const struct fact_request *request, const char *namespace)
 
 static void look_up_again(void *context);
 
-static struct fact *find_or_create(struct fact_store *store, const char *namespace,
+static struct fact *find_or_create(struct fact_store *store, const char *key,
                                    const struct fact_request *request)
 {
-    char *id auto_free = fact_id(request, namespace);
+    char *namespace auto_free = mem_strndup(key, strcspn(key, "/"));
+    char *id auto_free = fact_id(request, key);
     struct fact wanted = { .id = id };
     void *const *node = tfind(&wanted, &store->facts, compare_facts);
     struct fact *fact;
@@ -271,7 +279,15 @@ static void secrets_are_read(void *context, const struct err *failure)
 
 /* --- folders --------------------------------------------------------------------------- */
 
-static void folder_listed(struct fact *fact, const struct folder_answer *answer)
+static void swap_files(struct inbox_files *left, struct inbox_files *right)
+{
+    struct inbox_files files = *left;
+
+    *left = *right;
+    *right = files;
+}
+
+static void folder_listed(struct fact *fact, struct folder_answer *answer)
 {
     const struct err *failure = answer->failure.kind == ERR_NONE ? NULL : &answer->failure;
     const char *message = failure ? failure->message : NULL;
@@ -282,6 +298,10 @@ static void folder_listed(struct fact *fact, const struct folder_answer *answer)
     set_text(&fact->value, answer->newest_uri);
     set_text(&fact->generation, answer->generation);
     fact->bytes = answer->bytes;
+    if (!failure) {
+        changed |= inbox_files_follow(&answer->inbox, &fact->inbox, fact->pending_ms);
+        swap_files(&answer->inbox, &fact->inbox);
+    }
     set_text(&fact->message, message);
     end_lookup(fact, changed, failure);
 }
@@ -304,7 +324,9 @@ static void start_lookup(struct fact *fact)
 
     fact->pending_ms = now_ms(store);
     store->lookups++;
-    if (fact->kind == FACT_FOLDER)
+    if (fact->kind == FACT_INBOX)
+        folder_lister_ask_inbox(store->lister, fact->argument, fact->question, fact);
+    else if (fact->kind == FACT_FOLDER)
         folder_lister_ask(store->lister, fact->argument, fact);
     else if (fact->secrets)
         pull_secrets_read(fact->secrets, secrets_are_read, fact);
@@ -398,13 +420,16 @@ void fact_user_release(struct fact_user *user)
 bool fact_need(struct fact_store *store, struct fact_user *user, unsigned kind, const char *key,
                const struct fact_request *request)
 {
-    char *namespace auto_free = mem_strndup(key, (size_t)(strchr(key, '/') - key));
-    struct fact *fact = find_or_create(store, namespace, request);
+    struct fact *fact = find_or_create(store, key, request);
     struct fact_use *use = find_use(user, fact);
     bool is_new = use == NULL;
 
     user->kind = kind;
     user->key = key;
+    if (request->inbox) {
+        inbox_question_free(fact->question);
+        fact->question = inbox_question_copy(request->inbox);
+    }
     if (is_new)
         use = add_use(user, fact);
     if (fact->checked_ms > 0 && fact->checked_ms >= request->newer_than_ms)
@@ -448,21 +473,38 @@ static struct folder_fact folder_view(const struct fact *fact)
                                  .message = fact->message };
 }
 
+static struct inbox_fact inbox_view(const struct fact *fact)
+{
+    return (struct inbox_fact){ .uri = fact->argument,
+                                .newest = fact->question->newest,
+                                .files = fact->inbox.items,
+                                .file_count = fact->inbox.count,
+                                .checked_ms = fact->checked_ms,
+                                .took_ms = fact->took_ms,
+                                .pending_ms = fact->pending_ms,
+                                .message = fact->message };
+}
+
 void fact_user_view(const struct fact_user *user, struct arena *arena, struct facts *facts)
 {
     struct image_fact *images = arena_zero(arena, count_uses(user, FACT_IMAGE), sizeof(*images));
     struct folder_fact *folders =
         arena_zero(arena, count_uses(user, FACT_FOLDER), sizeof(*folders));
 
-    facts->image_count = facts->folder_count = 0;
+    struct inbox_fact *inboxes = arena_zero(arena, count_uses(user, FACT_INBOX), sizeof(*inboxes));
+
+    facts->image_count = facts->folder_count = facts->inbox_count = 0;
     for (const struct fact_use *use = user->uses; use; use = use->next_of_user) {
         if (use->fact->kind == FACT_IMAGE)
             images[facts->image_count++] = image_view(use->fact);
-        else
+        else if (use->fact->kind == FACT_FOLDER)
             folders[facts->folder_count++] = folder_view(use->fact);
+        else
+            inboxes[facts->inbox_count++] = inbox_view(use->fact);
     }
     facts->images = images;
     facts->folders = folders;
+    facts->inboxes = inboxes;
 }
 
 /* --- life ---------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /* facts.h - slow look-ups that several objects share: which digest an image tag
- * points to, which data file in a folder is the newest.
+ * points to, which data file in a folder is the newest; and which files are new in
+ * an inbox, for one object alone.
  *
  * A fact is known by what it is about (and, for an image with pull secrets, by
  * namespace and secrets). Whoever asks for one sees it in its views from then on,
@@ -52,7 +53,7 @@ struct fact_user {
 };
 void fact_user_release(struct fact_user *user); /* lets go of everything */
 
-/* Asks for a fact (FACT_IMAGE, FACT_FOLDER). True when an answer that is new enough is
+/* Asks for a fact (FACT_IMAGE, FACT_FOLDER, FACT_INBOX). True when an answer that is new enough is
  * there already: the caller makes a new view. Otherwise the key is woken when
  * there is. `key` ("namespace/name") is borrowed for the life of the user. */
 bool fact_need(struct fact_store *store, struct fact_user *user, unsigned kind, const char *key,

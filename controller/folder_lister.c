@@ -10,6 +10,7 @@
 struct request {
     struct request *next;
     char *uri;
+    struct inbox_question *question; /* NULL: none */
     struct folder_answer answer;
 };
 
@@ -46,12 +47,14 @@ void folder_answer_release(struct folder_answer *answer)
 {
     free(answer->newest_uri);
     free(answer->generation);
+    inbox_files_release(&answer->inbox);
     *answer = (struct folder_answer){ 0 };
 }
 
 static void free_request(struct request *request)
 {
     folder_answer_release(&request->answer);
+    inbox_question_free(request->question);
     free(request->uri);
     free(request);
 }
@@ -111,6 +114,13 @@ static int look_up(const char *uri, struct folder_answer *answer, struct err *er
                               : look_at_file(store, uri, answer, err);
 }
 
+static int answer(struct request *request, struct err *err)
+{
+    if (request->question)
+        return inbox_files_find(request->uri, request->question, &request->answer.inbox, err);
+    return look_up(request->uri, &request->answer, err);
+}
+
 /* Called with the mutex held, which is given up while the volume is touched. */
 static void answer_first(struct folder_lister *lister)
 {
@@ -119,7 +129,7 @@ static void answer_first(struct folder_lister *lister)
 
     lister->busy = true;
     pthread_mutex_unlock(&lister->mutex);
-    if (look_up(request->uri, &request->answer, &failure) < 0)
+    if (answer(request, &failure) < 0)
         request->answer.failure = failure;
     pthread_mutex_lock(&lister->mutex);
     lister->busy = false;
@@ -173,16 +183,29 @@ void folder_lister_free(struct folder_lister *lister)
     pthread_mutex_unlock(&lister->mutex);
 }
 
-void folder_lister_ask(struct folder_lister *lister, const char *uri, void *context)
+static void ask(struct folder_lister *lister, const char *uri, struct inbox_question *take_question,
+                void *context)
 {
     struct request *request = mem_zero(1, sizeof(*request));
 
     request->uri = mem_strdup(uri);
+    request->question = take_question;
     request->answer.context = context;
     pthread_mutex_lock(&lister->mutex);
     append(&lister->asked, request);
     pthread_cond_signal(&lister->changed);
     pthread_mutex_unlock(&lister->mutex);
+}
+
+void folder_lister_ask(struct folder_lister *lister, const char *uri, void *context)
+{
+    ask(lister, uri, NULL, context);
+}
+
+void folder_lister_ask_inbox(struct folder_lister *lister, const char *folder_uri,
+                             const struct inbox_question *question, void *context)
+{
+    ask(lister, folder_uri, inbox_question_copy(question), context);
 }
 
 bool folder_lister_take(struct folder_lister *lister, struct folder_answer *ret_answer)

@@ -7,6 +7,8 @@
 #include "base/err.h"
 #include "net/transport.h"
 
+#include "inbox_files.h"
+
 struct folder_lister;
 
 /* One listing; made by the lister, read by the loop. */
@@ -15,7 +17,8 @@ struct folder_answer {
     char *newest_uri; /* NULL: no data file, or failed */
     char *generation;
     int64_t bytes;
-    struct err failure; /* kind NONE: it was listed */
+    struct inbox_files inbox; /* of folder_lister_ask_inbox() */
+    struct err failure;       /* kind NONE: it was listed */
 };
 
 /* `transport` is woken when an answer is there. NULL: the thread cannot be started. */
@@ -26,6 +29,10 @@ void folder_lister_free(struct folder_lister *lister); /* NULL: no effect */
 
 /* A folder's URI ends in '/'; of any other the file itself is the answer, if there is one. */
 void folder_lister_ask(struct folder_lister *lister, const char *uri, void *context);
+
+/* The question is copied. */
+void folder_lister_ask_inbox(struct folder_lister *lister, const char *folder_uri,
+                             const struct inbox_question *question, void *context);
 
 /* The oldest answer, which the caller releases; false: none is there. */
 bool folder_lister_take(struct folder_lister *lister, struct folder_answer *ret_answer);

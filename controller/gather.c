@@ -59,6 +59,7 @@ void gather_model(const struct gatherer *gatherer, const struct cache_entry *ent
                   struct memo *memo, struct arena *arena, struct model_view *ret_view)
 {
     const json_t *object = objects_decode(entry, OBJECT_MODEL, arena);
+    const json_t *pending = jx_get(object, "status", "inbox", "pending", NULL);
 
     *ret_view = (struct model_view){ .object = gather_object(gatherer, object, memo, arena),
                                      .raw_spec = jx_get(object, "spec", NULL),
@@ -66,6 +67,8 @@ void gather_model(const struct gatherer *gatherer, const struct cache_entry *ent
                                      .versions_in_use =
                                          objects_versions_in_use(gatherer->objects, entry, arena) };
     ret_view->zone = gather_zone(gatherer, ret_view->raw_spec, arena, &ret_view->zone_error);
+    objects_inbox_batches(gatherer->objects, entry, pending, arena, &ret_view->batches,
+                          &ret_view->batch_count);
 }
 
 /* NULL when it is not in the cache. */

@@ -45,11 +45,10 @@ static json_t *labels(const struct job_order *order, const struct pod_template *
     return labels;
 }
 
-static json_t *owner_reference(const struct job_order *order)
+json_t *job_owner_reference(const char *owner_kind, const struct metadata *owner)
 {
-    return json_pack("{ss ss ss ss sb sb}", "apiVersion", API_VERSION, "kind", order->owner_kind,
-                     "name", order->owner->name, "uid", order->owner->uid, "controller", 1,
-                     "blockOwnerDeletion", 1);
+    return json_pack("{ss ss ss ss sb sb}", "apiVersion", API_VERSION, "kind", owner_kind, "name",
+                     owner->name, "uid", owner->uid, "controller", 1, "blockOwnerDeletion", 1);
 }
 
 static json_t *job_metadata(const struct job_order *order, const struct pod_template *template)
@@ -60,7 +59,8 @@ static json_t *job_metadata(const struct job_order *order, const struct pod_temp
         json_object_set_new(annotations, ANNOTATION_TEMPLATE, json_string(order->template_hash));
     return json_pack("{ss ss so so s[o]}", "name", order->name, "namespace",
                      order->owner->namespace_, "labels", labels(order, template), "annotations",
-                     annotations, "ownerReferences", owner_reference(order));
+                     annotations, "ownerReferences",
+                     job_owner_reference(order->owner_kind, order->owner));
 }
 
 static json_t *pod_metadata(const struct job_order *order, const struct pod_template *template)

@@ -35,6 +35,10 @@ struct job_order {
 /* So many pods of an Indexed Job run at a time. */
 #define JOB_PARALLELISM 32
 
+/* What makes a child of its owner. New reference. */
+json_t *job_owner_reference(const char *owner_kind, const struct metadata *owner)
+    __attribute__((warn_unused_result));
+
 /* New reference. */
 json_t *job_build(const struct job_order *order) __attribute__((warn_unused_result));
 

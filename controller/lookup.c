@@ -140,7 +140,7 @@ static bool is_below(struct span path, const char *folder)
            path.data[length] == '/';
 }
 
-static bool is_visible(const struct settings *settings, const char *some_uri)
+bool lookup_is_visible(const struct settings *settings, const char *some_uri)
 {
     static const char *const schemes[] = { "file", NULL };
     struct uri uri;
@@ -222,7 +222,7 @@ void lookup_recent_file(const struct object_view *view, struct plan *plan, const
                         const char *path, int64_t age_ms, struct file_lookup *ret_file)
 {
     *ret_file = (struct file_lookup){ .uri = uri };
-    if (!is_visible(view->settings, uri)) {
+    if (!lookup_is_visible(view->settings, uri)) {
         file_failed(ret_file, REASON_NotVisibleToController,
                     arena_format(&plan->arena, "%s: must be %s of the controller%s", path,
                                  uri_is_folder(uri) ? "a folder below a --file-root"

@@ -43,6 +43,9 @@ struct file_lookup {
     const char *reason, *message; /* FAILED */
 };
 
+/* Whether a folder or file is below a --file-root, so that the controller may look at it. */
+bool lookup_is_visible(const struct settings *settings, const char *uri);
+
 /* A file as it is, or the newest file of a folder. `path` names the field in
  * messages ("spec.data.uri"). */
 void lookup_file(const struct object_view *view, struct plan *plan, const char *uri,

@@ -91,11 +91,12 @@ void memo_wrote_status(struct memo *memo, const char *resource_version)
     memo->resource_version = mem_strdup(resource_version);
 }
 
-void memo_wrote_job(struct memo *memo, const char *name, const char *uid,
-                    const char *resource_version)
+void memo_wrote_child(struct memo *memo, enum object_kind kind, const char *name, const char *uid,
+                      const char *resource_version)
 {
     struct expectation *expectation = mem_zero(1, sizeof(*expectation));
 
+    expectation->kind = kind;
     expectation->name = mem_strdup(name);
     expectation->uid = mem_strdup(uid);
     expectation->resource_version = resource_version ? mem_strdup(resource_version) : NULL;
@@ -103,14 +104,16 @@ void memo_wrote_job(struct memo *memo, const char *name, const char *uid,
     memo->expected = expectation;
 }
 
-static bool is_met(const struct expectation *expectation, const struct cache *jobs,
+static bool is_met(const struct expectation *expectation, const struct objects *objects,
                    const char *namespace)
 {
-    const struct cache_entry *job = cache_get(jobs, namespace, expectation->name);
+    const struct cache *cache = objects_cache(objects, expectation->kind);
+    const struct cache_entry *child = cache_get(cache, namespace, expectation->name);
 
     if (expectation->resource_version)
-        return cache_is_at_least(jobs, namespace, expectation->name, expectation->resource_version);
-    return !job || strcmp(cache_entry_uid(job), expectation->uid) != 0;
+        return cache_is_at_least(cache, namespace, expectation->name,
+                                 expectation->resource_version);
+    return !child || strcmp(cache_entry_uid(child), expectation->uid) != 0;
 }
 
 static bool is_status_seen(struct memo *memo, const struct cache *cache, const char *namespace,
@@ -133,7 +136,7 @@ bool memo_is_caught_up(struct memo *memo, const struct objects *objects)
     while (*place) {
         struct expectation *expectation = *place;
 
-        if (is_met(expectation, objects_cache(objects, OBJECT_JOB), namespace)) {
+        if (is_met(expectation, objects, namespace)) {
             *place = expectation->next;
             free_expectation(expectation);
         } else {

@@ -8,12 +8,13 @@
 #include "facts.h"
 #include "objects.h"
 
-/* A write of ours to a Job that the cache has to show before the owner is
+/* A write of ours to a Job or batch that the cache has to show before the owner is
  * reconciled again. */
 struct expectation {
     struct expectation *next;
+    enum object_kind kind;
     char *name;
-    char *resource_version; /* NULL: the Job with this uid is gone */
+    char *resource_version; /* NULL: the one with this uid is gone */
     char *uid;
 };
 
@@ -47,9 +48,9 @@ int64_t memo_see(struct memo *memo, int64_t generation, int64_t now_ms);
 
 /* What was written: the cache must be at least as new. */
 void memo_wrote_status(struct memo *memo, const char *resource_version);
-/* resource_version NULL: the Job of this uid was deleted on the spot. */
-void memo_wrote_job(struct memo *memo, const char *name, const char *uid,
-                    const char *resource_version);
+/* resource_version NULL: the child of this uid was deleted on the spot. */
+void memo_wrote_child(struct memo *memo, enum object_kind kind, const char *name, const char *uid,
+                      const char *resource_version);
 
 /* Whether the caches show everything that was written; what they show is dropped. */
 bool memo_is_caught_up(struct memo *memo, const struct objects *objects);

@@ -7,7 +7,7 @@ static const int64_t bucket_ms[METRICS_BUCKETS - 1] = { 1,    2,    5,     10,  
 static const char *const verb_names[API_VERBS] = { "get", "list", "create", "patch", "delete" };
 static const char *const outcome_names_of_rounds[ROUND_OUTCOMES] = { "done", "again", "waited",
                                                                      "failed", "stopped" };
-static const char *const fact_names[] = { "image", "folder", "job", "pods" };
+static const char *const fact_names[] = { "image", "folder", "inbox", "job", "pods" };
 
 void metrics_count_api(struct metrics *metrics, enum api_verb verb, int success_code,
                        const struct err *failure)
@@ -157,11 +157,11 @@ static void render_work(const struct metrics *metrics, struct buf *out)
 static void render_lookups(const struct metrics *metrics, struct buf *out)
 {
     family(out, "churn_lookups_total", "counter", "Look-ups of image digests and folders.");
-    for (enum fact_kind fact = FACT_IMAGE; fact <= FACT_FOLDER; fact++)
+    for (enum fact_kind fact = FACT_IMAGE; fact <= FACT_INBOX; fact++)
         buf_format(out, "churn_lookups_total{of=\"%s\"} %" PRIu64 "\n", fact_names[fact],
                    metrics->lookups[fact]);
     family(out, "churn_lookup_failures_total", "counter", "Those of them that failed.");
-    for (enum fact_kind fact = FACT_IMAGE; fact <= FACT_FOLDER; fact++)
+    for (enum fact_kind fact = FACT_IMAGE; fact <= FACT_INBOX; fact++)
         buf_format(out, "churn_lookup_failures_total{of=\"%s\"} %" PRIu64 "\n", fact_names[fact],
                    metrics->lookup_failures[fact]);
 }

@@ -49,6 +49,7 @@ static const struct field model_spec_items[] = {
           .table = &promotion_spec_fields),
     FIELD(struct model_spec, artifacts, "artifacts", FIELD_OBJECT, .flags = FIELD_REQUIRED,
           .table = &model_artifacts_fields),
+    FIELD(struct model_spec, inbox, "inbox", FIELD_OBJECT, .table = &inbox_spec_fields),
     FIELD(struct model_spec, pod_template, "podTemplate", FIELD_OBJECT,
           .table = &pod_template_fields),
     FIELD(struct model_spec, active_deadline_seconds, "activeDeadlineSeconds", FIELD_INT,
@@ -89,6 +90,8 @@ int model_spec_decode(const json_t *spec, struct arena *arena, struct model_spec
         return -1;
     if (decoded.pod_template &&
         pod_template_check(decoded.pod_template, "spec.podTemplate", err) < 0)
+        return -1;
+    if (decoded.inbox && inbox_spec_check(decoded.inbox, "spec.inbox", err) < 0)
         return -1;
     default_triggers(spec, decoded.retrain, arena);
     if (model_retrains_on(&decoded, "Schedule") &&
@@ -233,6 +236,7 @@ static const struct field model_status_items[] = {
     FIELD(struct model_status, trainings_run, "trainingsRun", FIELD_INT, .flags = FIELD_KEEP),
     FIELD(struct model_status, trainings_skipped, "trainingsSkipped", FIELD_INT,
           .flags = FIELD_KEEP),
+    FIELD(struct model_status, inbox, "inbox", FIELD_OBJECT, .table = &inbox_status_fields),
     FIELD(struct model_status, training, "training", FIELD_OBJECT,
           .table = &training_status_fields),
     FIELD(struct model_status, schedule, "schedule", FIELD_STRING),

@@ -6,6 +6,7 @@
 #include "contract/job.h"
 #include "contract/result.h"
 #include "conditions.h"
+#include "inbox_api.h"
 #include "pod_template.h"
 
 #define API_GROUP    "churnops.io"
@@ -35,6 +36,7 @@ struct model_spec {
     struct retrain_spec *retrain;
     struct promotion_spec *promotion;
     struct artifacts_spec *artifacts;
+    struct inbox_spec *inbox;          /* NULL: none */
     struct pod_template *pod_template; /* NULL: none */
     int64_t active_deadline_seconds, backoff_limit;
     int64_t history_limit;
@@ -103,6 +105,7 @@ struct model_status {
     struct last_training *last_training;
     struct decision *last_decision;
     int64_t trainings_run, trainings_skipped;
+    struct inbox_status *inbox;
     struct training_status *training;
     const char *schedule;     /* with its time zone: of what last_schedule_ms speaks         */
     int64_t last_schedule_ms; /* ticks up to then are done: the last one that a training was

@@ -74,6 +74,9 @@ void model_add_version(struct model_pass *pass, const struct history_entry *made
 /* Judges the newest version, if it was not yet: takes it into use or keeps the one that is. */
 void model_promote(struct model_pass *pass);
 
+/* Makes batches of new files, and deletes old ones. */
+void model_follow_inbox(struct model_pass *pass);
+
 /* --- the Job of pass->status.training ------------------------------------ */
 
 /* A copy of status.training that may be edited. */

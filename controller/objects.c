@@ -233,6 +233,21 @@ static void unindex_batch(struct objects *objects, const struct cache_entry *ent
     unindex_version(objects, model, mark_of(entry)->pinned, key);
 }
 
+/* A model counts the batches of its inbox: those that it owns. */
+static void wake_inbox(const struct objects *objects, const struct cache_entry *before,
+                       const struct cache_entry *after)
+{
+    const struct cache_entry *batch = after ? after : before;
+    char key[OBJECT_KEY];
+
+    if (strcmp(cache_entry_owner_kind(batch), MODEL_KIND) != 0 ||
+        (before && after && mark_of(before)->finished == mark_of(after)->finished))
+        return;
+    (void)snprintf(key, sizeof(key), "%s/%s", cache_entry_namespace(batch),
+                   cache_entry_owner_name(batch));
+    wake(objects, OBJECT_MODEL, key);
+}
+
 static void batch_changed(struct objects *objects, const struct cache_entry *before,
                           const struct cache_entry *after, const char *key)
 {
@@ -246,6 +261,7 @@ static void batch_changed(struct objects *objects, const struct cache_entry *bef
         index_batch(objects, after, key);
     if (frees_output)
         batch_index_each(&objects->by_output, mark_of(before)->output, wake_batch, objects);
+    wake_inbox(objects, before, after);
     wake(objects, OBJECT_BATCH, key);
 }
 
@@ -386,6 +402,43 @@ const struct cache_entry *objects_find(const struct objects *objects, enum objec
     memcpy(namespace, key, (size_t)(slash - key));
     namespace[slash - key] = '\0';
     return cache_get(objects_cache(objects, kind), namespace, slash + 1);
+}
+
+static void show_batch(const struct cache_entry *entry, bool owned, struct inbox_batch *ret_batch)
+{
+    *ret_batch = (struct inbox_batch){ .name = cache_entry_name(entry),
+                                       .uid = cache_entry_uid(entry),
+                                       .created_ms = mark_of(entry)->created_ms,
+                                       .owned = owned,
+                                       .finished = mark_of(entry)->finished };
+}
+
+void objects_inbox_batches(const struct objects *objects, const struct cache_entry *model,
+                           const json_t *pending, struct arena *arena,
+                           const struct inbox_batch **ret_batches, size_t *ret_count)
+{
+    const struct cache *cache = objects_cache(objects, OBJECT_BATCH);
+    const char *owner = cache_entry_uid(model), *name;
+    size_t count = 0, capacity = json_array_size(pending);
+    struct inbox_batch *batches;
+
+    for (const struct cache_entry *entry = cache_first_owned(cache, owner); entry;
+         entry = cache_next_owned(entry))
+        capacity++;
+    batches = arena_zero(arena, capacity, sizeof(*batches));
+    for (const struct cache_entry *entry = cache_first_owned(cache, owner); entry;
+         entry = cache_next_owned(entry))
+        show_batch(entry, true, &batches[count++]);
+    for (size_t i = 0; i < json_array_size(pending); i++) {
+        const struct cache_entry *entry;
+
+        name = jx_string(json_array_get(pending, i), "name", NULL);
+        entry = name ? cache_get(cache, cache_entry_namespace(model), name) : NULL;
+        if (entry && strcmp(cache_entry_owner_uid(entry), owner) != 0)
+            show_batch(entry, false, &batches[count++]);
+    }
+    *ret_batches = batches;
+    *ret_count = count;
 }
 
 bool objects_batch_is_finished(const struct cache_entry *entry)

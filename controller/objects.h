@@ -70,5 +70,11 @@ void objects_rivals(const struct objects *objects, const struct cache_entry *bat
 struct strings objects_versions_in_use(const struct objects *objects,
                                        const struct cache_entry *model, struct arena *arena);
 
+/* The batches that a model owns, and those of others that have the name of one that is `pending`
+ * (status.inbox.pending, may be NULL). In the arena, texts borrowed. */
+void objects_inbox_batches(const struct objects *objects, const struct cache_entry *model,
+                           const json_t *pending, struct arena *arena,
+                           const struct inbox_batch **ret_batches, size_t *ret_count);
+
 /* "namespace/name" */
 void object_key(const struct cache_entry *entry, char ret_key[OBJECT_KEY]);

@@ -45,20 +45,42 @@ void plan_write_status(struct plan *plan, json_t *take_patch)
     add(plan, ACTION_WRITE_STATUS)->patch = take_patch;
 }
 
-void plan_create_job(struct plan *plan, const char *name, const char *run_key, json_t *take_object)
+static struct action *add_create(struct plan *plan, enum action_kind kind, const char *name,
+                                 json_t *take_object)
 {
     arena_defer(&plan->arena, release_json, take_object);
-    struct action *action = add(plan, ACTION_CREATE_JOB);
+    struct action *action = add(plan, kind);
     action->create.name = arena_strdup(&plan->arena, name);
-    action->create.run_key = arena_strdup(&plan->arena, run_key);
     action->create.object = take_object;
+    return action;
+}
+
+void plan_create_job(struct plan *plan, const char *name, const char *run_key, json_t *take_object)
+{
+    struct action *action = add_create(plan, ACTION_CREATE_JOB, name, take_object);
+    action->create.run_key = arena_strdup(&plan->arena, run_key);
+}
+
+void plan_create_batch(struct plan *plan, const char *name, json_t *take_object)
+{
+    add_create(plan, ACTION_CREATE_BATCH, name, take_object);
+}
+
+static void add_delete(struct plan *plan, enum action_kind kind, const char *name, const char *uid)
+{
+    struct action *action = add(plan, kind);
+    action->delete_.name = arena_strdup(&plan->arena, name);
+    action->delete_.uid = arena_strdup(&plan->arena, uid);
 }
 
 void plan_delete_job(struct plan *plan, const char *name, const char *uid)
 {
-    struct action *action = add(plan, ACTION_DELETE_JOB);
-    action->delete_.name = arena_strdup(&plan->arena, name);
-    action->delete_.uid = arena_strdup(&plan->arena, uid);
+    add_delete(plan, ACTION_DELETE_JOB, name, uid);
+}
+
+void plan_delete_batch(struct plan *plan, const char *name, const char *uid)
+{
+    add_delete(plan, ACTION_DELETE_BATCH, name, uid);
 }
 
 void plan_expire_job(struct plan *plan, const char *name, const char *uid,
@@ -87,11 +109,24 @@ void plan_event(struct plan *plan, bool warning, const char *reason, const char 
     action->event.note = arena_strdup(&plan->arena, note);
 }
 
+static const struct inbox_question *copy_question(const struct inbox_question *question,
+                                                  struct arena *arena)
+{
+    struct inbox_question *copy = arena_zero(arena, 1, sizeof(*copy));
+    *copy = *question;
+    copy->floor = question->floor ? arena_strdup(arena, question->floor) : NULL;
+    copy->taken.items = arena_zero(arena, question->taken.count, sizeof(*copy->taken.items));
+    for (size_t i = 0; i < question->taken.count; i++)
+        copy->taken.items[i] = arena_strdup(arena, question->taken.items[i]);
+    return copy;
+}
+
 void plan_need(struct plan *plan, const struct fact_request *request)
 {
     struct arena *arena = &plan->arena;
     struct fact_request copy = *request;
     copy.argument = arena_strdup(arena, request->argument);
+    copy.inbox = request->inbox ? copy_question(request->inbox, arena) : NULL;
     copy.pull_secrets.items =
         arena_zero(arena, request->pull_secrets.count, sizeof(*copy.pull_secrets.items));
     for (size_t i = 0; i < request->pull_secrets.count; i++)

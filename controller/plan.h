@@ -15,6 +15,7 @@
  * WAKE          reconcile the model; `asked` adds 1 to its view's `asked`, which
  *               the shell sets to 0 after a WRITE_STATUS of the model succeeded
  *               whose plan has skipped_counted.
+ * DELETE_BATCH  DELETE with the uid as precondition. 404 and 409 are success.
  * DELETE_JOB    DELETE with the uid as precondition and propagationPolicy
  *               Foreground (the Job stays in the cache until its pods are gone).
  *               404 and 409 are success.
@@ -25,6 +26,8 @@
  *               deleted: stop, its DELETED event wakes the key; a stranger's, and
  *               400, 403, 413, 422: a job_refusal goes into the next view, the key
  *               comes again at once.
+ * CREATE_BATCH  POST. 409: the batch of that file is there, which is success; being deleted:
+ *               stop. Refusals as for a Job.
  * NEED_FACT     start a look-up and wake the key when it ended. When the answer is
  *               there already (a shared fact that is new enough), put it into the
  *               view and reconcile again at once. */
@@ -38,20 +41,30 @@ enum action_kind {
     ACTION_WRITE_STATUS,
     ACTION_EVENT,
     ACTION_WAKE,
+    ACTION_DELETE_BATCH,
     ACTION_DELETE_JOB,
     ACTION_EXPIRE_JOB,
     ACTION_CREATE_JOB,
+    ACTION_CREATE_BATCH,
     ACTION_NEED_FACT,
 };
 
-enum fact_kind { FACT_IMAGE, FACT_FOLDER, FACT_JOB, FACT_PODS };
+enum fact_kind { FACT_IMAGE, FACT_FOLDER, FACT_INBOX, FACT_JOB, FACT_PODS };
+
+/* Which files of a folder an inbox asks for (inbox_files.h). */
+struct inbox_question {
+    bool newest;          /* the newest ones, whatever was taken; else the oldest not yet taken */
+    const char *floor;    /* key of a file: it and all before it were taken; NULL: none */
+    struct strings taken; /* keys of later files that were taken                        */
+};
 
 struct fact_request {
     enum fact_kind kind;
-    const char *argument;        /* image reference, URI of a folder or file, Job name */
-    struct strings pull_secrets; /* IMAGE: names of Secrets in the key's namespace     */
-    int64_t newer_than_ms;       /* IMAGE, FOLDER: an answer whose look-up began before
-                                  * this is too old                                    */
+    const char *argument;               /* image reference, URI of a folder or file, Job name */
+    struct strings pull_secrets;        /* IMAGE: names of Secrets in the key's namespace     */
+    int64_t newer_than_ms;              /* IMAGE, FOLDER, INBOX: an answer whose look-up began
+                                         * before this is too old                             */
+    const struct inbox_question *inbox; /* INBOX                                       */
 };
 
 struct action {
@@ -59,7 +72,7 @@ struct action {
     union {
         json_t *patch; /* WRITE_STATUS: {"status": {...}}                              */
         struct {
-            const char *name, *run_key;
+            const char *name, *run_key; /* run_key: JOB */
             json_t *object;
         } create;
         struct {
@@ -104,6 +117,8 @@ void plan_create_job(struct plan *plan, const char *name, const char *run_key, j
 void plan_delete_job(struct plan *plan, const char *name, const char *uid);
 void plan_expire_job(struct plan *plan, const char *name, const char *uid,
                      const char *resource_version, const struct opt_int *ttl_seconds);
+void plan_create_batch(struct plan *plan, const char *name, json_t *take_object);
+void plan_delete_batch(struct plan *plan, const char *name, const char *uid);
 void plan_event(struct plan *plan, bool warning, const char *reason, const char *action,
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
 void plan_need(struct plan *plan, const struct fact_request *request);

@@ -91,6 +91,7 @@ void reconcile_model(const struct model_view *view, struct plan *plan)
         model_decide(&pass);
     else if (model_is_suspended(&pass))
         model_say(&pass, false, false, REASON_Suspended, "spec.suspend is true");
+    model_follow_inbox(&pass);
     run_clear_others(&view->object, plan,
                      model_is_training(&pass.status) ? pass.status.training->job : NULL);
     model_set_conditions(&pass);

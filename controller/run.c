@@ -73,6 +73,14 @@ bool run_may_create(const struct object_view *view, struct plan *plan, const cha
     for (size_t i = 0; i < view->job_count; i++)
         if (view->jobs[i].state == JOB_UNFINISHED && strcmp(view->jobs[i].name, name) != 0)
             return false;
+    return run_is_allowed(view, plan, name, ret_refusal);
+}
+
+bool run_is_allowed(const struct object_view *view, struct plan *plan, const char *name,
+                    const char **ret_refusal)
+{
+    const struct job_refusal *refusal = find_refusal(view, name);
+    *ret_refusal = refusal ? refusal->message : NULL;
     int64_t wait_ms = refusal ? refusal->refused_ms + REFUSAL_RETRY_MS - view->steady_ms : 0;
     if (wait_ms > 0)
         plan_requeue(plan, wait_ms);

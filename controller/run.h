@@ -51,6 +51,10 @@ void run_expire_jobs(const struct object_view *view, struct plan *plan,
 bool run_may_create(const struct object_view *view, struct plan *plan, const char *name,
                     const char **ret_refusal);
 
+/* The second part of that, for anything that is created: whether it was not just refused. */
+bool run_is_allowed(const struct object_view *view, struct plan *plan, const char *name,
+                    const char **ret_refusal);
+
 /* Writes the difference of two status structs as a merge patch; members that the
  * table does not know are left alone. The first write (raw_status NULL) has all
  * of them. Conditions alone are no reason to write while `hold` is true. */

@@ -8,7 +8,7 @@
  *
  * Facts are slow look-ups. A plan asks for one (plan.h); the shell looks it up,
  * shares it between the keys that asked for the same thing, wakes them, and from
- * then on puts it into their views. IMAGE and FOLDER facts stay, with their age.
+ * then on puts it into their views. IMAGE, FOLDER and INBOX facts stay, with their age.
  * JOB and PODS facts are answers to one question: they are in the view of the
  * pass that they wake and of no later one. */
 #pragma once
@@ -70,6 +70,27 @@ struct folder_fact {
     const char *message;                     /* error of the last look-up, NULL when OK */
 };
 
+/* A file in an inbox's folder (inbox_files.h). */
+struct inbox_file {
+    const char *key;  /* "<time> <name>"                                         */
+    const char *name; /* without the folder                                      */
+    const char *generation;
+    int64_t since_ms; /* START of the first look-up that found it as it is now   */
+};
+
+/* At most so many files are in an answer, and so many keys of taken files in a status. */
+#define INBOX_FILES 64
+
+/* What an inbox asked its folder for; of this key alone. */
+struct inbox_fact {
+    const char *uri;
+    bool newest;                    /* as in the question                              */
+    const struct inbox_file *files; /* in the order of their keys                      */
+    size_t file_count;
+    int64_t checked_ms, took_ms, pending_ms; /* as above                               */
+    const char *message;                     /* error of the last look-up, NULL when OK */
+};
+
 /* A GET of one Job, past the cache. */
 struct job_fact {
     const char *name;
@@ -101,14 +122,16 @@ struct facts {
     size_t image_count;
     const struct folder_fact *folders;
     size_t folder_count;
+    const struct inbox_fact *inboxes;
+    size_t inbox_count;
     const struct job_fact *job;   /* NULL: not asked */
     const struct pods_fact *pods; /* NULL: not asked */
 };
 
-/* The API server refused a Job (422, 403, or its name is taken by a stranger).
- * Kept by the shell, per key, until a Job is created or the process ends. */
+/* The API server refused a Job or a batch (422, 403, or a Job's name is taken by a stranger).
+ * Kept by the shell, per key, until one is created or the process ends. */
 struct job_refusal {
-    const char *job;
+    const char *job; /* or batch */
     const char *message;
     int64_t refused_ms; /* steady clock */
     int64_t generation; /* of the owner, then */
@@ -138,8 +161,18 @@ struct object_view {
                         * that began later is not older than the spec                  */
 };
 
+/* A batch that an inbox made: one that the model owns, or has the name of one that it is about
+ * to make. */
+struct inbox_batch {
+    const char *name, *uid;
+    int64_t created_ms;
+    bool owned, finished;
+};
+
 struct model_view {
     struct object_view object;
+    const struct inbox_batch *batches;
+    size_t batch_count;
     const json_t *raw_spec;
     int64_t asked;           /* freshness checks since the last Skipped was written (ACTION_WAKE) */
     const struct zone *zone; /* of spec.retrain.timeZone; NULL: see zone_error */

@@ -57,3 +57,5 @@ int num_time_ms(struct span text, int64_t *ret_unix_ms, struct err *err)
 #define NUM_TIME_TEXT 40
 void num_format_time(int64_t unix_ms, char text[NUM_TIME_TEXT]);
 void num_format_micro_time(int64_t unix_ms, char text[NUM_TIME_TEXT]);
+/* With nine digits behind the seconds, from nanoseconds: such texts sort as their times do. */
+void num_format_nano_time(int64_t unix_ns, char text[NUM_TIME_TEXT]);

@@ -4,6 +4,7 @@
 #include "base/calendar.h"
 #include "base/mem.h"
 
+#define NANO      INT64_C(1000000000)
 #define SECOND_MS INT64_C(1000)
 #define MINUTE_MS (60 * SECOND_MS)
 #define HOUR_MS   (60 * MINUTE_MS)
@@ -262,4 +263,18 @@ void num_format_micro_time(int64_t unix_ms, char text[NUM_TIME_TEXT])
     size_t length = strlen(text);
 
     snprintf(text + length, NUM_TIME_TEXT - length, ".%03d000Z", ms);
+}
+
+void num_format_nano_time(int64_t unix_ns, char text[NUM_TIME_TEXT])
+{
+    int64_t rest_ns = unix_ns % NANO, unix_s = unix_ns / NANO;
+
+    if (rest_ns < 0) {
+        rest_ns += NANO;
+        unix_s--;
+    }
+    format_seconds(unix_s * SECOND_MS, text);
+    size_t length = strlen(text);
+
+    snprintf(text + length, NUM_TIME_TEXT - length, ".%09dZ", (int)rest_ns);
 }

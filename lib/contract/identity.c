@@ -8,6 +8,11 @@
 #define JOB_NAME_PREFIX 40 /* of the owner's name; "-t" and 10 digits make 52 */
 #define JOB_NAME_DIGITS 10
 
+/* With two '-' these make 63. */
+#define BATCH_NAME_MODEL  20
+#define BATCH_NAME_FILE   31
+#define BATCH_NAME_DIGITS 10
+
 static void add_text(struct sha256 *hash, const char *text)
 {
     sha256_add_part(hash, span_of(text ? text : ""));
@@ -120,6 +125,46 @@ void identity_parts(const char *spec_hash, const char *model_version, const char
     add_text(&hash, input_generation);
     add_text(&hash, count);
     finish(&hash, ret_key, IDENTITY_KEY);
+}
+
+/* At most `maximum` characters of `text` as part of a Kubernetes name: lower case, everything else
+ * a single '-', none at its ends. Returns the length. */
+static size_t append_name(char *to, struct span text, size_t maximum)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < text.length && length < maximum; i++) {
+        char c = text.data[i];
+        if (c >= 'A' && c <= 'Z')
+            c = (char)(c - 'A' + 'a');
+        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
+            to[length++] = c;
+        else if (length > 0 && to[length - 1] != '-')
+            to[length++] = '-';
+    }
+    while (length > 0 && to[length - 1] == '-')
+        length--;
+    return length;
+}
+
+void identity_inbox_batch(const char *model_name, const char *file_uri, const char *generation,
+                          char ret_name[IDENTITY_NAME])
+{
+    const char *slash = strrchr(file_uri, '/'), *file = slash ? slash + 1 : file_uri;
+    const char *extension = strstr(file, ".csv");
+    struct span stem = { file, extension ? (size_t)(extension - file) : strlen(file) };
+    char digits[BATCH_NAME_DIGITS + 1];
+    struct sha256 hash;
+    sha256_init(&hash);
+    add_text(&hash, "inbox-batch");
+    add_text(&hash, model_name);
+    add_text(&hash, file_uri);
+    add_text(&hash, generation);
+    finish(&hash, digits, sizeof(digits));
+    size_t length = append_name(ret_name, span_of(model_name), BATCH_NAME_MODEL);
+    ret_name[length++] = '-';
+    size_t stem_length = append_name(ret_name + length, stem, BATCH_NAME_FILE);
+    length += stem_length;
+    snprintf(ret_name + length, IDENTITY_NAME - length, "%s%s", stem_length ? "-" : "", digits);
 }
 
 void identity_job_name(const char *owner_name, char letter, const char *owner_uid,

@@ -49,6 +49,12 @@ void identity_batch_run(const char *spec_hash, const char *retry_token, char ret
 void identity_parts(const char *spec_hash, const char *model_version, const char *input_uri,
                     const char *input_generation, int64_t shard_count, char ret_key[IDENTITY_KEY]);
 
+/* The name of the batch that an inbox makes for one generation of a file: the beginnings of the
+ * model's and of the file's name as far as a Kubernetes name allows, and 10 hex digits of
+ * H(model, file, generation). */
+void identity_inbox_batch(const char *model_name, const char *file_uri, const char *generation,
+                          char ret_name[IDENTITY_NAME]);
+
 /* The first 40 characters of the owner's name (trailing '-' cut), '-', letter
  * ('t' training, 's' scoring, 'c' composing), and 10 hex digits of H(uid, runKey, attempt). */
 void identity_job_name(const char *owner_name, char letter, const char *owner_uid,

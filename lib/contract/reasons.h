@@ -64,6 +64,8 @@
     REASON(FolderEmpty, "the folder holds no data file yet")                                       \
     REASON(FolderUnreadable, "the folder cannot be listed")                                        \
     REASON(JobRejected, "the API server refuses the Job")                                          \
+    REASON(BatchRejected, "the API server refuses a ChurnBatch of the inbox")                      \
+    REASON(FileArrived, "a ChurnBatch is made for a new file in the inbox")                        \
     /* what a batch waits for */                                                                   \
     REASON(WaitingForModel, "no usable model yet")                                                 \
     REASON(ModelNotFound, "the model does not exist")                                              \

@@ -149,36 +149,52 @@ void store_listing_release(struct store_listing *listing)
     *listing = (struct store_listing){ 0 };
 }
 
-struct store_entry *store_listing_add(struct store_listing *listing, const char *name)
-{
-    size_t count = listing->count;
-    struct store_entry *entry;
-
-    if ((count & (count - 1)) == 0) /* at every power of two the room doubles */
-        listing->entries =
-            mem_resize(listing->entries, count ? 2 * count : 1, sizeof(*listing->entries));
-    entry = &listing->entries[listing->count++];
-    *entry = (struct store_entry){ .name = mem_strdup(name) };
-    return entry;
-}
-
 static int compare_names(const void *a, const void *b)
 {
     return strcmp(((const struct store_entry *)a)->name, ((const struct store_entry *)b)->name);
 }
 
+int store_walk(struct store *store, const char *folder_uri, store_visit visit, void *context,
+               struct err *err)
+{
+    return store->driver->walk(store, folder_uri, visit, context, err);
+}
+
+struct collection {
+    struct store_listing listing;
+    const char *folder_uri;
+};
+
+static int collect(void *context, const struct store_entry *entry, struct err *err)
+{
+    struct collection *collection = context;
+    struct store_listing *listing = &collection->listing;
+    size_t count = listing->count;
+
+    if (count == LIMIT_STORE_LIST)
+        return err_set(err, ERR_TOO_BIG, "%s holds more than %d files", collection->folder_uri,
+                       LIMIT_STORE_LIST);
+    if ((count & (count - 1)) == 0) /* at every power of two the room doubles */
+        listing->entries =
+            mem_resize(listing->entries, count ? 2 * count : 1, sizeof(*listing->entries));
+    listing->entries[listing->count] = *entry;
+    listing->entries[listing->count++].name = mem_strdup(entry->name);
+    return 0;
+}
+
 int store_list(struct store *store, const char *folder_uri, struct store_listing *ret_listing,
                struct err *err)
 {
-    struct store_listing listing = { 0 };
+    struct collection collection = { .folder_uri = folder_uri };
+    struct store_listing *listing = &collection.listing;
 
-    if (store->driver->list(store, folder_uri, &listing, err)) {
-        store_listing_release(&listing);
+    if (store_walk(store, folder_uri, collect, &collection, err)) {
+        store_listing_release(listing);
         return -1;
     }
-    if (listing.count > 1)
-        qsort(listing.entries, listing.count, sizeof(*listing.entries), compare_names);
-    *ret_listing = listing;
+    if (listing->count > 1)
+        qsort(listing->entries, listing->count, sizeof(*listing->entries), compare_names);
+    *ret_listing = *listing;
     return 0;
 }
 
@@ -194,7 +210,7 @@ static bool ends_in(const char *name, const char *suffix)
     return length > suffix_length && strcmp(name + length - suffix_length, suffix) == 0;
 }
 
-static bool is_data_file(const struct store_entry *entry)
+bool store_is_data_file(const struct store_entry *entry)
 {
     return !entry->is_folder && entry->info.bytes > 0 && entry->name[0] != '.' &&
            entry->name[0] != '_' &&
@@ -208,7 +224,7 @@ const struct store_entry *store_newest(const struct store_listing *listing)
 
     /* Entries are in the order of names, so the later of two equal times wins. */
     for (size_t i = 0; i < listing->count; i++)
-        if (is_data_file(&listing->entries[i]) &&
+        if (store_is_data_file(&listing->entries[i]) &&
             (!newest || listing->entries[i].info.updated_ns >= newest->info.updated_ns))
             newest = &listing->entries[i];
     return newest;

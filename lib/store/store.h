@@ -120,8 +120,15 @@ struct store_listing {
 void store_listing_release(struct store_listing *listing);
 #define auto_store_listing __attribute__((cleanup(store_listing_release)))
 
-/* What is directly in a folder, unfinished objects left out. ERR_NOT_FOUND when a
- * file:// folder does not exist. */
+/* Looks at one entry, which is borrowed; -1 with *err ends the walk. */
+typedef int (*store_visit)(void *context, const struct store_entry *entry, struct err *err);
+
+/* Shows what is directly in a folder, in no order, unfinished objects left out, and keeps
+ * nothing of it: for folders of any size. ERR_NOT_FOUND when a file:// folder does not exist. */
+int store_walk(struct store *store, const char *folder_uri, store_visit visit, void *context,
+               struct err *err) __attribute__((warn_unused_result));
+
+/* The same as a list. */
 int store_list(struct store *store, const char *folder_uri, struct store_listing *ret_listing,
                struct err *err) __attribute__((warn_unused_result));
 
@@ -131,6 +138,9 @@ int store_list(struct store *store, const char *folder_uri, struct store_listing
  */
 int store_delete_folder(struct store *store, const char *folder_uri, struct err *err)
     __attribute__((warn_unused_result));
+
+/* A non-empty *.csv, *.csv.gz or *.csv.zst whose name does not begin with '.' or '_'. */
+bool store_is_data_file(const struct store_entry *entry);
 
 /* The newest data file: greatest (updated, name) among non-empty *.csv, *.csv.gz
  * and *.csv.zst whose names do not begin with '.' or '_'. NULL: there is none. */

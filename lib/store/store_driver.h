@@ -15,8 +15,7 @@ struct store_driver {
                                 enum store_condition condition, const char *generation,
                                 struct err *err);
     int (*remove)(struct store *store, const char *uri, struct err *err);
-    /* Unsorted; store_list() sorts. */
-    int (*list)(struct store *store, const char *folder_uri, struct store_listing *ret_listing,
+    int (*walk)(struct store *store, const char *folder_uri, store_visit visit, void *context,
                 struct err *err);
     int (*remove_folder)(struct store *store, const char *folder_uri, struct err *err);
     void (*close)(struct store *store);
@@ -38,9 +37,6 @@ struct store_writer {
     int (*commit)(struct store_writer *writer, struct store_info *ret_info, struct err *err);
     void (*free)(struct store_writer *writer);
 };
-
-/* Appends an entry whose name is copied; the info is left to the caller. */
-struct store_entry *store_listing_add(struct store_listing *listing, const char *name);
 
 /* ERR_GONE, reason InputChanged. */
 int store_fail_changed(const char *uri, struct err *err);

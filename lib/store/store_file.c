@@ -163,10 +163,11 @@ static struct store_reader *file_get(struct store *store, const char *uri, const
 
 /* --- folders ------------------------------------------------------------ */
 
-static int add_entry(int folder, const char *name, struct store_listing *listing,
-                     const char *folder_uri, struct err *err)
+static int show_entry(int folder, const char *name, const char *folder_uri, store_visit visit,
+                      void *context, struct err *err)
 {
-    struct store_entry *entry;
+    struct store_entry entry = { 0 };
+    char *copy auto_free = NULL;
     struct stat status;
 
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || file_is_part(name))
@@ -175,14 +176,11 @@ static int add_entry(int folder, const char *name, struct store_listing *listing
         return errno == ENOENT ? 0 : err_errno(err, errno, "%s%s", folder_uri, name);
     if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
         return 0;
-    if (listing->count == LIMIT_STORE_LIST)
-        return err_set(err, ERR_TOO_BIG, "%s holds more than %d files", folder_uri,
-                       LIMIT_STORE_LIST);
-    entry = store_listing_add(listing, name);
-    entry->is_folder = S_ISDIR(status.st_mode);
-    if (!entry->is_folder)
-        file_info(&status, &entry->info);
-    return 0;
+    entry.name = copy = mem_strdup(name);
+    entry.is_folder = S_ISDIR(status.st_mode);
+    if (!entry.is_folder)
+        file_info(&status, &entry.info);
+    return visit(context, &entry, err);
 }
 
 static void close_folder(DIR **folder)
@@ -191,7 +189,7 @@ static void close_folder(DIR **folder)
         closedir(*folder);
 }
 
-static int file_list(struct store *store, const char *folder_uri, struct store_listing *ret_listing,
+static int file_walk(struct store *store, const char *folder_uri, store_visit visit, void *context,
                      struct err *err)
 {
     auto_free char *path = NULL;
@@ -210,7 +208,7 @@ static int file_list(struct store *store, const char *folder_uri, struct store_l
         entry = readdir(folder);
         if (!entry)
             return errno ? err_errno(err, errno, "%s", folder_uri) : 0;
-        if (add_entry(dirfd(folder), entry->d_name, ret_listing, folder_uri, err))
+        if (show_entry(dirfd(folder), entry->d_name, folder_uri, visit, context, err))
             return -1;
     }
 }
@@ -272,7 +270,7 @@ static const struct store_driver driver = {
     .get = file_get,
     .put = file_put,
     .remove = file_remove,
-    .list = file_list,
+    .walk = file_walk,
     .remove_folder = file_remove_folder,
     .close = file_close,
 };

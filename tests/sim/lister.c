@@ -3,6 +3,8 @@
  * says, and fail when it says so. */
 #include "sim/simulation.h"
 
+#include "base/num.h"
+
 #include "folder_lister.h"
 
 struct request {
@@ -36,6 +38,7 @@ void folder_answer_release(struct folder_answer *answer)
 {
     free(answer->newest_uri);
     free(answer->generation);
+    inbox_files_release(&answer->inbox);
     *answer = (struct folder_answer){ 0 };
 }
 
@@ -54,25 +57,65 @@ void folder_lister_free(struct folder_lister *lister)
     free(lister);
 }
 
+static void put_file(const struct volume *volume, const char *folder_uri, const char *uri,
+                     int64_t change, const struct inbox_question *question,
+                     struct inbox_files *files)
+{
+    char time[NUM_TIME_TEXT];
+    char *key auto_free = NULL, *manifest auto_free = mem_format("%s.manifest.json", uri);
+    const char *name = uri + strlen(folder_uri);
+
+    if (strncmp(uri, folder_uri, strlen(folder_uri)) != 0 || strchr(name, '/') ||
+        volume_read(volume, manifest))
+        return;
+    num_format_nano_time(change, time);
+    key = mem_format("%s %s", time, name);
+    if (inbox_files_want(files, question, key))
+        inbox_files_put(files, question, key, name, volume_generation(volume, uri));
+}
+
+static void answer(struct sim *sim, const char *folder_uri, const struct inbox_question *question,
+                   struct folder_answer *answer)
+{
+    const char *newest = volume_newest(&sim->volume, folder_uri), *uri;
+    json_t *file;
+
+    if (sim->listing_fails) {
+        (void)err_set(&answer->failure, ERR_IO, "%s: Input/output error", folder_uri);
+    } else if (question) {
+        json_object_foreach(sim->volume.files, uri, file) put_file(
+            &sim->volume, folder_uri, uri, jx_int(file, "change", 0), question, &answer->inbox);
+    } else if (newest) {
+        answer->newest_uri = mem_strdup(newest);
+        answer->generation = mem_strdup(volume_generation(&sim->volume, newest));
+    }
+}
+
 /* The folder is read when it is asked for: a slow answer is an old one. */
-void folder_lister_ask(struct folder_lister *lister, const char *folder_uri, void *context)
+static void ask(struct folder_lister *lister, const char *folder_uri,
+                const struct inbox_question *question, void *context)
 {
     struct sim *sim = lister->sim;
     struct request *request = mem_zero(1, sizeof(*request)), **end = &lister->first;
-    const char *newest = volume_newest(&sim->volume, folder_uri);
 
     request->answer.context = context;
     request->due_ms = sim->now_ms + sim->listing_ms;
-    if (sim->listing_fails) {
-        (void)err_set(&request->answer.failure, ERR_IO, "%s: Input/output error", folder_uri);
-    } else if (newest) {
-        request->answer.newest_uri = mem_strdup(newest);
-        request->answer.generation = mem_strdup(volume_generation(&sim->volume, newest));
-    }
+    answer(sim, folder_uri, question, &request->answer);
     while (*end)
         end = &(*end)->next;
     *end = request;
     timer_set(&sim->timers, &lister->timer, sim->listing_ms);
+}
+
+void folder_lister_ask(struct folder_lister *lister, const char *folder_uri, void *context)
+{
+    ask(lister, folder_uri, NULL, context);
+}
+
+void folder_lister_ask_inbox(struct folder_lister *lister, const char *folder_uri,
+                             const struct inbox_question *question, void *context)
+{
+    ask(lister, folder_uri, question, context);
 }
 
 bool folder_lister_take(struct folder_lister *lister, struct folder_answer *ret_answer)

@@ -323,6 +323,25 @@ static void times_both_ways(void **state)
     }
 }
 
+static void nanoseconds_sort_as_text(void **state)
+{
+    static const struct {
+        int64_t ns;
+        const char *text;
+    } cases[] = { { -1, "1969-12-31T23:59:59.999999999Z" },
+                  { 0, "1970-01-01T00:00:00.000000000Z" },
+                  { 1, "1970-01-01T00:00:00.000000001Z" },
+                  { 1767225600123456789, "2026-01-01T00:00:00.123456789Z" } };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char text[NUM_TIME_TEXT];
+
+        num_format_nano_time(cases[i].ns, text);
+        assert_string_equal(text, cases[i].text);
+        CASE(text, i == 0 || strcmp(cases[i - 1].text, text) < 0);
+    }
+}
+
 /* Against the C library's calendar, over the years that it and we both know. */
 static void every_day_agrees_with_the_c_library(void **state)
 {
@@ -351,6 +370,7 @@ int main(void)
         cmocka_unit_test(quantities_are_exact),
         cmocka_unit_test(durations_both_ways),
         cmocka_unit_test(times_both_ways),
+        cmocka_unit_test(nanoseconds_sort_as_text),
         cmocka_unit_test(every_day_agrees_with_the_c_library),
     };
 

@@ -155,6 +155,35 @@ static void test_absent_members_have_no_place(void **state)
     assert_string_not_equal(left, right);
 }
 
+/* Names of inbox batches are Kubernetes names, tell people the file, and differ when it does. */
+static void test_inbox_batches(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *model, *file, *generation, *begin;
+    } cases[] = {
+        { "m", "file:///in/w7.csv", "1", "m-w7-" },
+        { "m", "file:///in/w7.csv", "2", "m-w7-" },
+        { "m", "file:///in/w7.csv.gz", "1", "m-w7-" },
+        { "m", "file:///other/w7.csv", "1", "m-w7-" },
+        { "n", "file:///in/w7.csv", "1", "n-w7-" },
+        { "m", "file:///in/Kunden  W\xc3\xa4hrung_(7).csv", "1", "m-kunden-w-hrung-7-" },
+        { "m", "file:///in/\xe9\xa1\xa7.csv", "1", "m-" },
+        { "a-model-with-a-name-that-is-longer-than-all-others-in-this-test",
+          "file:///in/and-a-file-with-a-name-that-is-as-long.csv", "1",
+          "a-model-with-a-name-and-a-file-with-a-name-that-is-" },
+    };
+    char names[ARRAY_SIZE(cases)][IDENTITY_NAME];
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        identity_inbox_batch(cases[i].model, cases[i].file, cases[i].generation, names[i]);
+        CASE(names[i], strncmp(names[i], cases[i].begin, strlen(cases[i].begin)) == 0);
+        CASE(names[i], strlen(names[i]) >= strlen(cases[i].begin) + 10);
+        CASE(names[i], check_label(names[i], NULL) == 0);
+        for (size_t j = 0; j < i; j++)
+            CASE(names[i], strcmp(names[i], names[j]) != 0);
+    }
+}
+
 /* Parts of another run are never taken for this one's. */
 static void test_parts(void **state)
 {
@@ -203,6 +232,7 @@ int main(void)
         cmocka_unit_test(test_training_inputs),
         cmocka_unit_test(test_batch_spec),
         cmocka_unit_test(test_absent_members_have_no_place),
+        cmocka_unit_test(test_inbox_batches),
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_job_names),
     };

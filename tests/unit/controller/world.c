@@ -116,9 +116,10 @@ static void view_object(struct world *world, const json_t *object, struct arena 
     metadata_decode(object, arena, &view->metadata);
     view->raw_status = json_object_get(object, "status");
     view_jobs(world, view->metadata.uid, arena, view);
-    view->facts = (struct facts){ world->images,  world->image_count,
-                                  world->folders, world->folder_count,
-                                  NULL,           NULL };
+    view->facts = (struct facts){ .images = world->images,
+                                  .image_count = world->image_count,
+                                  .folders = world->folders,
+                                  .folder_count = world->folder_count };
     if (world->job_fact.name)
         view->facts.job = &world->job_fact;
     if (world->pods_fact.job)
@@ -195,6 +196,7 @@ static void reconcile(struct world *world, const char *kind, json_t *object, str
         view_versions(world, &arena, &view);
         view.zone = zone_of(world, view.raw_spec);
         view.zone_error = "is not known";
+        world_view_inbox(world, object, &arena, &view);
         reconcile_model(&view, plan);
         return;
     }
@@ -285,6 +287,9 @@ static void answer(struct world *world, const struct fact_request *need)
         break;
     case FACT_FOLDER:
         answer_folder(world, argument);
+        break;
+    case FACT_INBOX:
+        world_answer_inbox(world, need);
         break;
     case FACT_JOB:
         job = world_get(world, "Job", argument);
@@ -380,6 +385,12 @@ static void apply(struct world *world, json_t *object, const struct plan *plan,
     case ACTION_CREATE_JOB:
         create_job(world, object, action);
         break;
+    case ACTION_CREATE_BATCH:
+        world_create_batch(world, action);
+        break;
+    case ACTION_DELETE_BATCH:
+        world_delete_batch(world, action);
+        break;
     case ACTION_EVENT:
         world->events++;
         world->warnings += action->event.warning;
@@ -396,8 +407,8 @@ static void apply(struct world *world, json_t *object, const struct plan *plan,
 
 static bool is_write(const struct action *action)
 {
-    return action->kind == ACTION_WRITE_STATUS || action->kind == ACTION_CREATE_JOB ||
-           action->kind == ACTION_DELETE_JOB || action->kind == ACTION_EXPIRE_JOB;
+    return action->kind != ACTION_EVENT && action->kind != ACTION_WAKE &&
+           action->kind != ACTION_NEED_FACT;
 }
 
 bool world_step(struct world *world, const char *kind, const char *name)
@@ -458,6 +469,9 @@ void world_settle(struct world *world)
 void world_restart(struct world *world)
 {
     world->image_count = world->folder_count = 0;
+    memset(world->inbox_facts, 0, sizeof(world->inbox_facts));
+    for (size_t i = 0; i < world->inbox_count; i++)
+        world->inbox[i].since_ms = 0;
     memset(world->images, 0, sizeof(world->images));
     json_object_clear(world->seen);
     world->refusal = (struct job_refusal){ 0 };

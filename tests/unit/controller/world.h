@@ -18,6 +18,8 @@
 #define TRAINER  "registry.test/trainer:stable"
 #define SCORER   "registry.test/scorer:stable"
 
+#define WORLD_FILES 160
+
 struct world {
     struct arena arena; /* texts of facts and answers */
     json_t *objects;    /* "ChurnModel/name", "ChurnBatch/name", "Job/name" to object */
@@ -32,6 +34,8 @@ struct world {
     const char *missing; /* URI of a file that is not there; every other is */
     int64_t bytes;       /* of every file */
     bool listing_fails;
+    struct inbox_file inbox[WORLD_FILES]; /* an inbox's folder, in the order of keys */
+    size_t inbox_count;
     /* what a trainer measures; champion_auc NULL: it makes no comparison */
     const char *auc, *champion_auc;
     /* what the shell keeps in memory */
@@ -39,13 +43,15 @@ struct world {
     size_t image_count;
     struct folder_fact folders[4];
     size_t folder_count;
+    struct inbox_fact inbox_facts[2]; /* not newest, newest */
     struct job_fact job_fact;
     struct pods_fact pods_fact;
     struct job_refusal refusal;
     int64_t asked;
-    bool refuses_jobs, slow_deletion;
+    bool refuses_jobs, refuses_batches, slow_deletion;
     /* counts since world_init() */
     int created, deleted, expired, status_writes, events, warnings;
+    int batches_created, batches_deleted;
     const char *last_event;
     int budget; /* API writes until the controller is killed; -1: never */
     bool killed, acted;
@@ -66,6 +72,16 @@ void world_add_batch(struct world *world, const char *name);
 void world_edit(struct world *world, const char *kind, const char *name, const char *patch);
 json_t *world_get(const struct world *world, const char *kind, const char *name);
 void world_remove(struct world *world, const char *kind, const char *name);
+
+/* A file comes into an inbox's folder: changed last at this second of 2026, "00" to "59". */
+void world_drop_file(struct world *world, const char *second, const char *name);
+
+/* What world.c needs of world_inbox.c. */
+void world_view_inbox(struct world *world, const json_t *model, struct arena *arena,
+                      struct model_view *view);
+void world_answer_inbox(struct world *world, const struct fact_request *need);
+void world_create_batch(struct world *world, const struct action *action);
+void world_delete_batch(struct world *world, const struct action *action);
 
 /* One reconcile of one object; its plan is applied. False: the plan was empty. */
 bool world_step(struct world *world, const char *kind, const char *name);

@@ -1,0 +1,197 @@
+#include "inbox_files.h"
+
+#include "base/mem.h"
+#include "base/num.h"
+#include "contract/check.h"
+#include "store/store.h"
+
+#define REJECTS  ".rejects.csv"
+#define MANIFEST ".manifest.json"
+
+#define INPUT_URI_MAXIMUM 1024 /* batch_api.c */
+
+struct search {
+    const char *folder_uri;
+    const struct inbox_question *question;
+    struct store *store;
+    struct inbox_files found;
+};
+
+static void release_file(struct inbox_file *file)
+{
+    free((char *)file->key);
+    free((char *)file->name);
+    free((char *)file->generation);
+}
+
+void inbox_files_release(struct inbox_files *files)
+{
+    for (size_t i = 0; i < files->count; i++)
+        release_file(&files->items[i]);
+    free(files->items);
+    *files = (struct inbox_files){ 0 };
+}
+
+static bool ends_in(const char *text, const char *suffix)
+{
+    size_t length = strlen(text), suffix_length = strlen(suffix);
+
+    return length > suffix_length && strcmp(text + length - suffix_length, suffix) == 0;
+}
+
+static bool is_taken(const struct inbox_question *question, const char *key)
+{
+    if (question->floor && strcmp(key, question->floor) <= 0)
+        return true;
+    for (size_t i = 0; i < question->taken.count; i++)
+        if (strcmp(key, question->taken.items[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Where a key belongs; INBOX_FILES when it does not. Of too many files the oldest are kept, or the
+ * newest when those were asked for; then the first one is given up for it. */
+static size_t find_place(const struct inbox_files *files, const struct inbox_question *question,
+                         const char *key)
+{
+    size_t place = 0;
+
+    if (!question->newest && is_taken(question, key))
+        return INBOX_FILES;
+    while (place < files->count && strcmp(files->items[place].key, key) < 0)
+        place++;
+    if (files->count < INBOX_FILES || !question->newest)
+        return place;
+    return place == 0 ? INBOX_FILES : place - 1;
+}
+
+bool inbox_files_want(const struct inbox_files *files, const struct inbox_question *question,
+                      const char *key)
+{
+    return find_place(files, question, key) < INBOX_FILES;
+}
+
+void inbox_files_put(struct inbox_files *files, const struct inbox_question *question,
+                     const char *key, const char *name, const char *generation)
+{
+    size_t place = find_place(files, question, key), last = INBOX_FILES - 1;
+    bool full = files->count == INBOX_FILES;
+
+    if (!files->items)
+        files->items = mem_zero(INBOX_FILES, sizeof(*files->items));
+    if (full)
+        release_file(&files->items[question->newest ? 0 : last]);
+    if (full && question->newest) /* those before the place move up, else those behind it down */
+        memmove(&files->items[0], &files->items[1], place * sizeof(*files->items));
+    else
+        memmove(&files->items[place + 1], &files->items[place],
+                ((full ? last : files->count) - place) * sizeof(*files->items));
+    files->count += !full;
+    files->items[place] = (struct inbox_file){ .key = mem_strdup(key),
+                                               .name = mem_strdup(name),
+                                               .generation = mem_strdup(generation) };
+}
+
+/* 1: an output of ours, 0: not, -1: it cannot be told. Asked for few: most files are too old. */
+static int is_output(const struct search *search, const char *name, struct err *err)
+{
+    char *manifest auto_free = mem_format("%s%s" MANIFEST, search->folder_uri, name);
+    struct store_info info;
+    struct err why;
+
+    if (ends_in(name, REJECTS) || store_stat(search->store, manifest, &info, &why) == 0)
+        return 1;
+    if (why.kind == ERR_NOT_FOUND)
+        return 0;
+    *err = why;
+    return -1;
+}
+
+/* Whether a ChurnBatch can name the file as its input. */
+static bool has_usable_name(const struct search *search, const char *name)
+{
+    char *uri auto_free = mem_format("%s%s", search->folder_uri, name);
+
+    return strlen(uri) <= INPUT_URI_MAXIMUM && check_file_uri(uri, NULL) == 0;
+}
+
+static int consider(void *context, const struct store_entry *entry, struct err *err)
+{
+    struct search *search = context;
+    char time[NUM_TIME_TEXT];
+    char *key auto_free = NULL;
+    int output;
+
+    if (!store_is_data_file(entry) || !has_usable_name(search, entry->name))
+        return 0;
+    num_format_nano_time(entry->info.updated_ns, time);
+    key = mem_format("%s %s", time, entry->name);
+    if (!inbox_files_want(&search->found, search->question, key))
+        return 0;
+    output = is_output(search, entry->name, err);
+    if (output == 0)
+        inbox_files_put(&search->found, search->question, key, entry->name, entry->info.generation);
+    return output < 0 ? -1 : 0;
+}
+
+int inbox_files_find(const char *folder_uri, const struct inbox_question *question,
+                     struct inbox_files *ret_files, struct err *err)
+{
+    struct store *store auto_store = store_open(folder_uri, err);
+    struct search search = { .folder_uri = folder_uri, .question = question, .store = store };
+
+    if (!store)
+        return -1;
+    if (store_walk(store, folder_uri, consider, &search, err) < 0) {
+        inbox_files_release(&search.found);
+        return -1;
+    }
+    *ret_files = search.found;
+    return 0;
+}
+
+bool inbox_files_follow(struct inbox_files *files, const struct inbox_files *before, int64_t now_ms)
+{
+    bool differ = files->count != before->count;
+
+    for (size_t i = 0; i < files->count; i++) {
+        struct inbox_file *file = &files->items[i];
+        bool known = false;
+
+        file->since_ms = now_ms;
+        for (size_t j = 0; j < before->count && !known; j++) {
+            known = strcmp(before->items[j].key, file->key) == 0 &&
+                    strcmp(before->items[j].generation, file->generation) == 0;
+            if (known)
+                file->since_ms = before->items[j].since_ms;
+        }
+        differ |= !known;
+    }
+    return differ;
+}
+
+/* --- questions ---------------------------------------------------------------------------- */
+
+struct inbox_question *inbox_question_copy(const struct inbox_question *question)
+{
+    struct inbox_question *copy = mem_zero(1, sizeof(*copy));
+
+    *copy = (struct inbox_question){ .newest = question->newest };
+    copy->floor = question->floor ? mem_strdup(question->floor) : NULL;
+    copy->taken.count = question->taken.count;
+    copy->taken.items = mem_zero(question->taken.count, sizeof(*copy->taken.items));
+    for (size_t i = 0; i < question->taken.count; i++)
+        copy->taken.items[i] = mem_strdup(question->taken.items[i]);
+    return copy;
+}
+
+void inbox_question_free(struct inbox_question *question)
+{
+    if (!question)
+        return;
+    for (size_t i = 0; i < question->taken.count; i++)
+        free((char *)question->taken.items[i]);
+    free(question->taken.items);
+    free((char *)question->floor);
+    free(question);
+}
