@@ -85,6 +85,7 @@ static void check_training(const struct play *play, const json_t *object,
     const char *reference = spec->image ? spec->image : SIM_TRAINER;
     const struct image *image = images_find(&play->sim->front.images, reference);
     const struct last_training *last = status->last_training;
+    const char *data_uri = spec->training.data->uri;
     char spec_hash[IDENTITY_KEY];
 
     identity_training_spec(&spec->training, spec_hash);
@@ -94,17 +95,22 @@ static void check_training(const struct play *play, const json_t *object,
         wrong(object, "the last training is of another image");
     if (model_retrains_on(spec, "Spec") && strcmp(last->spec_hash, spec_hash) != 0)
         wrong(object, "the last training is of another spec");
+    if (model_retrains_on(spec, "Data") &&
+        strcmp(text_of(last->data->uri), volume_newest(&play->sim->volume, data_uri)) != 0)
+        wrong(object, "the last training is of another file");
+    if (model_retrains_on(spec, "Data") &&
+        strcmp(text_of(last->data->generation),
+               volume_generation(&play->sim->volume, last->data->uri)) != 0)
+        wrong(object, "the last training is of older data");
     if (strcmp(text_of(last->token), text_of(spec->retrain->token)) != 0)
         wrong(object, "the last training is of another token");
     if (!has(object, "Reconciling", "False", NULL))
         wrong(object, "it says that work is active or due");
 }
 
-static bool folder_has_file(const struct play *play, const char *uri)
+static bool is_there(const struct play *play, const char *uri)
 {
-    size_t length = strlen(uri);
-
-    return uri[length - 1] != '/' || volume_newest(&play->sim->volume, uri);
+    return volume_newest(&play->sim->volume, uri) != NULL;
 }
 
 static void check_model(struct play *play, const json_t *object)
@@ -130,7 +136,7 @@ static void check_model(struct play *play, const json_t *object)
         return;
     }
     reference = spec.image ? spec.image : SIM_TRAINER;
-    if (spec.suspend || !folder_has_file(play, spec.training.data->uri))
+    if (spec.suspend || !is_there(play, spec.training.data->uri))
         return;
     if (!registry_has(play->sim, reference)) {
         if (!has(object, "ImageResolved", "False", REASON_ImageNotFound))
@@ -153,10 +159,10 @@ static bool model_is_unusable(struct play *play, const char *name)
 static void check_waiting(struct play *play, const json_t *object, const struct batch_spec *spec)
 {
     if (has(object, "Ready", "False", REASON_WaitingForModel)) {
-        if (!model_is_unusable(play, spec->model_ref->name))
+        if (!*spec->model_version && !model_is_unusable(play, spec->model_ref->name))
             wrong(object, "it waits for a model that can be used");
     } else if (has(object, "Ready", "False", REASON_Pending)) {
-        if (folder_has_file(play, spec->input->uri) &&
+        if (is_there(play, spec->input->uri) &&
             !has(object, "Reconciling", "True", REASON_OutputInUse))
             wrong(object, "it could run");
     } else if (!has(object, "Stalled", "True", REASON_SpecImmutable)) {

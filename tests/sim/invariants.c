@@ -156,7 +156,7 @@ static void jobs_are_explained(struct ledger *ledger, const struct change *chang
 static void nothing_runs_twice(struct ledger *ledger, const struct change *change)
 {
     const json_t *job = change->after->json, *owner;
-    bool is_model = false;
+    bool is_model = false, discarding; /* the parts of a run that failed */
 
     if (!is_new_job(ledger, change) || is_late(ledger, job))
         return;
@@ -164,8 +164,10 @@ static void nothing_runs_twice(struct ledger *ledger, const struct change *chang
     if (is_model && same(jx_string(owner, "status", "lastTraining", "runKey", NULL),
                          jx_string(job, "metadata", "labels", LABEL_RUN, NULL)))
         report(ledger, change, "this run key has an outcome already");
-    if (!is_model && (object_condition_is(owner, "Complete", "True") ||
-                      object_condition_is(owner, "Failed", "True")))
+    discarding = jx_bool(jx_get(owner, "status", "shards", NULL), "discarding", false);
+    if (!is_model && !discarding &&
+        (object_condition_is(owner, "Complete", "True") ||
+         object_condition_is(owner, "Failed", "True")))
         report(ledger, change, "the batch is finished");
 }
 
@@ -364,8 +366,11 @@ static void nothing_of_others_is_touched(struct ledger *ledger, const struct cha
     if (strcmp(plural, "jobs") == 0) {
         if (!job_owner_uid(change->after->json))
             report(ledger, change, "a Job that is not ours was written");
-    } else if (!is_ours(change) || change->type == CHANGE_DELETED) {
+    } else if (!is_ours(change)) {
         report(ledger, change, "a controller has no business here");
+    } else if (change->type != CHANGE_MODIFIED) {
+        if (!job_owner_uid(change->after->json)) /* an inbox makes and removes its own batches */
+            report(ledger, change, "a controller made or removed what a user owns");
     } else if (change->before && !is_same_but_status(change)) {
         report(ledger, change, "a controller wrote more than status");
     }

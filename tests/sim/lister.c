@@ -88,6 +88,7 @@ static void answer(struct sim *sim, const char *folder_uri, const struct inbox_q
     } else if (newest) {
         answer->newest_uri = mem_strdup(newest);
         answer->generation = mem_strdup(volume_generation(&sim->volume, newest));
+        answer->bytes = 1000;
     }
 }
 

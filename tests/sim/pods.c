@@ -1,6 +1,7 @@
 /* pods.c - pods of the simulated cluster: each is one run of a simulated program. */
 #include "sim/simulation.h"
 
+#include "base/num.h"
 #include "contract/job.h"
 
 static void become_ready(void *context)
@@ -106,13 +107,18 @@ void sim_pod_runs(struct sim_pod *pod, bool with_result)
     const json_t *container = json_array_get(jx_get(pod->pod, "spec", "containers", NULL), 0);
     json_t *document auto_json =
         text ? jx_parse(span_of(text), LIMIT_JOB_DOCUMENT, "job", &err) : NULL;
+    const char *index = jx_string(pod->pod, "metadata", "annotations",
+                                  "batch.kubernetes.io/job-completion-index", NULL);
+    int64_t shard = 0;
     char *result auto_free = NULL;
     int exit_code;
 
     if (!document)
         sim_fail("a pod without a job document: %s", text ? err.message : "no annotation");
-    exit_code =
-        program_run(&pod->sim->volume, jx_string(container, "image", NULL), document, &result);
+    if (index && num_int64(span_of(index), 0, INT32_MAX, &shard, &err) < 0)
+        sim_fail("a shard's index: %s", err.message);
+    exit_code = program_run(&pod->sim->volume, jx_string(container, "image", NULL), document, shard,
+                            &result);
     sim_pod_ends(pod, exit_code, with_result ? result : NULL);
 }
 

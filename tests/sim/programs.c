@@ -5,6 +5,7 @@
 
 #include "base/sha256.h"
 #include "contract/exit_code.h"
+#include "contract/job.h"
 
 #define VERSION_LENGTH 16
 
@@ -46,20 +47,26 @@ const char *volume_generation(const struct volume *volume, const char *uri)
     return jx_string(volume->files, uri, "generation", NULL);
 }
 
-const char *volume_newest(const struct volume *volume, const char *folder)
+static bool is_in(const char *uri, const char *folder)
 {
-    const char *uri, *newest = NULL;
-    json_t *file;
-    int64_t newest_change = -1;
     size_t length = strlen(folder);
 
-    json_object_foreach(volume->files, uri, file)
+    return strncmp(uri, folder, length) == 0 &&
+           (folder[length - 1] == '/' ? !strchr(uri + length, '/') : uri[length] == '\0');
+}
+
+const char *volume_newest(const struct volume *volume, const char *uri)
+{
+    const char *at, *newest = NULL;
+    json_t *file;
+    int64_t newest_change = -1;
+
+    json_object_foreach(volume->files, at, file)
     {
         int64_t change = jx_int(file, "change", 0);
 
-        if (strncmp(uri, folder, length) == 0 && !strchr(uri + length, '/') &&
-            change > newest_change) {
-            newest = uri;
+        if (is_in(at, uri) && change > newest_change) {
+            newest = at;
             newest_change = change;
         }
     }
@@ -239,38 +246,126 @@ static const char *find_output(const struct volume *volume, const json_t *docume
     return there && output && strcmp(there, identity) == 0 ? output : NULL;
 }
 
-static int score(struct volume *volume, const json_t *document, char **ret_result)
+/* Whether the input can be scored; else the exit code. */
+static int check_input(const struct volume *volume, const json_t *document, char **ret_result)
 {
-    const char *version = jx_string(document, "model", "version", NULL);
-    const char *output = jx_string(document, "output", "uri", NULL);
-    const char *made_with = find_output(volume, document);
-    char *manifest auto_free = manifest_of(document), *identity auto_free = identity_of(document);
     char *model auto_free = mem_format("%smodel.json", jx_string(document, "model", "uri", NULL));
-    json_t *result auto_json = NULL;
     int exit_code = 0;
 
-    if (!made_with) {
-        if (volume_read(volume, output) &&
-            !jx_bool(json_object_get(document, "output"), "overwrite", false))
-            return fail(EXIT_CODE_OUTPUT, "OutputExists", output, ret_result);
-        if (!volume_read(volume, model))
-            return fail(EXIT_CODE_INPUT, "InputNotFound", model, ret_result);
-        if (!open_data(volume, json_object_get(document, "input"), &exit_code, ret_result))
-            return exit_code;
-        volume_write(volume, manifest, identity);
-        volume_write(volume, output, version);
-        volume->outputs_written++;
-    }
-    result =
-        score_result(document, made_with ? "Reused" : "Scored", made_with ? made_with : version);
-    *ret_result = jx_canonical(result);
+    if (!volume_read(volume, model))
+        return fail(EXIT_CODE_INPUT, "InputNotFound", model, ret_result);
+    (void)open_data(volume, json_object_get(document, "input"), &exit_code, ret_result);
+    return exit_code;
+}
+
+/* --- shards --- */
+
+static char *part_of(const struct score_job *job, int64_t index, struct arena *arena)
+{
+    return mem_format("%spart-%05" PRId64 ".csv",
+                      job->parts ? job->parts : score_job_parts(job, arena), index);
+}
+
+static int write_part(struct volume *volume, const json_t *document, const struct score_job *job,
+                      int64_t index, char **ret_result)
+{
+    struct arena arena auto_arena = { 0 };
+    char *part auto_free = part_of(job, index, &arena);
+    int exit_code = check_input(volume, document, ret_result);
+
+    if (exit_code != 0)
+        return exit_code;
+    if (!volume_read(volume, part))
+        volume_write(volume, part, job->model->version);
+    *ret_result = mem_format("{\"outcome\": \"Part\", \"rows\": {\"read\": 2, \"scored\": 2, "
+                             "\"rejected\": 0}, \"shard\": {\"index\": %" PRId64 "}}",
+                             index);
     return 0;
 }
 
-int program_run(struct volume *volume, const char *image, const json_t *document, char **ret_result)
+static int discard(struct volume *volume, const struct score_job *job, char **ret_result)
+{
+    for (int64_t i = 0; i < job->shard->count; i++) {
+        struct arena arena auto_arena = { 0 };
+        char *part auto_free = part_of(job, i, &arena);
+
+        volume_remove(volume, part);
+    }
+    *ret_result = mem_strdup("{\"outcome\": \"Discarded\"}");
+    return 0;
+}
+
+/* NULL: they are all there; else the one that is missing, new text. */
+static char *missing_part(const struct volume *volume, const struct score_job *job)
+{
+    struct arena arena auto_arena = { 0 };
+
+    for (int64_t i = 0; job->parts && i < job->shard->count; i++) {
+        char *part = part_of(job, i, &arena);
+
+        if (!volume_read(volume, part))
+            return part;
+        free(part);
+    }
+    return NULL;
+}
+
+/* --- whole outputs --- */
+
+static int write_output(struct volume *volume, const json_t *document, const struct score_job *job,
+                        char **ret_result)
+{
+    const char *output = job->output->uri;
+    char *manifest auto_free = manifest_of(document), *identity auto_free = identity_of(document);
+    char *missing auto_free = missing_part(volume, job);
+    int exit_code = job->parts ? 0 : check_input(volume, document, ret_result);
+
+    if (volume_read(volume, output) && !job->output->overwrite) {
+        free(TAKE(*ret_result));
+        return fail(EXIT_CODE_OUTPUT, "OutputExists", output, ret_result);
+    }
+    if (missing)
+        return fail(EXIT_CODE_INPUT, "InputNotFound", missing, ret_result);
+    if (exit_code != 0)
+        return exit_code;
+    volume_write(volume, manifest, identity);
+    volume_write(volume, output, job->model->version);
+    volume->outputs_written++;
+    return 0;
+}
+
+static int score(struct volume *volume, const json_t *document, int64_t index, char **ret_result)
+{
+    struct arena arena auto_arena = { 0 };
+    struct score_job job;
+    struct err err;
+    const char *made_with = find_output(volume, document);
+    json_t *result auto_json = NULL;
+    char *ignored auto_free = NULL;
+    int exit_code;
+
+    if (score_job_decode(document, &arena, &job, &err) < 0)
+        return fail(EXIT_CODE_USAGE, "UsageError", err.message, ret_result);
+    if (job.discard)
+        return discard(volume, &job, ret_result);
+    if (job.shard->count > 1 && !job.parts && !made_with)
+        return write_part(volume, document, &job, index, ret_result);
+    if (!made_with && (exit_code = write_output(volume, document, &job, ret_result)) != 0)
+        return exit_code;
+    result = score_result(document, made_with ? "Reused" : "Scored",
+                          made_with ? made_with : job.model->version);
+    *ret_result = jx_canonical(result);
+    if (job.parts)
+        (void)discard(volume, &job, &ignored);
+    return 0;
+}
+
+int program_run(struct volume *volume, const char *image, const json_t *document, int64_t index,
+                char **ret_result)
 {
     const char *kind = jx_string(document, "kind", NULL);
 
+    *ret_result = NULL;
     return strcmp(kind ? kind : "", "Train") == 0 ? train(volume, image, document, ret_result)
-                                                  : score(volume, document, ret_result);
+                                                  : score(volume, document, index, ret_result);
 }

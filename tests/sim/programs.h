@@ -27,10 +27,10 @@ void volume_remove(struct volume *volume, const char *uri);
 /* NULL: not there. Borrowed until the next change. */
 const char *volume_read(const struct volume *volume, const char *uri);
 const char *volume_generation(const struct volume *volume, const char *uri);
-/* The newest data file below a folder ("file:///x/"), NULL: none. Borrowed. */
-const char *volume_newest(const struct volume *volume, const char *folder);
+/* The newest data file in a folder ("file:///x/"), or the file itself; NULL: none. Borrowed. */
+const char *volume_newest(const struct volume *volume, const char *uri);
 
-/* Runs the program that the image holds on a job document, to its end. Returns its exit code and
- * what it reports; the caller frees it. */
-int program_run(struct volume *volume, const char *image, const json_t *document, char **ret_result)
-    __attribute__((warn_unused_result));
+/* Runs the program that the image holds on a job document, to its end; `index`: of the shard.
+ * Returns its exit code and what it reports; the caller frees it. */
+int program_run(struct volume *volume, const char *image, const json_t *document, int64_t index,
+                char **ret_result) __attribute__((warn_unused_result));
