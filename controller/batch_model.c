@@ -159,22 +159,6 @@ static bool use_latest(struct batch_pass *pass)
                      arena_format(pass->arena, "version %s is up to date", status->model->version));
 }
 
-/* What is known about a version that the model does not use now: its history may tell more than
- * its folder. */
-static struct model_version_status find_version(const struct batch_pass *pass, const char *version)
-{
-    const struct metadata *model = &pass->view->model->metadata;
-    const struct history_entry *history = pass->model_status.history.items;
-    for (size_t i = 0; i < pass->model_status.history.count; i++)
-        if (strcmp(history[i].model.version, version) == 0)
-            return history[i].model;
-    return (struct model_version_status){
-        .version = version,
-        .uri = arena_format(pass->arena, "%s%s.%s/%s/", pass->model_spec.artifacts->uri,
-                            model->namespace_, model->name, version),
-    };
-}
-
 /* The version that the spec names. One that is not in use may have been deleted: its folder is
  * looked at. Where the controller cannot look, the scorer says whether it is there. */
 static bool use_pinned(struct batch_pass *pass)
@@ -185,7 +169,11 @@ static bool use_pinned(struct batch_pass *pass)
     struct file_lookup file;
     if (current && strcmp(current->version, name) == 0)
         return use_model(pass, REASON_UsingPinned, message);
-    struct model_version_status version = find_version(pass, name);
+    const struct metadata *model = &pass->view->model->metadata;
+    struct model_version_status version =
+        model_find_version(&pass->model_spec, &pass->model_status, model->namespace_, model->name,
+                           name, pass->arena)
+            .model;
     lookup_existing_file(&pass->view->object, pass->plan,
                          arena_format(pass->arena, "%smodel.json", version.uri),
                          "spec.modelVersion", &file);
@@ -199,6 +187,25 @@ static bool use_pinned(struct batch_pass *pass)
     return use_version(pass, &version, REASON_UsingPinned, message);
 }
 
+/* The model is rolled back: what it uses is what is wanted, once it has seen its spec. */
+static bool use_rolled_back(struct batch_pass *pass)
+{
+    const struct model_status *status = &pass->model_status;
+    const char *pinned = pass->model_spec.pinned_version;
+    if (status->model && strcmp(status->model->version, pinned) == 0)
+        return use_model(
+            pass, REASON_UsingPinned,
+            arena_format(pass->arena, "the model's spec.pinnedVersion names version %s", pinned));
+    if (status->model && condition_is_true(&status->conditions, "Stalled") &&
+        status->observed_generation == pass->view->model->metadata.generation)
+        return use_model(pass, REASON_UsingCurrent,
+                         arena_format(pass->arena, "version %s is used, as the model cannot use %s",
+                                      status->model->version, pinned));
+    return wait_for_model(
+        pass, REASON_CheckingVersion,
+        arena_format(pass->arena, "the model is to use version %s first", pinned));
+}
+
 bool batch_model_is_usable(struct batch_pass *pass)
 {
     if (!pass->model_known)
@@ -207,6 +214,8 @@ bool batch_model_is_usable(struct batch_pass *pass)
         return wait_for_model(pass, REASON_ModelSuspended, "the model is suspended");
     if (pass->spec.model_version[0])
         return use_pinned(pass);
+    if (pass->model_spec.pinned_version[0])
+        return use_rolled_back(pass);
     if (pass->spec.how.freshness == FRESHNESS_LATEST)
         return use_latest(pass);
     if (!pass->model_status.model)

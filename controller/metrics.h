@@ -53,7 +53,7 @@ struct metrics {
     struct code_counts api[API_VERBS];
     uint64_t jobs_created[OBJECT_JOB], jobs_deleted[OBJECT_JOB];
     struct word_counts decisions;            /* First, ..., Skipped */
-    struct word_counts promotions;           /* Promoted, Kept */
+    struct word_counts promotions;           /* Promoted, Kept, Pinned, RolledBack */
     struct word_counts outcomes[OBJECT_JOB]; /* Trained, Scored, Reused, Failed */
     uint64_t lookups[FACT_PODS + 1], lookup_failures[FACT_PODS + 1];
 

@@ -47,6 +47,8 @@ static const struct field model_spec_items[] = {
           .table = &retrain_spec_fields),
     FIELD(struct model_spec, promotion, "promotion", FIELD_OBJECT, .flags = FIELD_ALWAYS,
           .table = &promotion_spec_fields),
+    FIELD(struct model_spec, pinned_version, "pinnedVersion", FIELD_STRING, .fallback = "",
+          .check = check_pin),
     FIELD(struct model_spec, artifacts, "artifacts", FIELD_OBJECT, .flags = FIELD_REQUIRED,
           .table = &model_artifacts_fields),
     FIELD(struct model_spec, inbox, "inbox", FIELD_OBJECT, .table = &inbox_spec_fields),
@@ -262,4 +264,19 @@ bool model_is_training(const struct model_status *status)
     return status->training &&
            (!status->last_training ||
             strcmp(status->training->run_key, status->last_training->run_key) != 0);
+}
+
+struct history_entry model_find_version(const struct model_spec *spec,
+                                        const struct model_status *status, const char *namespace,
+                                        const char *name, const char *version, struct arena *arena)
+{
+    const struct history_entry *history = status->history.items;
+    for (size_t i = 0; i < status->history.count; i++)
+        if (strcmp(history[i].model.version, version) == 0)
+            return history[i];
+    return (struct history_entry){
+        .model = { .version = version,
+                   .uri = arena_format(arena, "%s%s.%s/%s/", spec->artifacts->uri, namespace, name,
+                                       version) },
+    };
 }

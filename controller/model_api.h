@@ -35,6 +35,7 @@ struct model_spec {
     struct training_spec training; /* data, algorithm, ..., seed                   */
     struct retrain_spec *retrain;
     struct promotion_spec *promotion;
+    const char *pinned_version; /* "": none */
     struct artifacts_spec *artifacts;
     struct inbox_spec *inbox;          /* NULL: none */
     struct pod_template *pod_template; /* NULL: none */
@@ -58,7 +59,8 @@ struct model_version_status {
  * first, each version once. */
 struct history_entry {
     struct model_version_status model;
-    const char *outcome;  /* Promoted | Kept; Pending: not judged yet            */
+    const char *outcome;  /* Promoted | Kept; Pending: not judged yet; Pinned: not
+                           * judged while another version is pinned             */
     const char *champion; /* the version that was in use when the training began */
     struct comparison *comparison;
     struct list metrics; /* of struct metric */
@@ -130,6 +132,11 @@ int model_status_decode(const json_t *status, struct arena *arena, struct model_
 
 /* The trigger is in retrain.on: "ImageDigest", "Spec", "Data" or "Schedule". */
 bool model_retrains_on(const struct model_spec *spec, const char *trigger);
+
+/* What is known about a version of a model: what its history says, else where its folder is. */
+struct history_entry model_find_version(const struct model_spec *spec,
+                                        const struct model_status *status, const char *namespace,
+                                        const char *name, const char *version, struct arena *arena);
 
 /* A training was decided and its outcome is not in status yet. */
 bool model_is_training(const struct model_status *status);

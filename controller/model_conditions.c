@@ -10,10 +10,23 @@ static const char *text_or(const char *text, const char *fallback)
     return text ? text : fallback;
 }
 
+/* The version in use is the pinned one. */
+static bool is_pinned(const struct model_pass *pass)
+{
+    return !pass->spec_error && pass->status.model &&
+           strcmp(pass->status.model->version, pass->spec.pinned_version) == 0;
+}
+
 static void set_ready(const struct model_pass *pass, const struct conditions *conditions)
 {
     const struct model_status *status = &pass->status;
     const struct condition *promoted = condition_find(&status->conditions, "Promoted");
+    if (status->model && is_pinned(pass)) {
+        condition_set(
+            conditions, "Ready", STATUS_TRUE, REASON_Pinned,
+            arena_format(pass->arena, "version %s is in use, pinned", status->model->version));
+        return;
+    }
     if (status->model) {
         bool previous = last_failed(status);
         condition_set(conditions, "Ready", STATUS_TRUE,
@@ -93,6 +106,18 @@ static void say_at_rest(struct model_pass *pass)
                                text_or(last->message, "")));
 }
 
+/* A pinned version that is not there waits for the user, whatever else is at work. */
+static void set_stalled(const struct model_pass *pass, const struct conditions *conditions)
+{
+    if (pass->stalled)
+        condition_set(conditions, "Stalled", STATUS_TRUE, text_or(pass->reason, REASON_Idle),
+                      text_or(pass->message, ""));
+    else if (pass->pin_reason)
+        condition_set(conditions, "Stalled", STATUS_TRUE, pass->pin_reason, pass->pin_message);
+    else
+        condition_set(conditions, "Stalled", STATUS_FALSE, REASON_Healthy, "");
+}
+
 void model_set_conditions(struct model_pass *pass)
 {
     struct conditions conditions = model_conditions(pass);
@@ -105,7 +130,6 @@ void model_set_conditions(struct model_pass *pass)
     set_promoted(pass, &conditions);
     condition_set(&conditions, "Reconciling", pass->reconciling ? STATUS_TRUE : STATUS_FALSE,
                   pass->stalled ? REASON_Idle : reason, pass->reconciling ? message : "");
-    condition_set(&conditions, "Stalled", pass->stalled ? STATUS_TRUE : STATUS_FALSE,
-                  pass->stalled ? reason : REASON_Healthy, pass->stalled ? message : "");
+    set_stalled(pass, &conditions);
     pass->status.observed_generation = conditions.generation;
 }

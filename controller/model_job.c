@@ -35,6 +35,8 @@ static struct strings versions_to_keep(const struct model_pass *pass)
                                                     sizeof(*versions.items)) };
     if (pass->status.model)
         keep_version(&versions, pass->status.model->version);
+    if (pass->spec.pinned_version[0])
+        keep_version(&versions, pass->spec.pinned_version);
     for (size_t i = 0; i < in_use->count; i++)
         keep_version(&versions, in_use->items[i]);
     return versions;

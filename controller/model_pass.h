@@ -25,6 +25,7 @@ struct model_pass {
     /* what the conditions Reconciling and Stalled say; both false: idle */
     bool reconciling, stalled;
     const char *reason, *message;
+    const char *pin_reason, *pin_message; /* why the pinned version is not in use; NULL: it is */
     bool hold; /* an answer is about to come: no write for conditions alone */
 };
 
@@ -71,7 +72,8 @@ void model_follow_training(struct model_pass *pass);
 
 /* Puts a version that a training made before all others in status.history; it is not judged yet. */
 void model_add_version(struct model_pass *pass, const struct history_entry *made);
-/* Judges the newest version, if it was not yet: takes it into use or keeps the one that is. */
+/* Which version is in use: the pinned one, or the newest if it is good enough, which is judged
+ * once. */
 void model_promote(struct model_pass *pass);
 
 /* Makes batches of new files, and deletes old ones. */

@@ -110,14 +110,27 @@ static void say_promotion(struct model_pass *pass, const char *status, const cha
     pass->plan->promotion = reason;
 }
 
-static void judge_newest(struct model_pass *pass)
+/* The newest version, which may be edited. */
+static struct history_entry *edit_newest(struct model_pass *pass)
 {
     struct list *history = &pass->status.history;
     struct history_entry *copy = arena_zero(pass->arena, history->count, sizeof(*copy));
     memcpy(copy, history->items, history->count * sizeof(*copy));
+    history->items = copy;
+    return copy;
+}
+
+static bool newest_is(const struct model_pass *pass, const char *outcome)
+{
+    const struct history_entry *newest = pass->status.history.items;
+    return pass->status.history.count > 0 && strcmp(newest->outcome, outcome) == 0;
+}
+
+static void judge_newest(struct model_pass *pass)
+{
+    struct history_entry *copy = edit_newest(pass);
     const char *why = judge(pass, copy);
     copy->outcome = why ? REASON_Kept : REASON_Promoted;
-    history->items = copy;
     if (why) {
         say_promotion(pass, STATUS_FALSE, REASON_Kept, why);
         return;
@@ -126,13 +139,62 @@ static void judge_newest(struct model_pass *pass)
     use_version(pass, copy);
 }
 
+/* --- a pinned version ------------------------------------------------------ */
+
+static void hold_newest(struct model_pass *pass)
+{
+    struct history_entry *newest = edit_newest(pass);
+    newest->outcome = REASON_Pinned;
+    say_promotion(pass, STATUS_FALSE, REASON_Pinned,
+                  arena_format(pass->arena, "%s; spec.pinnedVersion is %s", describe(pass, newest),
+                               pass->spec.pinned_version));
+}
+
+/* Takes the pinned version into use. It may have been deleted, or never made: its folder is looked
+ * at. Where the controller cannot look, the scorer says whether it is there. */
+static void roll_back(struct model_pass *pass)
+{
+    const struct metadata *metadata = &pass->view->object.metadata;
+    const char *pinned = pass->spec.pinned_version;
+    const struct history_entry version = model_find_version(
+        &pass->spec, &pass->status, metadata->namespace_, metadata->name, pinned, pass->arena);
+    struct file_lookup file;
+    lookup_existing_file(&pass->view->object, pass->plan,
+                         arena_format(pass->arena, "%smodel.json", version.model.uri),
+                         "spec.pinnedVersion", &file);
+    if (file.state == LOOKUP_PENDING) {
+        pass->hold = pass->hold || !file.slow;
+        model_say(pass, true, false, REASON_CheckingVersion,
+                  arena_format(pass->arena, "version %s is looked for", pinned));
+    } else if (file.state == LOOKUP_FAILED && !file.stalled) {
+        bool missing = file.reason == REASON_InputNotFound;
+        pass->pin_reason = missing ? REASON_VersionNotFound : file.reason;
+        pass->pin_message = file.message;
+    } else {
+        use_version(pass, &version);
+        say_promotion(
+            pass, STATUS_FALSE, REASON_RolledBack,
+            arena_format(pass->arena, "version %s is in use, as spec.pinnedVersion asks", pinned));
+    }
+}
+
+static void follow_pin(struct model_pass *pass)
+{
+    const struct model_version_status *model = pass->status.model;
+    if (!model || strcmp(model->version, pass->spec.pinned_version) != 0)
+        roll_back(pass);
+    if (newest_is(pass, REASON_Pending))
+        hold_newest(pass);
+}
+
 void model_promote(struct model_pass *pass)
 {
     struct list *history = &pass->status.history;
-    const struct history_entry *newest = history->items;
     if (pass->spec_error)
         return; /* what is good enough is not known */
-    if (history->count > 0 && strcmp(newest->outcome, REASON_Pending) == 0)
+    if (pass->spec.pinned_version[0])
+        follow_pin(pass);
+    else if (newest_is(pass, REASON_Pending) || newest_is(pass, REASON_Pinned))
         judge_newest(pass);
     if ((int64_t)history->count > pass->spec.history_limit)
         history->count = (size_t)pass->spec.history_limit;

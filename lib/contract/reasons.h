@@ -37,6 +37,8 @@
     REASON(ImageDigestUnchanged, "training skipped: the trainer image is unchanged")               \
     /* what became of a version */                                                                 \
     REASON(Promoted, "the new version is in use")                                                  \
+    REASON(RolledBack, "the version that spec.pinnedVersion names was taken into use")             \
+    REASON(Pinned, "another version is pinned: the new one is not taken into use")                 \
     REASON(Kept, "the new version is not good enough; the one before it stays in use")             \
     REASON(Superseded, "a running training was stopped because the spec changed")                  \
     REASON(Replaced, "an unfinished Job was replaced because its pod settings changed")            \
@@ -75,7 +77,7 @@
     REASON(ModelTraining, "the model is being trained again")                                      \
     REASON(CheckingImage, "the trainer image is being looked up")                                  \
     REASON(UsingPrevious, "the last training failed; the version before it is used")               \
-    REASON(UsingPinned, "the version that spec.modelVersion names is used")                        \
+    REASON(UsingPinned, "the version that modelVersion or pinnedVersion names is used")            \
     REASON(VersionNotFound, "the model has no such version")                                       \
     REASON(CheckingVersion, "the version is being looked for")                                     \
     REASON(UsingCurrent, "the version that is there is used without a check")                      \

@@ -27,6 +27,7 @@ void world_init(struct world *world)
                              .trainer_digest = DIGEST_A,
                              .other_digest = DIGEST_S,
                              .auc = "0.87",
+                             .folder_uri = "file:///data/models/bank.m/",
                              .budget = -1 };
 }
 
@@ -565,9 +566,10 @@ static char *result_of(const struct world *world, const json_t *job)
     auto_json json_t *document = parse(text);
     if (strcmp(jx_string(document, "kind", NULL), "Train") == 0)
         return mem_format("{\"outcome\": \"Trained\", \"model\": {\"version\": \"" VERSION_OF
-                          "\", \"uri\": \"file:///data/models/bank.m/" VERSION_OF "/\"}, "
+                          "\", \"uri\": \"%s" VERSION_OF "/\"}, "
                           "%s\"metrics\": [{\"name\": \"auc\", \"value\": \"%s\"}]}",
-                          jx_string(document, "runKey", NULL), jx_string(document, "runKey", NULL),
+                          jx_string(document, "runKey", NULL), world->folder_uri,
+                          jx_string(document, "runKey", NULL),
                           comparison_of(world, document, comparison), world->auc);
     return mem_format("{\"outcome\": \"Scored\", \"model\": {\"version\": \"%s\"}, \"input\": "
                       "{\"bytes\": 10}, \"output\": {\"uri\": \"%s\", \"bytes\": 20}, \"rows\": "

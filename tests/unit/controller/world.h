@@ -38,10 +38,11 @@ struct world {
     size_t inbox_count;
     /* what a trainer measures; champion_auc NULL: it makes no comparison */
     const char *auc, *champion_auc;
+    const char *folder_uri; /* where it puts versions */
     /* what the shell keeps in memory */
     struct image_fact images[4];
     size_t image_count;
-    struct folder_fact folders[4];
+    struct folder_fact folders[8];
     size_t folder_count;
     struct inbox_fact inbox_facts[2]; /* not newest, newest */
     struct job_fact job_fact;
