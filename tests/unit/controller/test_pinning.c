@@ -265,7 +265,9 @@ static void test_batches_of_a_pinned_model(void **state)
     struct world world;
     const char *first, *second;
     start(&world, &first, &second);
-    world_edit(&world, MODEL, "{\"seed\": 9, \"pinnedVersion\": \"0000000000000000\"}");
+    world.missing = "file:///data/weekly/models/bank.m/" OTHER "/model.json";
+    pin(&world, OTHER);
+    assert_string_equal(condition(&world, "Stalled"), "True VersionNotFound");
     auto_free char *patch = mem_format("{\"pinnedVersion\": \"%s\"}", first);
     world_edit(&world, MODEL, patch);
     world_add_batch(&world, "w1");
