@@ -467,20 +467,6 @@ void world_settle(struct world *world)
     }
 }
 
-void world_restart(struct world *world)
-{
-    world->image_count = world->folder_count = 0;
-    memset(world->inbox_facts, 0, sizeof(world->inbox_facts));
-    for (size_t i = 0; i < world->inbox_count; i++)
-        world->inbox[i].since_ms = 0;
-    memset(world->images, 0, sizeof(world->images));
-    json_object_clear(world->seen);
-    world->refusal = (struct job_refusal){ 0 };
-    world->asked = 0;
-    world->killed = false;
-    world->budget = -1;
-}
-
 /* --- Jobs ---------------------------------------------------------------- */
 
 static bool is_unfinished(const json_t *job)

@@ -27,3 +27,17 @@ void world_init_trained(struct world *world)
     world->now_ms += 10000;
     world->created = world->status_writes = world->events = world->warnings = 0;
 }
+
+void world_restart(struct world *world)
+{
+    world->image_count = world->folder_count = 0;
+    memset(world->inbox_facts, 0, sizeof(world->inbox_facts));
+    for (size_t i = 0; i < world->inbox_count; i++)
+        world->inbox[i].since_ms = 0;
+    memset(world->images, 0, sizeof(world->images));
+    json_object_clear(world->seen);
+    world->refusal = (struct job_refusal){ 0 };
+    world->asked = 0;
+    world->killed = false;
+    world->budget = -1;
+}
