@@ -113,17 +113,18 @@ def programs_in(folder):
             if os.access(path, os.X_OK) and os.path.isfile(path)]
 
 
-def cmocka_suites(preset, only=r"test_(?!golden)"):
-    return [Suite(f"{preset}:{os.path.basename(path)}", [path])
+def cmocka_suites(preset, only=r"test_(?!golden)", full=False):
+    environment = {"CHURN_FULL": "1"} if full else {}
+    return [Suite(f"{preset}:{os.path.basename(path)}", [path], environment, 3600 if full else 600)
             for path in programs_in(f"build/{preset}/unit")
             if re.match(only, os.path.basename(path))]
 
 
-def python_suites(folder, preset, timeout_seconds, **environment):
+def python_suites(folder, preset, timeout_seconds, only="test_*.py", **environment):
     environment["CHURN_BIN"] = os.path.join(ROOT, "build", preset, "bin")
-    return [Suite(os.path.relpath(path, ROOT), [sys.executable, "tests/verdicts.py", path],
+    return [Suite(f"{preset}:{os.path.relpath(path, ROOT)}", [sys.executable, "tests/verdicts.py", path],
                   environment, timeout_seconds)
-            for path in sorted(glob.glob(os.path.join(ROOT, folder, "test_*.py")))]
+            for path in sorted(glob.glob(os.path.join(ROOT, folder, only)))]
 
 
 def style(options):
@@ -135,8 +136,8 @@ def unit(options):
     runs beside other threads also under the thread sanitizer."""
     if options.quick:
         return ["dev"], lambda: cmocka_suites("dev")
-    return (["dev", "clang", "tsan"], lambda: cmocka_suites("dev") + cmocka_suites("clang") +
-            cmocka_suites("tsan", only=r"test_(http|log|manager|parallel|registry|search|sockets|telemetry)"))
+    return (["dev", "clang", "tsan"], lambda: cmocka_suites("dev", full=options.full) + cmocka_suites("clang") +
+            cmocka_suites("tsan", only=r"test_(facts|http|log|manager|parallel|registry|search|sockets|telemetry)"))
 
 
 def golden(options):
@@ -191,7 +192,17 @@ def fault(options):
 
 
 def e2e(options):
-    return ["dev", "release"], lambda: python_suites("tests/e2e", "dev", 1500)
+    """Without --quick the main job also with controller and kubesim under the thread sanitizer."""
+    def suites():
+        return python_suites("tests/e2e", "dev", 1500)
+
+    def tsan_suites():
+        return python_suites("tests/e2e", "tsan", 1500, only="test_main_job.py",
+                             CHURN_JOB_BIN=os.path.join(ROOT, "build", "dev", "bin"))
+
+    if options.quick:
+        return ["dev", "release"], suites
+    return ["dev", "release", "tsan"], lambda: suites() + tsan_suites()
 
 
 def manifests(options):

@@ -1,7 +1,8 @@
 """A cluster for one test class: kubesim, the controller, kubectl, data folders; all on loopback, all
 in one temporary folder, all gone when it ends.
 
-Programs come from $CHURN_BIN. Waiting is done on watches of the API, with a deadline."""
+Programs come from $CHURN_BIN, trainer and scorer from $CHURN_JOB_BIN where that is given. Waiting
+is done on watches of the API, with a deadline."""
 import contextlib
 import json
 import os
@@ -18,6 +19,7 @@ import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get("CHURN_BIN", os.path.join(ROOT, "build", "bin"))
+JOB_BIN = os.environ.get("CHURN_JOB_BIN", BIN)
 SAMPLES = os.path.join(ROOT, "manifests", "samples")
 GROUP = "/apis/churnops.io/v1alpha1"
 RESOURCES = {
@@ -97,7 +99,7 @@ class Cluster:
         os.makedirs(folder)
         os.mkfifo(self.gate)
         for program in ("churn-trainer", "churn-scorer"):
-            os.symlink(os.path.join(BIN, program), os.path.join(folder, program))
+            os.symlink(os.path.join(JOB_BIN, program), os.path.join(folder, program))
             held = os.path.join(folder, "held-" + program)
             with open(held, "w") as script:
                 script.write(f"#!/bin/sh\nread line <{self.gate}\nexec {folder}/{program}\n")

@@ -266,13 +266,13 @@ static bool is_full(void)
 static void test_a_training(void **state)
 {
     (void)state;
-    fail_each(ONE_TRAINING, is_full() ? 1 : 50);
+    fail_each(ONE_TRAINING, is_full() ? 1 : 100);
 }
 
 static void test_a_life(void **state)
 {
     (void)state;
-    fail_each(WHOLE_LIFE, is_full() ? 50 : 1000);
+    fail_each(WHOLE_LIFE, is_full() ? 50 : 2000);
 }
 
 int main(void)
