@@ -156,7 +156,7 @@ static void reply_found(const struct request *request, const struct found *found
 {
     size_t begin = position < found->count ? position : found->count;
     size_t left = found->count - begin, taken = limit && limit < left ? limit : left;
-    struct page page = { .items = found->items + begin,
+    struct page page = { .items = taken > 0 ? found->items + begin : NULL,
                          .count = taken,
                          .remaining = left - taken,
                          .revision = found->revision };

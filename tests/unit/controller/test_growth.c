@@ -1,9 +1,9 @@
 /* Goal: a controller that has seen a million events holds no more memory than one that has seen a
  * tenth of them.
  * Method: a whole controller on a simulated cluster (sim/simulation.h). The events of its watch are
- * written by the test: objects that stay change, others appear and go. What is compared, byte for
- * byte, is what it gives back to the heap when it ends. By default 10^4 events and a tenth of them;
- * with CHURN_FULL=1 10^6. */
+ * written by the test: objects that stay change, others appear and go. What is compared is what it
+ * gives back to the heap when it ends. By default 10^4 events and a tenth of them; with
+ * CHURN_FULL=1 10^6. */
 #include <malloc.h>
 
 #include "base/random.h"
@@ -24,6 +24,9 @@ size_t __sanitizer_get_current_allocated_bytes(void); /* gcc has no header for i
 #define SECOND 1000
 #define STAY   10  /* objects that are there all the time */
 #define ROUND  100 /* events between two settlings */
+/* What is under way at the moment (a Lease's renewal) may differ by so many bytes: less than one
+ * for every event. */
+#define UNDER_WAY 1024
 
 static size_t live_heap(void)
 {
@@ -160,7 +163,7 @@ static void test_memory_does_not_grow_with_events(void **state)
     (void)state;
     print_message("%zu bytes after %" PRIu64 " events, %zu after %" PRIu64 "\n", early, events / 10,
                   late, events);
-    assert_int_equal(early, late);
+    assert_in_range(late, early - UNDER_WAY, early + UNDER_WAY);
 }
 
 int main(void)
