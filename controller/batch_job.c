@@ -119,7 +119,9 @@ void batch_create_job(struct batch_pass *pass)
         batch_say_running(pass);
     if (!is_over && refusal)
         batch_say(pass, REASON_Pending, false, true, REASON_JobRejected, refusal);
-    if (may_create)
+    if (!is_over && pass->spec.suspend) /* it goes on when it is resumed */
+        batch_say(pass, REASON_Suspended, false, false, REASON_Suspended, "spec.suspend is true");
+    else if (may_create)
         plan_create_job(pass->plan, job, pass->run_key, build_job(pass));
 }
 

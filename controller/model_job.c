@@ -110,7 +110,7 @@ void model_create_job(struct model_pass *pass)
     model_say_training(pass);
     if (refusal)
         model_say(pass, false, true, REASON_JobRejected, refusal);
-    if (may_create)
+    if (may_create && !model_is_suspended(pass)) /* else when it is resumed */
         plan_create_job(pass->plan, training->job, training->run_key, build_job(pass));
 }
 

@@ -139,6 +139,37 @@ static void test_pod_that_does_not_start(void **state)
     world_release(&world);
 }
 
+/* The result of a run is lost after its owner was suspended: the next Job comes when it is resumed.
+ */
+static void check_lost_while_suspended(struct world *world, const char *kind, const char *name)
+{
+    int created = world->created;
+    world_edit(world, kind, name, "{\"suspend\": true}");
+    world_end(world, "Complete", "CompletionsReached", "");
+    world_settle(world);
+    assert_int_equal(world->created, created);
+    world_edit(world, kind, name, "{\"suspend\": false}");
+    world_settle(world);
+    assert_int_equal(world->created, created + 1);
+    world_succeed(world);
+    world_settle(world);
+    assert_null(world_running(world));
+}
+
+static void test_a_result_is_lost_while_suspended(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world);
+    check_lost_while_suspended(&world, MODEL);
+    assert_string_equal(condition(&world, "Ready"), "True Trained");
+    world_add_batch(&world, "b");
+    world_settle(&world);
+    check_lost_while_suspended(&world, "ChurnBatch", "b");
+    assert_string_equal(world_condition(&world, "ChurnBatch", "b", "Complete"), "True Scored");
+    world_release(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +178,7 @@ int main(void)
         cmocka_unit_test(test_memory_limit_is_named),
         cmocka_unit_test(test_failed_jobs_without_pods),
         cmocka_unit_test(test_pod_that_does_not_start),
+        cmocka_unit_test(test_a_result_is_lost_while_suspended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
