@@ -127,14 +127,13 @@ static void check_model(struct play *play, const json_t *object)
         wrong(object, "its generation was not observed");
     if (!has(object, "Ready", status.model ? "True" : "False", NULL))
         wrong(object, "Ready does not say whether there is a version");
-    if (model_is_training(&status) && !spec.suspend &&
-        model_spec_decode(json_object_get(object, "spec"), &arena, &spec, &err) == 0)
-        wrong(object, "a training never ended");
     if (model_spec_decode(json_object_get(object, "spec"), &arena, &spec, &err) < 0) {
         if (!has(object, "Stalled", "True", REASON_SpecInvalid))
             wrong(object, "an invalid spec is not told");
         return;
     }
+    if (model_is_training(&status) && !spec.suspend)
+        wrong(object, "a training never ended");
     reference = spec.image ? spec.image : SIM_TRAINER;
     if (spec.suspend || !is_there(play, spec.training.data->uri))
         return;

@@ -171,6 +171,23 @@ static void nothing_runs_twice(struct ledger *ledger, const struct change *chang
         report(ledger, change, "the batch is finished");
 }
 
+/* Once it was seen that an object is suspended, nothing is begun for it. */
+static void suspended_objects_rest(struct ledger *ledger, const struct change *change)
+{
+    const json_t *job = change->after->json, *owner, *status;
+    bool is_model = false;
+
+    if (!is_new_job(ledger, change) || is_late(ledger, job))
+        return;
+    owner = owner_of(ledger, job, &is_model);
+    status = json_object_get(owner, "status");
+    if (jx_bool(json_object_get(owner, "spec"), "suspend", false) &&
+        !jx_bool(json_object_get(status, "shards"), "discarding", false) &&
+        jx_int(status, "observedGeneration", 0) ==
+            jx_int(json_object_get(owner, "metadata"), "generation", 0))
+        report(ledger, change, "its owner is suspended");
+}
+
 /* --- about status --------------------------------------------------------------------------- */
 
 static int64_t generation_of(const json_t *object)
@@ -421,6 +438,7 @@ static const struct {
     { "one_live_job", one_live_job },
     { "jobs_are_explained", jobs_are_explained },
     { "nothing_runs_twice", nothing_runs_twice },
+    { "suspended_objects_rest", suspended_objects_rest },
     { "no_generation_is_claimed_unseen", no_generation_is_claimed_unseen },
     { "transitions_have_times", transitions_have_times },
     { "complete_is_for_ever", complete_is_for_ever },

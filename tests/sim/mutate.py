@@ -44,6 +44,8 @@ def copy_tree():
         source, target = os.path.join(ROOT, name), os.path.join(COPY, name)
         with open(source, "rb") as file:
             content = file.read()
+        if name == "CMakeLists.txt":
+            content = content.replace(b" -Werror", b"")  # broken code need not be tidy
         os.makedirs(os.path.dirname(target), exist_ok=True)
         write_if_other(target, content)
         os.chmod(target, os.stat(source).st_mode)

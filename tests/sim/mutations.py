@@ -21,7 +21,7 @@ MUTATIONS = [
      "if (memo && version) memo_wrote_status(memo, version);", "(void)memo; (void)version;"),
     ("own Jobs are not waited for", "controller/memo.c",
      "expectation->next = memo->expected; memo->expected = expectation;",
-     "free_expectation(expectation);"),
+     "(void)memo; free_expectation(expectation);"),
     ("decides from a stale cache", "controller/memo.c",
      "return is_status_seen(memo, objects_cache(objects, memo->kind), namespace, slash + 1) && !memo->expected;",
      "(void)is_status_seen(memo, objects_cache(objects, memo->kind), namespace, slash + 1); return true;"),
