@@ -220,9 +220,18 @@ def images(options):
     return ["release"], suites
 
 
+def cluster(options):
+    """The scenarios of e2e on a real cluster. Its first run builds Kubernetes, which takes its time."""
+    command = [sys.executable, "tests/e2e/on_real_cluster.py", "--version", options.cluster_version]
+    if options.use_existing:
+        command.append("--use-existing")
+    suite = Suite("cluster", command, {"CHURN_BIN": os.path.join(ROOT, "build", "dev", "bin")}, 5000)
+    return ["dev", "release"], lambda: [suite]
+
+
 GROUPS = {"style": style, "unit": unit, "golden": golden, "fuzz": fuzz, "sim": sim, "programs": programs,
-          "fault": fault, "e2e": e2e, "manifests": manifests, "images": images}
-ONLY_FULL = ("images",)
+          "fault": fault, "e2e": e2e, "manifests": manifests, "images": images, "cluster": cluster}
+ONLY_FULL = ("images", "cluster")
 
 
 def run_group(name, options, built):
@@ -254,6 +263,10 @@ def main():
                         help="so many seeds of the simulation (1000; with --quick 100)")
     parser.add_argument("--only", action="append", choices=GROUPS, metavar="GROUP",
                         help="only this group (repeatable): " + ", ".join(GROUPS))
+    parser.add_argument("--use-existing", action="store_true",
+                        help="group cluster: on the cluster of $KUBECONFIG with the registry $CHURN_REGISTRY")
+    parser.add_argument("--cluster-version", default="1.34.4", metavar="VERSION",
+                        help="group cluster: which Kubernetes (%(default)s)")
     options = parser.parse_args()
 
     total, built = Outcome(), {}

@@ -5,8 +5,6 @@
 #include "base/num.h"
 #include "ml/metrics.h"
 
-#define LEAK_LEVELS 100 /* more categories separate anything by chance */
-
 int guard_size(struct training *training, struct err *err)
 {
     const struct table *table = &training->table;
@@ -32,33 +30,36 @@ static double number_score(const struct column *column, size_t row)
     return isnan(value) ? -INFINITY : value;
 }
 
-/* The share of churners of each category. */
-static double *category_scores(const struct table *table, const struct column *column)
+/* The share of churners among the OTHER rows of a row's category, with one row of the
+ * whole file's share added: many small categories separate nothing by chance. */
+static void score_categories(const struct table *table, const struct column *column,
+                             double *ret_scores)
 {
     auto_free double *rows = mem_zero(column->levels.count, sizeof(*rows));
-    double *shares = mem_zero(column->levels.count, sizeof(*shares));
+    auto_free double *positives = mem_zero(column->levels.count, sizeof(*positives));
+    double overall = (double)table->positives / (double)table->row_count;
     for (size_t i = 0; i < table->row_count; i++) {
         rows[column->codes[i]]++;
-        shares[column->codes[i]] += table->labels[i];
+        positives[column->codes[i]] += table->labels[i];
     }
-    for (size_t i = 0; i < column->levels.count; i++)
-        shares[i] /= fmax(rows[i], 1);
-    return shares;
+    for (size_t i = 0; i < table->row_count; i++) {
+        uint32_t code = column->codes[i];
+        ret_scores[i] = (positives[code] - table->labels[i] + overall) / rows[code];
+    }
 }
 
 static double auc_alone(const struct table *table, const struct column *column)
 {
-    bool category = column->type == VALUE_CATEGORICAL;
-    if (category && column->levels.count > LEAK_LEVELS)
-        return 0.5;
-    auto_free double *shares = category ? category_scores(table, column) : NULL;
     auto_free double *scores = mem_zero(table->row_count, sizeof(*scores));
-    for (size_t i = 0; i < table->row_count; i++)
-        scores[i] = category ? shares[column->codes[i]] : number_score(column, i);
+    if (column->type == VALUE_CATEGORICAL)
+        score_categories(table, column, scores);
+    else
+        for (size_t i = 0; i < table->row_count; i++)
+            scores[i] = number_score(column, i);
     auto_ranking struct ranking ranking;
     ranking_init(&ranking, scores, table->labels, table->row_count);
     double area = metric_auc(&ranking);
-    return fmax(area, 1 - area);
+    return column->type == VALUE_CATEGORICAL ? area : fmax(area, 1 - area);
 }
 
 void guard_leaks(struct training *training)

@@ -55,7 +55,7 @@ static const char *use_of(const struct column *column)
     case ROLE_LEFT_OUT:
         break;
     }
-    return "left out";
+    return column->why;
 }
 
 static void write_number_column(const struct column *column, size_t rows, struct buf *out)
@@ -80,13 +80,17 @@ static void write_category_column(const struct column *column, size_t rows, stru
         missing += dictionary_text(&column->levels, column->codes[i]).length == 0;
     html_percent(out, (double)missing / (double)rows, 1);
     buf_format(out, "</td><td>%u categories", column->levels.count);
+    if (column->levels.count > FEATURES_LEVELS)
+        buf_format(out, ": the %d most frequent on their own, and all by their share of churners",
+                   FEATURES_LEVELS);
 }
 
 static void write_column(const struct column *column, size_t rows, struct buf *out)
 {
     buf_string(out, "<tr><td>");
     html_text(out, column->name);
-    buf_format(out, "</td><td>%s</td><td>", use_of(column));
+    buf_format(out, "</td><td>%s%s</td><td>", column->role == ROLE_LEFT_OUT ? "left out: " : "",
+               use_of(column));
     if (column->role == ROLE_FEATURE) {
         buf_format(out, "%s</td><td class=\"number\">", value_type_names[column->type]);
         if (column->type == VALUE_CATEGORICAL)
@@ -110,8 +114,12 @@ void report_data(const struct training *training, struct buf *out)
     html_count(out, table->rejected);
     buf_string(out, " bad ones, ");
     html_count(out, table->column_count);
-    buf_string(out, " columns.</p><div class=\"card scroll\"><table><tr><th>Column</th><th>Use</th>"
-                    "<th>Type</th><th class=\"number\">Missing</th><th>Values</th></tr>");
+    buf_string(out,
+               " columns. Looked for: bad rows, ids that occur twice, rows that repeat others, "
+               "columns that are empty, constant, dates or like ids, and columns that alone "
+               "know the answer; what was found stands at the top of this page.</p><div "
+               "class=\"card scroll\"><table><tr><th>Column</th><th>Use</th>"
+               "<th>Type</th><th class=\"number\">Missing</th><th>Values</th></tr>");
     for (size_t i = 0; i < table->column_count; i++)
         write_column(&table->columns[i], table->row_count, out);
     buf_string(out, "</table></div>\n");

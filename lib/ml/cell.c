@@ -71,6 +71,60 @@ enum cell_outcome cell_boolean(struct span cell, double *ret_number)
     return CELL_VALUE;
 }
 
+#define DATE_PARTS  3
+#define YEAR_DIGITS 4
+
+/* Takes up to four digits off the front; the number, or -1. */
+static int take_digits(struct span *text, size_t *ret_digits)
+{
+    int number = 0;
+    size_t digits = 0;
+
+    while (digits < YEAR_DIGITS && digits < text->length && text->data[digits] >= '0' &&
+           text->data[digits] <= '9')
+        number = number * 10 + (text->data[digits++] - '0');
+    text->data += digits;
+    text->length -= digits;
+    *ret_digits = digits;
+    return digits > 0 ? number : -1;
+}
+
+static bool is_day_or_month(int number, size_t digits)
+{
+    return digits <= 2 && number >= 1 && number <= 31;
+}
+
+static bool is_year(int number, size_t digits)
+{
+    return digits == YEAR_DIGITS && number >= 1900 && number < 2200;
+}
+
+bool cell_is_date(struct span cell)
+{
+    struct span text = span_trim(cell);
+    int numbers[DATE_PARTS];
+    size_t digits[DATE_PARTS];
+    char separator = '\0';
+
+    for (size_t i = 0; i < DATE_PARTS; i++) {
+        if (i > 0) {
+            if (text.length == 0 || !memchr("-./", text.data[0], 3) ||
+                (i == 2 && text.data[0] != separator))
+                return false;
+            separator = text.data[0];
+            text.data++;
+            text.length--;
+        }
+        numbers[i] = take_digits(&text, &digits[i]);
+    }
+    bool year_first = is_year(numbers[0], digits[0]) && is_day_or_month(numbers[2], digits[2]);
+    bool year_last = is_day_or_month(numbers[0], digits[0]) && is_year(numbers[2], digits[2]);
+    bool time_follows = text.length > 1 && (text.data[0] == 'T' || text.data[0] == ' ') &&
+                        text.data[1] >= '0' && text.data[1] <= '9';
+    return (year_first || year_last) && is_day_or_month(numbers[1], digits[1]) &&
+           (text.length == 0 || time_follows);
+}
+
 #define FAULT_EXCERPT 60 /* bytes of a cell that a message quotes */
 
 void cell_fault(uint64_t line, const char *column, struct span cell, enum value_type type,

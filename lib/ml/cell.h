@@ -28,6 +28,10 @@ enum cell_outcome cell_boolean(struct span cell, double *ret_number);
 /* Whether a cell is a boolean WORD (not 0 or 1): what inference looks for. */
 bool cell_is_boolean_word(struct span cell);
 
+/* Whether a cell is a date, with or without a time: 2026-11-27, 27.11.2026, 11/27/2026,
+ * 2026-11-27T10:00:00Z. */
+bool cell_is_date(struct span cell);
+
 /* The category: the cell without blanks around it; empty is "missing". */
 static inline struct span cell_category(struct span cell)
 {

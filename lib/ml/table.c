@@ -140,7 +140,6 @@ static void grow(struct table_builder *builder)
     builder->capacity = capacity;
     table->labels = mem_resize(table->labels, capacity, sizeof(*table->labels));
     table->lines = mem_resize(table->lines, capacity, sizeof(*table->lines));
-    table->row_keys = mem_resize(table->row_keys, capacity, sizeof(*table->row_keys));
     table->id_offsets = mem_resize(table->id_offsets, capacity, sizeof(*table->id_offsets));
     for (size_t i = 0; i < table->grouping_count; i++)
         table->groupings[i].codes =
@@ -222,16 +221,6 @@ static void add_categories(struct table_builder *builder, const struct csv_recor
     }
 }
 
-static uint64_t row_key(const struct table *table, const struct csv_record *record)
-{
-    uint64_t key = 0;
-
-    for (size_t i = 0; i < table->column_count; i++)
-        if (table->columns[i].role == ROLE_FEATURE || table->columns[i].role == ROLE_TARGET)
-            key = dictionary_hash(span_trim(record->cells[i]), key);
-    return key;
-}
-
 static bool add_record(struct table_builder *builder, const struct csv_record *record,
                        struct row_fault *ret_fault)
 {
@@ -254,7 +243,6 @@ static bool add_record(struct table_builder *builder, const struct csv_record *r
     table->labels[table->row_count] = span_equals(label, builder->options->positive_label);
     table->positives += table->labels[table->row_count];
     table->lines[table->row_count] = record->line;
-    table->row_keys[table->row_count] = row_key(table, record);
     table->row_count++;
     return true;
 }

@@ -13,10 +13,10 @@
  * and their number.
  *
  * Left out with a warning, because they cannot help or only name a row: columns
- * with one value; categories of which more than half of the rows have their own;
- * whole numbers that are all different (the last two from TABLE_IDLIKE_ROWS rows
- * on). An id that occurs twice, and a target that does not have exactly two
- * values, the positive label among them, are DataInvalid.
+ * with one value or none; dates, unless the job names the type of the column;
+ * categories of which more than half of the rows have their own; whole numbers that
+ * are all different (the last two from TABLE_IDLIKE_ROWS rows on). An id that occurs twice, and a
+ * target that does not have exactly two values, the positive label among them, are DataInvalid.
  *
  * Rows keep the order of the file. Read-only after table_read(), so threads may
  * share it. */
@@ -34,7 +34,6 @@
 
 #define TABLE_INFERENCE_ROWS  10000
 #define TABLE_TOLERATED_SHARE 0.01
-#define TABLE_IDLIKE_ROWS     100
 #define TABLE_IDLIKE_ROWS     100
 
 struct type_override {
@@ -56,13 +55,14 @@ enum column_role {
     ROLE_ID,      /* not stored here: table_id()                             */
     ROLE_TARGET,  /* not stored here: labels                                 */
     ROLE_DROPPED, /* named in options.drop                                   */
-    ROLE_LEFT_OUT /* constant or id-like: there is a warning about it        */
+    ROLE_LEFT_OUT /* useless: `why` says it, and so does a warning           */
 };
 
 struct column {
     char *name;
     enum column_role role;
     enum value_type type;
+    const char *why; /* ROLE_LEFT_OUT: "it has one value only"               */
     /* ROLE_FEATURE: one of these, row_count items. NaN: missing. */
     double *numbers;          /* Numeric, Boolean                            */
     uint32_t *codes;          /* Categorical: into levels                    */
@@ -87,7 +87,7 @@ struct table {
     uint8_t *labels;  /* 1: positive */
     size_t positives;
     uint64_t *lines;    /* of each row in the file */
-    uint64_t *row_keys; /* equal for rows with equal features and label, to keep
+    uint64_t *row_keys; /* equal for rows with equal values and label, to keep
                          * exact duplicates in one fold */
     char *id_text;      /* NUL-terminated ids, one after the other */
     size_t *id_offsets;

@@ -5,7 +5,8 @@
 #include "ml/table_build.h"
 
 #define IDLIKE_SHARE    0.5
-#define VALUES_IN_ERROR 5 /* label values that a message lists */
+#define DATES_SHARE     0.9 /* of the categories of a column */
+#define VALUES_IN_ERROR 5   /* label values that a message lists */
 
 /* "line 17: 12 fields, header has 13" or "line 17, Age: ..." */
 static void describe_fault(const struct row_fault *fault, char *text, size_t size)
@@ -147,8 +148,42 @@ static bool is_idlike(const struct column *column, size_t row_count)
     return column->type == VALUE_NUMERIC && is_numbering(column->numbers, row_count);
 }
 
+static bool is_empty(const struct column *column, size_t row_count)
+{
+    if (column->codes)
+        return column->levels.count == 1 && column->levels.lengths[0] == 0;
+    for (size_t row = 0; row < row_count; row++)
+        if (!isnan(column->numbers[row]))
+            return false;
+    return true;
+}
+
+static bool is_overridden(const struct table_options *options, const char *name)
+{
+    for (size_t i = 0; i < options->override_count; i++)
+        if (strcmp(options->overrides[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool has_dates(const struct column *column)
+{
+    size_t values = 0, dates = 0;
+
+    if (!column->codes)
+        return false;
+    for (uint32_t code = 0; code < column->levels.count; code++) {
+        struct span text = dictionary_text(&column->levels, code);
+
+        values += text.length > 0;
+        dates += cell_is_date(text);
+    }
+    return values > 0 && (double)dates >= DATES_SHARE * (double)values;
+}
+
 static void leave_out(struct table *table, struct column *column, const char *why)
 {
+    column->why = why;
     table_warn(table, "%s: column %s is left out: %s", table->name, column->name, why);
     column->role = ROLE_LEFT_OUT;
     free(TAKE(column->numbers));
@@ -156,17 +191,52 @@ static void leave_out(struct table *table, struct column *column, const char *wh
     dictionary_release(&column->levels);
 }
 
-static void leave_out_useless(struct table *table)
+static void leave_out_useless(struct table *table, const struct table_options *options)
 {
     for (size_t i = 0; i < table->column_count; i++) {
         struct column *column = &table->columns[i];
 
         if (column->role != ROLE_FEATURE)
             continue;
-        if (is_constant(column, table->row_count))
+        if (is_empty(column, table->row_count))
+            leave_out(table, column, "it has no values");
+        else if (is_constant(column, table->row_count))
             leave_out(table, column, "it has one value only");
+        else if (has_dates(column) && !is_overridden(options, column->name))
+            leave_out(table, column,
+                      "it holds dates: give a number such as the days since then, or name its type "
+                      "in data.columns");
         else if (is_idlike(column, table->row_count))
             leave_out(table, column, "almost every row has its own value, as in an id");
+    }
+}
+
+static uint64_t hash_bytes(const void *bytes, size_t length, uint64_t key)
+{
+    return dictionary_hash((struct span){ bytes, length }, key);
+}
+
+/* Of what models see: a column that is left out would make copies look different. */
+static void make_row_keys(struct table *table)
+{
+    table->row_keys = mem_zero(table->row_count, sizeof(*table->row_keys));
+    for (size_t row = 0; row < table->row_count; row++) {
+        uint64_t key = table->labels[row];
+
+        for (size_t i = 0; i < table->column_count; i++) {
+            const struct column *column = &table->columns[i];
+
+            if (column->role != ROLE_FEATURE)
+                continue;
+            if (column->codes) {
+                key = hash_bytes(&column->codes[row], sizeof(*column->codes), key);
+            } else {
+                /* One NaN, one zero. */
+                double number = isnan(column->numbers[row]) ? INFINITY : column->numbers[row] + 0.0;
+                key = hash_bytes(&number, sizeof(number), key);
+            }
+        }
+        table->row_keys[row] = key;
     }
 }
 
@@ -174,6 +244,7 @@ int table_check(struct table_builder *builder, struct err *err)
 {
     if (check_rows(builder, err) || check_labels(builder, err) || check_ids(builder, err))
         return -1;
-    leave_out_useless(&builder->table);
+    leave_out_useless(&builder->table, builder->options);
+    make_row_keys(&builder->table);
     return 0;
 }

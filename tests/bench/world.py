@@ -18,7 +18,8 @@ from measure import Failed, cpu, memory, run
 sys.path.insert(0, os.path.join(data.ROOT, "tests", "e2e"))
 os.environ["CHURN_BIN"] = data.BIN
 
-from cluster import Cluster, NotInTime, condition_of  # noqa: E402
+from cluster import NotInTime, condition_of  # noqa: E402
+from kubesim_cluster import KubesimCluster  # noqa: E402
 
 VERSION = "0123456789abcdef"
 SHA = "a" * 64
@@ -102,7 +103,7 @@ class Controller:
         self.process.wait(30)
 
 
-class World(Cluster):
+class World(KubesimCluster):
     """A fresh API server; `with` ends everything."""
 
     def __enter__(self):
@@ -215,7 +216,7 @@ class World(Cluster):
     def writes(self):
         """Writes of controllers by what was written, without the Lease; and the Lease's."""
         writes, lease = {}, 0
-        for key, count in self.stats()["requests"].items():
+        for key, count in self.requests().items():
             verb, resource, agent = (key.split(" ", 2) + ["", ""])[:3]
             if not agent.startswith("churn-controller") or verb not in (
                     "create", "update", "patch", "delete"):

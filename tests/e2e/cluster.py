@@ -1,12 +1,11 @@
-"""A cluster for one test class: kubesim, the controller, kubectl, data folders; all on loopback, all
-in one temporary folder, all gone when it ends.
+"""A cluster for one test: an API server, the controller, kubectl, data folders; all in one temporary folder,
+all gone when it ends.
 
-Programs come from $CHURN_BIN, trainer and scorer from $CHURN_JOB_BIN where that is given. Waiting
-is done on watches of the API, with a deadline."""
+There are two kinds: kubesim (kubesim_cluster.py), and a namespace of a real cluster (real_cluster.py) when
+$CHURN_CLUSTER is "real". Programs come from $CHURN_BIN. Waiting is done on watches of the API, with a deadline."""
 import contextlib
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +18,7 @@ import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get("CHURN_BIN", os.path.join(ROOT, "build", "bin"))
-JOB_BIN = os.environ.get("CHURN_JOB_BIN", BIN)
+REAL = os.environ.get("CHURN_CLUSTER") == "real"
 SAMPLES = os.path.join(ROOT, "manifests", "samples")
 GROUP = "/apis/churnops.io/v1alpha1"
 RESOURCES = {
@@ -31,7 +30,7 @@ RESOURCES = {
     "lease": ("/apis/coordination.k8s.io/v1", "leases"),
     "secret": ("/api/v1", "secrets"),
 }
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 180 if REAL else 60
 POLL_SECONDS = 0.01  # between looks at what cannot be watched
 
 
@@ -66,45 +65,60 @@ class Process:
             return log.read()
 
 
+def trouble_of(process):
+    """Stops a program of ours; a list of what it had to complain about."""
+    if process.alive():
+        status = process.stop()
+        return [f"{process.name} ended with {status}:\n{process.log()[-4000:]}"] if status != 0 else []
+    return [f"{process.name}:\n{process.log()[-4000:]}"] if "Sanitizer" in process.log() else []
+
+
 class Cluster:
-    def __init__(self, kubesim_arguments=()):
+    """What all kinds have. A kind begins a cluster (`begin`, `end`), sets images (`set_image`), counts requests
+    (`requests`), and sets: server, the URL of the API; kubeconfig; registry, as HOST:PORT; address, where
+    images are in it; namespace, that of the test's objects; controller_options."""
+    namespace = "default"
+    controller_options = ()
+
+    def __init__(self, *arguments):
         self.folder = tempfile.mkdtemp(prefix="churn-e2e-")
+        os.chmod(self.folder, 0o755)  # pods do not run as we do
         self.data = os.path.join(self.folder, "data")
         for name in ("input_folder", "weekly_folder", "output_folder", "models"):
             os.makedirs(os.path.join(self.data, name))
+            os.chmod(os.path.join(self.data, name), 0o777)
         self.kubeconfig = os.path.join(self.folder, "kubeconfig")
-        self.gate = os.path.join(self.folder, "gate")
-        self.bin = self.make_programs()
+        self.gate = os.path.join(self.folder, "gates", "gate")
+        os.mkdir(os.path.dirname(self.gate))
+        os.mkfifo(self.gate)
+        os.chmod(self.gate, 0o666)
         self.controllers = []
-        self.begin(*kubesim_arguments)
+        self.begin(*arguments)
 
-    def begin(self, *kubesim_arguments):
-        self.start_kubesim(*kubesim_arguments)
-        self.set_image("churn-trainer", "1")
-        self.set_image("churn-scorer", "1")
-        self.kubectl("apply", "-f", os.path.join(ROOT, "crds"))
+    def begin(self, *arguments):
+        raise NotImplementedError
+
+    def end(self):
+        """Returns what went wrong, as a list of texts."""
+        raise NotImplementedError
 
     def begin_anew(self):
         """Only the data folders stay: what a second cluster with the same storage finds."""
-        for process in [*self.controllers, self.kubesim]:
+        for process in self.controllers:
             process.stop()
-        os.unlink(os.path.join(self.folder, "address"))
+        self.end()
         self.begin()
 
-    # --- processes ---
+    def set_image(self, name, revision, tag="stable", program=None):
+        """Makes or moves a tag; returns the reference by digest. The program may be held-NAME, which waits
+        at the gate first."""
+        raise NotImplementedError
 
-    def make_programs(self):
-        """What images may name: our programs, and held-PROGRAM, which waits at the gate first."""
-        folder = os.path.join(self.folder, "bin")
-        os.makedirs(folder)
-        os.mkfifo(self.gate)
-        for program in ("churn-trainer", "churn-scorer"):
-            os.symlink(os.path.join(JOB_BIN, program), os.path.join(folder, program))
-            held = os.path.join(folder, "held-" + program)
-            with open(held, "w") as script:
-                script.write(f"#!/bin/sh\nread line <{self.gate}\nexec {folder}/{program}\n")
-            os.chmod(held, 0o755)
-        return folder
+    def requests(self):
+        """How many requests there were: {"VERB RESOURCE USER-AGENT": count}."""
+        raise NotImplementedError
+
+    # --- processes ---
 
     def open_gate(self):
         """Lets one held program go on; waits until one is there."""
@@ -120,23 +134,6 @@ class Cluster:
             return
         raise NotInTime("no held program came to the gate")
 
-    def start_kubesim(self, *arguments):
-        ready = os.path.join(self.folder, "address")
-        self.kubesim = Process("kubesim", [
-            os.path.join(BIN, "kubesim"), "serve", "--listen", "127.0.0.1:0", "--bin", self.bin,
-            "--data", os.path.join(self.folder, "pods"), "--kubeconfig", self.kubeconfig,
-            "--ready-file", ready, "--pod-backoff", "200ms", *arguments],
-            os.path.join(self.folder, "kubesim.log"))
-        deadline = time.monotonic() + 30
-        while not (os.path.exists(ready) and os.path.getsize(ready)):
-            if not self.kubesim.alive() or time.monotonic() > deadline:
-                raise NotInTime("kubesim did not start:\n" + self.kubesim.log())
-            time.sleep(POLL_SECONDS)
-        with open(ready) as file:
-            self.address = file.read().strip()
-        with open(self.kubeconfig) as file:
-            self.server = re.search(r"server: \"([^\"]+)\"", file.read()).group(1)
-
     def start_controller(self, *arguments):
         number = len(self.controllers)
         controller = Process(f"controller {number}", [
@@ -144,9 +141,9 @@ class Cluster:
             "--metrics-address", "127.0.0.1:0",
             "--default-trainer-image", f"{self.address}/churn-trainer:stable",
             "--default-scorer-image", f"{self.address}/churn-scorer:stable",
-            "--insecure-registry", self.address, "--file-root", self.data,
+            "--insecure-registry", self.registry, "--file-root", self.data,
             "--lease-duration", "3s", "--lease-renew-deadline", "2s", "--lease-retry-period", "500ms",
-            *arguments], os.path.join(self.folder, f"controller-{number}.log"))
+            *self.controller_options, *arguments], os.path.join(self.folder, f"controller-{number}.log"))
         self.controllers.append(controller)
         return controller
 
@@ -155,27 +152,10 @@ class Cluster:
         return self.controllers[-1]
 
     def close(self):
-        problems = []
-        for process in [*self.controllers, self.kubesim]:
-            if process.alive():
-                status = process.stop()
-                if status != 0:
-                    problems.append(f"{process.name} ended with {status}:\n{process.log()[-4000:]}")
-            elif "Sanitizer" in process.log():
-                problems.append(f"{process.name}:\n{process.log()[-4000:]}")
+        problems = [text for process in self.controllers for text in trouble_of(process)] + self.end()
         shutil.rmtree(self.folder)
         if problems:
             raise AssertionError("\n".join(problems))
-
-    def sim(self, *arguments):
-        return subprocess.run([os.path.join(BIN, "kubesim"), *arguments, "--kubeconfig",
-                               self.kubeconfig], check=True, capture_output=True, text=True).stdout
-
-    def set_image(self, name, revision, tag="stable", program=None):
-        """Makes or moves a tag; returns the reference by digest."""
-        made = json.loads(self.sim("image", "set", f"{self.address}/{name}:{tag}",
-                                   "--program", program or name, "--revision", revision))
-        return f"{self.address}/{name}@{made['digest']}"
 
     # --- kubectl and the API ---
 
@@ -196,12 +176,11 @@ class Cluster:
         url = self.server + path + ("?" + urllib.parse.urlencode(query) if query else "")
         return urllib.request.urlopen(url, timeout=timeout_seconds)
 
-    @staticmethod
-    def path(kind, namespace, name=None):
+    def path(self, kind, namespace=None, name=None):
         prefix, plural = RESOURCES[kind]
-        return f"{prefix}/namespaces/{namespace}/{plural}" + (f"/{name}" if name else "")
+        return f"{prefix}/namespaces/{namespace or self.namespace}/{plural}" + (f"/{name}" if name else "")
 
-    def get(self, kind, name, namespace="default"):
+    def get(self, kind, name, namespace=None):
         """The object, or None."""
         try:
             with self.request(self.path(kind, namespace, name)) as answer:
@@ -211,11 +190,11 @@ class Cluster:
                 return None
             raise
 
-    def list(self, kind, namespace="default", **query):
+    def list(self, kind, namespace=None, **query):
         with self.request(self.path(kind, namespace), **query) as answer:
             return json.load(answer)["items"]
 
-    def wait(self, kind, name, holds, what, namespace="default", seconds=DEADLINE_SECONDS):
+    def wait(self, kind, name, holds, what, namespace=None, seconds=DEADLINE_SECONDS):
         """Watches one object until `holds(object or None)`; returns the object."""
         deadline = time.monotonic() + seconds
         last = None
@@ -236,8 +215,17 @@ class Cluster:
                             last = event["object"]
                         if holds(last):
                             return last
-        raise NotInTime(f"{kind} {namespace}/{name}: {what} did not come within {seconds} s; last seen: "
+        raise NotInTime(f"{kind} {namespace or self.namespace}/{name}: {what} did not come within {seconds} s; last seen: "
                         f"{json.dumps(last, indent=1)}\n{self.controller.log()[-6000:]}")
+
+    def wait_none(self, kind, **query):
+        for found in self.list(kind, **query):
+            self.wait(kind, found["metadata"]["name"], lambda left: left is None, "deletion")
+
+    def wait_job_gone(self, name):
+        """And its pods, which end a little later."""
+        self.wait("job", name, lambda left: left is None, "deletion")
+        self.wait_none("pod", labelSelector=f"job-name={name}")
 
     def wait_condition(self, kind, name, condition, status="True", reason=None, **options):
         def holds(found):
@@ -249,12 +237,9 @@ class Cluster:
 
     # --- what the scenarios speak of ---
 
-    def jobs(self, component=None, namespace="default"):
+    def jobs(self, component=None, namespace=None):
         selector = f"app.kubernetes.io/component={component}" if component else ""
         return self.list("job", namespace, labelSelector=selector)
-
-    def stats(self):
-        return json.loads(self.sim("stats"))
 
     def file(self, *parts):
         return os.path.join(self.data, *parts)
@@ -282,22 +267,24 @@ class Cluster:
                         name or f"week-{number}.csv")
 
     def pod_template(self):
-        return {"volumes": [{"name": "churn", "hostPath": {"path": self.data}}],
-                "volumeMounts": [{"name": "churn", "mountPath": self.data}]}
+        folders = {"churn": self.data, "gates": os.path.dirname(self.gate)}
+        return {"resources": {"requests": {"cpu": "20m", "memory": "32Mi"}},
+                "volumes": [{"name": name, "hostPath": {"path": path}} for name, path in folders.items()],
+                "volumeMounts": [{"name": name, "mountPath": path} for name, path in folders.items()]}
 
-    def model(self, name="telco", namespace="default", **spec):
+    def model(self, name="telco", namespace=None, **spec):
         """A model that trains in a blink."""
         return {"apiVersion": "churnops.io/v1alpha1", "kind": "ChurnModel",
-                "metadata": {"name": name, "namespace": namespace},
+                "metadata": {"name": name, "namespace": namespace or self.namespace},
                 "spec": {"data": {"uri": self.uri("input_folder", "history.csv"), "target": "Churn",
                                   "positiveLabel": "Yes", "id": "customerID"},
                          "algorithm": "LogisticRegression", "imagePollInterval": "1s",
                          "artifacts": {"uri": self.uri("models") + "/"},
                          "podTemplate": self.pod_template(), **spec}}
 
-    def batch(self, name, model="telco", namespace="default", week="week-1.csv", output=None, **spec):
+    def batch(self, name, model="telco", namespace=None, week="week-1.csv", output=None, **spec):
         return {"apiVersion": "churnops.io/v1alpha1", "kind": "ChurnBatch",
-                "metadata": {"name": name, "namespace": namespace},
+                "metadata": {"name": name, "namespace": namespace or self.namespace},
                 "spec": {"modelRef": {"name": model},
                          "input": {"uri": self.uri("weekly_folder", week)},
                          "output": output or {"uri": self.uri("output_folder") + "/"}, **spec}}
@@ -318,6 +305,20 @@ def changed(found, **spec):
     return {**found, "spec": {**found["spec"], **spec}}
 
 
+def new_cluster(*arguments):
+    """Imported here, as each kind is made from what is above."""
+    if REAL:
+        from real_cluster import RealCluster as kind
+    else:
+        from kubesim_cluster import KubesimCluster as kind
+    return kind(*arguments)
+
+
+def only_on_kubesim(reason):
+    """For classes and tests; the reason is printed where there is a real cluster instead."""
+    return unittest.skipIf(REAL, "only on kubesim: " + reason)
+
+
 class ClusterTest(unittest.TestCase):
     """Each test has a cluster of its own, with history and a first weekly file, and a controller
     unless the class says otherwise."""
@@ -325,7 +326,7 @@ class ClusterTest(unittest.TestCase):
     kubesim_arguments = ()
 
     def setUp(self):
-        self.cluster = Cluster(self.kubesim_arguments)
+        self.cluster = new_cluster(*self.kubesim_arguments)
         self.addCleanup(self.cluster.close)
         self.cluster.put_history()
         self.cluster.put_week()

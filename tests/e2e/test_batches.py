@@ -1,7 +1,7 @@
 """Batches: suspend and resume, folders, outputs that two want, deletion."""
 import os
 
-from cluster import ClusterTest, condition_of
+from cluster import ClusterTest, condition_of, only_on_kubesim
 
 
 class SuspendAndResume(ClusterTest):
@@ -18,7 +18,7 @@ class SuspendAndResume(ClusterTest):
         job = self.run_held_batch()
         self.cluster.apply(self.cluster.batch("week-1", suspend=True))
         batch = self.cluster.wait_condition("churnbatch", "week-1", "Suspended")
-        self.cluster.wait("job", job, lambda found: found is None, "the Job's deletion")
+        self.cluster.wait_job_gone(job)
         self.assertEqual(condition_of(batch, "Ready")["reason"], "Suspended")
         self.assertEqual(os.listdir(self.cluster.file("output_folder")), [])
         self.cluster.apply(self.cluster.batch("week-1", suspend=False))
@@ -54,7 +54,7 @@ class SuspendAndResume(ClusterTest):
         self.cluster.wait("job", job, lambda found: found, "the Job")
         self.cluster.apply(self.cluster.model(suspend=True))
         self.cluster.wait_condition("churnmodel", "telco", "Ready", "False", "Suspended")
-        self.cluster.wait("job", job, lambda found: found is None, "the Job's deletion")
+        self.cluster.wait_job_gone(job)
         self.cluster.apply(self.cluster.model(suspend=False))
         self.cluster.open_gate()
         model = self.cluster.wait_condition("churnmodel", "telco", "Ready")
@@ -69,12 +69,11 @@ class Deletion(ClusterTest):
         self.score()
         self.cluster.kubectl("delete", "churnbatch", "week-1")
         self.cluster.kubectl("delete", "churnmodel", "telco")
-        for job in self.cluster.jobs():
-            self.cluster.wait("job", job["metadata"]["name"], lambda found: found is None, "deletion")
-        self.assertEqual(self.cluster.list("pod"), [])
+        self.cluster.wait_none("job")
+        self.cluster.wait_none("pod")
         self.assertTrue(os.path.exists(self.cluster.file("output_folder", "week-1.csv")))
-        version = model["status"]["model"]["version"]
-        self.assertTrue(os.path.exists(self.cluster.file("models", "default.telco", version, "model.json")))
+        folder = self.cluster.file("models", f"{self.cluster.namespace}.telco", model["status"]["model"]["version"])
+        self.assertTrue(os.path.exists(os.path.join(folder, "model.json")))
 
     def test_a_running_job_goes_with_its_batch(self):
         self.train()
@@ -83,7 +82,7 @@ class Deletion(ClusterTest):
         running = self.cluster.wait_condition("churnbatch", "week-1", "Ready", "False", "Running")
         self.cluster.wait("job", running["status"]["job"], lambda job: job, "the Job")
         self.cluster.kubectl("delete", "churnbatch", "week-1")
-        self.cluster.wait("job", running["status"]["job"], lambda job: job is None, "deletion")
+        self.cluster.wait_job_gone(running["status"]["job"])
         self.assertEqual(os.listdir(self.cluster.file("output_folder")), [])
 
 
@@ -157,7 +156,9 @@ class Outputs(ClusterTest):
 
     def test_the_younger_goes_on_when_the_elder_is_deleted(self):
         self.start_two()
+        job = self.cluster.get("churnbatch", "elder")["status"]["job"]
         self.cluster.kubectl("delete", "churnbatch", "elder")
+        self.cluster.wait_job_gone(job)
         self.cluster.open_gate()
         self.cluster.wait_condition("churnbatch", "younger", "Complete")
 
@@ -176,6 +177,7 @@ class Outputs(ClusterTest):
             self.assertEqual(batch["status"][member], done["status"][member])
         self.assertEqual(self.stat(), before)
 
+    @only_on_kubesim("on a real cluster a test has one namespace")
     def test_the_same_batch_in_another_namespace_fails(self):
         self.train()
         self.score("week-1", output=self.target())

@@ -3,7 +3,7 @@ import json
 import threading
 
 import main_run
-from cluster import ClusterTest
+from cluster import ClusterTest, only_on_kubesim
 
 CONTROLLER = ("--user-agent", "churn-controller")
 OFTEN = ("--count", "1000000", "--probability", "0.3")
@@ -33,6 +33,7 @@ FAULTS = {
 }
 
 
+@only_on_kubesim("its API server fails when told to")
 class Faults(ClusterTest):
     """One test for each entry of FAULTS, made below."""
     controller_arguments = None

@@ -26,7 +26,7 @@ class FirstTraining(ClusterTest):
         self.assertEqual(status["trainingsRun"], 1)
         self.assertEqual(status["lastTraining"]["outcome"], "Trained")
         self.assertEqual(decision(model), ("Started", "First"))
-        folder = self.cluster.file("models", "default.telco", status["model"]["version"])
+        folder = self.cluster.file("models", f"{self.cluster.namespace}.telco", status["model"]["version"])
         self.assertEqual(status["model"]["uri"], f"file://{folder}/")
         for name in ("model.json", "metrics.json", "report.html"):
             self.assertTrue(os.path.getsize(os.path.join(folder, name)), name)
@@ -167,8 +167,7 @@ class Retraining(ClusterTest):
         self.cluster.apply(changed(first, seed=7))
         self.cluster.wait("churnmodel", "telco",
                           lambda model: training(model) not in (None, training(running)), "another run key")
-        self.cluster.wait("job", running["status"]["training"]["job"], lambda job: job is None,
-                          "the end of the superseded Job")
+        self.cluster.wait_job_gone(running["status"]["training"]["job"])
         self.cluster.open_gate()
         self.wait_trained(2)  # both were started
         self.assertIn("Superseded", {event["reason"] for event in self.cluster.list("event")})

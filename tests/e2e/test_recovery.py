@@ -8,7 +8,7 @@ import threading
 import time
 
 import main_run
-from cluster import DEADLINE_SECONDS, POLL_SECONDS, ClusterTest, NotInTime, condition_of
+from cluster import DEADLINE_SECONDS, POLL_SECONDS, REAL, ClusterTest, NotInTime, condition_of
 
 LEASE = "churn-operator"
 LEASE_SECONDS = 3  # as cluster.py sets it
@@ -105,7 +105,7 @@ class LostResults(ClusterTest):
         self.assertEqual(status["lastTraining"]["outcome"], "Reused")
         self.assertEqual(status["trainingsRun"], 1)
         self.assertEqual(file_identities(self.cluster.data), before)
-        versions = set(os.listdir(self.cluster.file("models", "default.telco"))) - {"runs"}
+        versions = set(os.listdir(self.cluster.file("models", f"{self.cluster.namespace}.telco"))) - {"runs"}
         self.assertEqual(versions, {status["model"]["version"]})
         return status["training"]
 
@@ -155,9 +155,10 @@ class LostResults(ClusterTest):
 
 
 class Crashes(ClusterTest):
-    """SIGKILL at random moments of a whole run. CHURN_SEED replays the printed seed."""
+    """SIGKILL at random moments of a whole run. CHURN_SEED replays the printed seed. kubesim can kill the
+    controller after so many requests."""
     controller_arguments = None
-    ROUNDS = 30
+    ROUNDS = 4 if REAL else 30
 
     def setUp(self):
         super().setUp()
@@ -189,7 +190,8 @@ class Crashes(ClusterTest):
         finally:
             over.set()
             thread.join()
-            self.cluster.sim("fault", "clear")  # before its pid can be another's
+            if not REAL:
+                self.cluster.sim("fault", "clear")  # before its pid can be another's
 
     def run_to_the_end(self, moments):
         self.cluster.start_controller("--no-leader-elect")
@@ -204,29 +206,36 @@ class Crashes(ClusterTest):
         cluster = self.cluster
         cluster.controller.stop()
         cluster.kubectl("delete", "churnbatch,churnmodel", "--all")
-        for job in cluster.jobs():
-            cluster.wait("job", job["metadata"]["name"], lambda found: found is None, "deletion")
+        cluster.wait_none("job")
+        cluster.wait_none("pod")
         for folder in ("models", "output_folder"):
             shutil.rmtree(cluster.file(folder))
             os.mkdir(cluster.file(folder))
+
+    def count_requests(self):
+        return sum(count for key, count in self.cluster.requests().items() if "churn-controller" in key)
+
+    @staticmethod
+    def some_moment(chance, requests, seconds):
+        return chance.uniform(0, seconds) if REAL else chance.choice(
+            (chance.randrange(requests), chance.uniform(0, seconds)))
 
     def test_killed_at_random_moments(self):
         seed = int(os.environ.get("CHURN_SEED") or random.SystemRandom().randrange(1 << 32))
         print(f"CHURN_SEED={seed}")
         chance = random.Random(seed)
         self.kills = 0
-        self.cluster.sim("stats", "--reset")
+        requests_before = self.count_requests()
         began = time.monotonic()
         expected = self.run_to_the_end([])
         seconds = time.monotonic() - began
-        requests = sum(count for key, count in self.cluster.stats()["requests"].items()
-                       if "churn-controller" in key)
+        requests = self.count_requests() - requests_before
         self.assertEqual((expected["jobs"], expected["pods"]), (3, 3))
         self.assertEqual(expected["recoveries"], 0)  # no pod is lost, so no result is
         self.clear()
         for number in range(self.ROUNDS):
-            moments = [chance.choice((chance.randrange(requests), chance.uniform(0, seconds)))]
-            moments += [chance.choice((chance.randrange(requests // 3), chance.uniform(0, seconds / 3)))
+            moments = [self.some_moment(chance, requests, seconds)]
+            moments += [self.some_moment(chance, requests // 3, seconds / 3)
                         for _ in range(chance.randint(0, 2))]
             with self.subTest(round=number, moments=moments):
                 self.assertEqual(self.run_to_the_end(moments), expected)

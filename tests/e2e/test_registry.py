@@ -1,8 +1,9 @@
 """The registry: down, refusing, without the image, slow; and what the user is told."""
 import time
 
-from cluster import ClusterTest, condition_of
+from cluster import ClusterTest, condition_of, only_on_kubesim
 
+TOLD = only_on_kubesim("its registry fails when told to")
 PATIENCE_SECONDS = 60  # api.md: after that the last known digest is used
 
 
@@ -32,6 +33,7 @@ class Trouble(ClusterTest):
         self.cluster.set_image("churn-trainer", "1", tag="missing")
         self.assert_trains_once()
 
+    @TOLD
     def test_refused_then_given_a_pull_secret(self):
         for scheme in ("basic", "bearer"):
             with self.subTest(scheme=scheme):
@@ -45,12 +47,14 @@ class Trouble(ClusterTest):
                 self.assertNotIn("hunter2", self.cluster.controller.log())
                 self.cluster.kubectl("delete", "secret/regcred", "churnmodel/telco")
 
+    @TOLD
     def test_a_wrong_password_is_told(self):
         self.cluster.sim("fault", "registry", "basic", "--username", "bank", "--password", "hunter2")
         self.create_pull_secret("guessed")
         self.cluster.apply(self.cluster.model(imagePullSecrets=[{"name": "regcred"}]))
         self.assertNotIn("guessed", self.refused("RegistryDenied"))
 
+    @TOLD
     def test_down_at_first_and_back(self):
         self.cluster.sim("fault", "registry", "down")
         self.cluster.apply(self.cluster.model())
@@ -58,6 +62,7 @@ class Trouble(ClusterTest):
         self.cluster.sim("fault", "registry", "up")
         self.assert_trains_once()
 
+    @TOLD
     def test_down_when_a_batch_asks(self):
         """It waits at first; then the last known digest is good enough, and that is said."""
         scorer = self.cluster.set_image("churn-scorer", "1")
@@ -72,6 +77,7 @@ class Trouble(ClusterTest):
         self.assertEqual(condition_of(batch, "ModelReady")["reason"], "RegistryUnreachable")
         self.assertEqual(len(self.cluster.jobs("trainer")), 1)
 
+    @TOLD
     def test_slower_than_the_poll_interval(self):
         self.cluster.sim("fault", "registry", "slow", "--delay", "4s")  # worth a word after 2 s
         self.cluster.apply(self.cluster.model(imagePollInterval="1s"))

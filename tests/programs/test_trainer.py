@@ -305,6 +305,32 @@ class Training(TrainerTest):
         result, _ = self.train()
         self.assertIn("column closed alone has an AUC of 1.000", " ".join(result["warnings"]))
 
+    def test_leak_in_many_categories_is_warned_about(self):
+        lines = history(rows=1000)
+        self.write([lines[0] + ",file,agent"] + [
+            f"{line},{'closed' if line[-1] == '1' else 'open'}-{number % 60},a{number % 200}"
+            for number, line in enumerate(lines[1:])])
+        result, _ = self.train(parameters=Champions.QUICK)
+        warnings = " ".join(result["warnings"])
+        self.assertIn("column file alone has an AUC of ", warnings)
+        self.assertNotIn("column agent", warnings)
+
+    def test_useless_columns_are_listed(self):
+        lines = history()
+        self.write([lines[0] + ",since,note,branch,number"] + [
+            f"{line},2020-{number % 12 + 1:02}-01,,7,{number}"
+            for number, line in enumerate(lines[1:])])
+        _, version = self.train(parameters=Champions.QUICK)
+        page = (version / "report.html").read_text()
+        warnings = " ".join(json.loads((version / "metrics.json").read_text())["warnings"])
+        for column, why in [("since", "it holds dates"), ("note", "it has no values"),
+                            ("branch", "it has one value only"), ("number", "as in an id")]:
+            self.assertRegex(warnings, f"column {column} is left out: .*{why}")
+            self.assertRegex(page, f"<td>{column}</td><td>left out: [^<]*{why}")
+        kept, _ = self.train(models="kept", parameters=Champions.QUICK,
+                             data={"columns": [{"name": "since", "type": "Categorical"}]})
+        self.assertNotIn("since", " ".join(kept["warnings"]))
+
     @unittest.skipUnless(TELCO.exists(), "the sample history is not here")
     def test_telco_is_learned(self):
         lines = TELCO.read_text().splitlines()[:3001]

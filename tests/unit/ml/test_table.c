@@ -177,14 +177,14 @@ static void overrides_win(void **state)
 
 static void all_kinds(struct buf *out, size_t row)
 {
-    /* constant, blank, numbering, own text, number with ties, drop */
-    buf_format(out, "7,,%zu,n%zu,%zu,x", row, row, row % 10);
+    /* constant, blank, numbering, own text, dates, number with ties, drop */
+    buf_format(out, "7,,%zu,n%zu,2026-01-%02zu,%zu,x", row, row, row % 28 + 1, row % 10);
 }
 
 static void useless_columns_are_left_out(void **state)
 {
     (void)state;
-    static const char *const left_out[] = { "same", "blank", "RowNumber", "Name" };
+    static const char *const left_out[] = { "same", "blank", "RowNumber", "Name", "Since" };
     const char *drop = "z";
     struct table_options options = plain;
     auto_buf struct buf file;
@@ -192,13 +192,15 @@ static void useless_columns_are_left_out(void **state)
     struct err err = { 0 };
 
     options.drop = (struct strings){ &drop, 1 };
-    generate(&file, "same,blank,RowNumber,Name,Age,z", 1000, all_kinds);
+    generate(&file, "same,blank,RowNumber,Name,Since,Age,z", 1000, all_kinds);
     assert_int_equal(read_text((struct span){ file.data, file.length }, &options, &table, &err), 0);
     assert_int_equal(table.warning_count, ARRAY_SIZE(left_out));
     for (size_t i = 0; i < ARRAY_SIZE(left_out); i++) {
         assert_int_equal(table_column(&table, left_out[i])->role, ROLE_LEFT_OUT);
         assert_non_null(strstr(table.warnings[i], left_out[i]));
     }
+    assert_string_equal(table_column(&table, "same")->why, "it has one value only");
+    assert_string_equal(table_column(&table, "blank")->why, "it has no values");
     assert_int_equal(table_column(&table, "Age")->role, ROLE_FEATURE);
     assert_int_equal(table_column(&table, "z")->role, ROLE_DROPPED);
 }
@@ -214,6 +216,71 @@ static void duplicates_share_a_key(void **state)
     assert_true(table.row_keys[0] == table.row_keys[2]);
     assert_true(table.row_keys[0] != table.row_keys[1]);
     assert_true(table.row_keys[0] != table.row_keys[3]);
+}
+
+/* Row numbers that nobody dropped do not make copies different. */
+static void left_out_columns_are_not_part_of_keys(void **state)
+{
+    (void)state;
+    auto_buf struct buf file;
+    auto_table struct table table = { 0 };
+    struct err err;
+
+    buf_init(&file, 1 * MIB);
+    buf_string(&file, "id,RowNumber,a,y\n");
+    for (size_t i = 0; i < 200; i++)
+        buf_format(&file, "c%zu,%zu,%zu.%s,%d\n", i, i, i % 100, i < 100 ? "5" : "50", i % 2 == 0);
+    assert_int_equal(read_text((struct span){ file.data, file.length }, &plain, &table, &err), 0);
+    assert_int_equal(table_column(&table, "RowNumber")->role, ROLE_LEFT_OUT);
+    assert_true(table.row_keys[3] == table.row_keys[103]);
+    assert_true(table.row_keys[3] != table.row_keys[4]);
+}
+
+static void dates_stay_when_the_user_says_so(void **state)
+{
+    (void)state;
+    static const struct type_override override = { "Since", VALUE_CATEGORICAL };
+    struct table_options options = plain;
+    auto_buf struct buf file;
+    auto_table struct table table = { 0 };
+    struct err err;
+
+    options.overrides = &override;
+    options.override_count = 1;
+    generate(&file, "same,blank,RowNumber,Name,Since,Age,z", 1000, all_kinds);
+    assert_int_equal(read_text((struct span){ file.data, file.length }, &options, &table, &err), 0);
+    assert_int_equal(table_column(&table, "Since")->role, ROLE_FEATURE);
+}
+
+static void what_is_a_date(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *cell;
+        bool is_date;
+    } cases[] = {
+        { "2026-11-27", true },
+        { " 27.11.2026 ", true },
+        { "11/27/2026", true },
+        { "2026-1-2", true },
+        { "2026/11/27", true },
+        { "2026-11-27T10:00:00Z", true },
+        { "2026-11-27 10:00", true },
+        { "2026-11", false },
+        { "2026-11/27", false },
+        { "1.2.3", false },
+        { "192.168.1.2", false },
+        { "2026-11-27x", false },
+        { "2026-32-01", false },
+        { "12345-11-27", false },
+        { "$60K - $80K", false },
+        { "", false },
+        { "-", false },
+        { "2026-11-27T", false },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        if (cell_is_date(span_of(cases[i].cell)) != cases[i].is_date)
+            fail_msg("%s", cases[i].cell);
 }
 
 static void rows_without_ids_have_line_numbers(void **state)
@@ -238,6 +305,9 @@ int main(void)
         cmocka_unit_test(overrides_win),
         cmocka_unit_test(useless_columns_are_left_out),
         cmocka_unit_test(duplicates_share_a_key),
+        cmocka_unit_test(left_out_columns_are_not_part_of_keys),
+        cmocka_unit_test(dates_stay_when_the_user_says_so),
+        cmocka_unit_test(what_is_a_date),
         cmocka_unit_test(rows_without_ids_have_line_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

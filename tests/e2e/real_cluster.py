@@ -1,0 +1,110 @@
+"""A namespace of a real cluster as the cluster of a test: real API server, kubelet, containers, registry.
+
+$KUBECONFIG names the cluster, $CHURN_REGISTRY a registry (HOST:PORT, plain HTTP) that this machine and the
+nodes reach. Nodes must see this machine's temporary folder: data are in hostPath volumes. $CHURN_AUDIT_LOG is
+the API server's audit log, for tests that count writes. on_real_cluster.py sets all of it."""
+import collections
+import contextlib
+import functools
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+from cluster import POLL_SECONDS, ROOT, Cluster, NotInTime, Process, kubectl_program
+
+sys.path.insert(0, os.path.join(ROOT, "hack", "kubenode"))
+import oci  # noqa: E402
+
+REGISTRY = os.environ.get("CHURN_REGISTRY")
+AUDIT_LOG = os.environ.get("CHURN_AUDIT_LOG")
+NUMBERS = itertools.count(1)
+
+
+@functools.cache
+def image(name):
+    """What hack/images built."""
+    return oci.read_archive(os.path.join(ROOT, "build", "images", name.removeprefix("churn-") + ".tar"))
+
+
+@functools.cache
+def held_layer():
+    """A static program: there is no shell in our images."""
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "held.c")
+    with tempfile.NamedTemporaryFile() as program:
+        subprocess.run(["gcc", "-Os", "-static", "-s", "-o", program.name, source], check=True)
+        with open(program.name, "rb") as file:
+            return oci.layer({"/held": file.read()})
+
+
+class RealCluster(Cluster):
+    def __init__(self):
+        self.namespace = f"e2e-{os.getpid()}-{next(NUMBERS)}"
+        self.registry, self.address = REGISTRY, f"{REGISTRY}/{self.namespace}"
+        self.controller_options = ("--namespace", self.namespace)
+        super().__init__()
+
+    def begin(self):
+        self.write_kubeconfig()
+        self.kubectl("wait", "--for=delete", "namespace/" + self.namespace, "--timeout=50s")  # a former cluster
+        self.kubectl("create", "namespace", self.namespace)
+        self.proxy = self.start_proxy()
+        self.set_image("churn-trainer", "1")
+        self.set_image("churn-scorer", "1")
+
+    def write_kubeconfig(self):
+        """As the user's, for our namespace."""
+        config = json.loads(subprocess.run(
+            [kubectl_program(), "config", "view", "--minify", "--flatten", "--output=json"], check=True,
+            capture_output=True).stdout)
+        config["contexts"][0]["context"]["namespace"] = self.namespace
+        with open(self.kubeconfig, "w") as file:
+            json.dump(config, file)
+
+    def start_proxy(self):
+        """kubectl knows all ways to prove who one is."""
+        proxy = Process("kubectl proxy", [kubectl_program(), "--kubeconfig", self.kubeconfig, "proxy", "--port=0"],
+                        os.path.join(self.folder, "proxy.log"))
+        deadline = time.monotonic() + 30
+        while not (found := re.search(r"Starting to serve on (\S+)", proxy.log())):
+            if not proxy.alive() or time.monotonic() > deadline:
+                raise NotInTime("kubectl proxy did not start:\n" + proxy.log())
+            time.sleep(POLL_SECONDS)
+        self.server = "http://" + found.group(1)
+        return proxy
+
+    def end(self):
+        self.proxy.stop()
+        os.unlink(self.proxy.log_path)
+        self.kubectl("delete", "namespace", self.namespace, "--wait=false")
+        return []
+
+    def set_image(self, name, revision, tag="stable", program=None):
+        base = image(name)
+        settings = {**base.config["config"]}
+        settings["Labels"] = {**settings["Labels"], "churn.test/revision": revision}
+        layers = base.layers
+        if program and program.startswith("held-"):
+            settings["Entrypoint"] = ["/held", self.gate, *settings["Entrypoint"]]
+            layers = [*layers, held_layer()]
+        made = oci.Image({**base.config, "config": settings}, layers)
+        return oci.push(made, self.registry, f"{self.namespace}/{name}", tag)
+
+    def requests(self):
+        """Writes only, from the audit log."""
+        if not AUDIT_LOG:
+            raise unittest.SkipTest("the cluster's audit log is not at hand")
+        counts = collections.Counter()
+        with open(AUDIT_LOG) as file:
+            for line in file:
+                with contextlib.suppress(ValueError):  # the last line may still be on its way
+                    entry = json.loads(line)
+                    found = entry.get("objectRef", {})
+                    if found.get("namespace") == self.namespace:
+                        counts[f"{entry['verb']} {found['resource']} {entry['userAgent']}"] += 1
+        return counts
