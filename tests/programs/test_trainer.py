@@ -377,7 +377,7 @@ class Champions(TrainerTest):
         self.assertEqual(result["comparison"]["rows"], held_out)
 
     def test_both_are_measured_on_the_same_rows(self):
-        champion, version = self.champion()
+        champion, version = self.champion(history(rows=6000))  # more than are scored at once
         before = json.loads((version / "metrics.json").read_text())["metrics"]
         result, _ = self.train(champion=champion, promotion={"metric": "emp"})
         comparison = result["comparison"]
