@@ -82,11 +82,10 @@ class Cluster:
 
     def __init__(self, *arguments):
         self.folder = tempfile.mkdtemp(prefix="churn-e2e-")
-        os.chmod(self.folder, 0o755)  # pods do not run as we do
+        os.chmod(self.folder, 0o755)
         self.data = os.path.join(self.folder, "data")
         for name in ("input_folder", "weekly_folder", "output_folder", "models"):
-            os.makedirs(os.path.join(self.data, name))
-            os.chmod(os.path.join(self.data, name), 0o777)
+            self.make_folder(name)
         self.kubeconfig = os.path.join(self.folder, "kubeconfig")
         self.gate = os.path.join(self.folder, "gates", "gate")
         os.mkdir(os.path.dirname(self.gate))
@@ -246,6 +245,11 @@ class Cluster:
 
     def uri(self, *parts):
         return "file://" + self.file(*parts)
+
+    def make_folder(self, *parts):
+        """Where pods may write: they do not run as we do."""
+        os.makedirs(self.file(*parts))
+        os.chmod(self.file(*parts), 0o777)
 
     def read(self, *parts):
         with open(self.file(*parts), newline="") as file:

@@ -210,7 +210,7 @@ class Crashes(ClusterTest):
         cluster.wait_none("pod")
         for folder in ("models", "output_folder"):
             shutil.rmtree(cluster.file(folder))
-            os.mkdir(cluster.file(folder))
+            cluster.make_folder(folder)
 
     def count_requests(self):
         return sum(count for key, count in self.cluster.requests().items() if "churn-controller" in key)
