@@ -255,10 +255,11 @@ int block_score(struct block *block, struct err *err)
     buf_clear(&block->output);
     buf_clear(&block->rejects);
     memset(block->drift_counts, 0, drift->bin_total * sizeof(*block->drift_counts));
-    if (take_records(block, err) ||
-        model_score(block->session, block->encoded, block->scored, plan->reasons,
-                    block->probabilities, block->found, err) ||
-        check_probabilities(block, err))
+    if (take_records(block, err))
+        return -1;
+    model_score(block->session, block->encoded, block->scored, plan->reasons, block->probabilities,
+                block->found);
+    if (check_probabilities(block, err))
         return -1;
     for (size_t row = 0; row < block->scored; row++) {
         drift_count(drift, block->values + row * source_count, block->probabilities[row],

@@ -164,22 +164,16 @@ static bool decode(struct contender *contender, const struct csv_record *record,
                            contender->decoded, ret_fault, &unseen);
 }
 
-static int score_block(struct round *round, struct err *err)
+static void score_block(struct round *round)
 {
     struct contender *both[] = { &round->challenger, &round->champion };
     size_t count = round->rows - round->scored;
-    if (count == 0)
-        return 0;
     for (size_t i = 0; i < ARRAY_SIZE(both); i++)
-        if (model_margins(both[i]->session, both[i]->block, count, both[i]->margins + round->scored,
-                          err) < 0)
-            return -1;
+        model_margins(both[i]->session, both[i]->block, count, both[i]->margins + round->scored);
     round->scored = round->rows;
-    return 0;
 }
 
-static int take_row(struct round *round, const struct csv_record *record, uint8_t label,
-                    struct err *err)
+static void take_row(struct round *round, const struct csv_record *record, uint8_t label)
 {
     struct contender *both[] = { &round->challenger, &round->champion };
     struct row_fault fault;
@@ -187,7 +181,7 @@ static int take_row(struct round *round, const struct csv_record *record, uint8_
         if (!decode(both[i], record, &fault)) {
             if (round->unread++ == 0)
                 round->first_fault = fault;
-            return 0;
+            return;
         }
     size_t waiting = round->rows - round->scored;
     for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
@@ -195,7 +189,8 @@ static int take_row(struct round *round, const struct csv_record *record, uint8_
         features_encode(features, both[i]->decoded, both[i]->block + waiting * features->count);
     }
     round->labels[round->rows++] = label;
-    return waiting + 1 == BLOCK_ROWS ? score_block(round, err) : 0;
+    if (waiting + 1 == BLOCK_ROWS)
+        score_block(round);
 }
 
 /* Goes through the file once; held-out rows are known by their lines. */
@@ -212,13 +207,14 @@ static int play(const struct training *training, struct csv_reader *reader, stru
         if (csv_read(reader, &outcome, &record, &fault, err) < 0)
             return -1;
         if (outcome == CSV_END)
-            return score_block(round, err);
+            break;
         if (outcome != CSV_RECORD || next == folds->holdout_count ||
             record.line != table->lines[folds->holdout[next]])
             continue;
-        if (take_row(round, &record, table->labels[folds->holdout[next++]], err) < 0)
-            return -1;
+        take_row(round, &record, table->labels[folds->holdout[next++]]);
     }
+    score_block(round);
+    return 0;
 }
 
 static void measure(const struct contender *contender, const struct round *round,

@@ -11,8 +11,9 @@ int stage_evaluate(struct training *training, struct err *err)
         return -1;
     auto_model_session struct model_session *session = model_session_new(model, err);
     auto_free double *margins = mem_zero(folds->holdout_count, sizeof(*margins));
-    if (session == NULL || model_margins(session, values, folds->holdout_count, margins, err) < 0)
+    if (session == NULL)
         return -1;
+    model_margins(session, values, folds->holdout_count, margins);
     auto_free uint8_t *labels =
         training_labels(&training->table, folds->holdout, folds->holdout_count);
     figures_measure(margins, labels, folds->holdout_count, &model->calibration, model->threshold,

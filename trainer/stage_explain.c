@@ -3,10 +3,7 @@
 
 #include <math.h>
 
-#include "ml/parallel.h"
-
 #define SAMPLE_ROWS 1000 /* enough for two digits of a mean */
-#define BLOCK_ROWS  100
 
 struct explain_work {
     const struct model *model;
@@ -14,20 +11,6 @@ struct explain_work {
     double *contributions; /* rows x sources  */
     size_t rows;
 };
-
-static int explain_block(void *context, size_t index, struct err *err)
-{
-    struct explain_work *work = context;
-    const struct features *features = &work->model->features;
-    size_t first = index * BLOCK_ROWS;
-    size_t rows = work->rows - first < BLOCK_ROWS ? work->rows - first : BLOCK_ROWS;
-    auto_model_session struct model_session *session = model_session_new(work->model, err);
-    double base;
-    if (session == NULL)
-        return -1;
-    return model_contributions(session, work->values + first * features->count, rows,
-                               work->contributions + first * features->source_count, &base, err);
-}
 
 /* Held-out rows, evenly spaced. */
 static size_t sample_rows(const struct folds *folds, uint32_t *ret_rows)
@@ -82,9 +65,11 @@ int stage_explain(struct training *training, struct err *err)
         return -1;
     auto_free double *contributions = mem_zero(count * sources, sizeof(*contributions));
     struct explain_work work = { model, values, contributions, count };
-    size_t blocks = (count + BLOCK_ROWS - 1) / BLOCK_ROWS;
-    if (parallel_run(training->threads, blocks, explain_block, &work, err) < 0)
+    auto_model_session struct model_session *session = model_session_new(model, err);
+    double base;
+    if (session == NULL)
         return -1;
+    model_contributions(session, values, count, contributions, &base);
     training->importance = mem_zero(sources, sizeof(double));
     training->direction = mem_zero(sources, sizeof(double));
     for (size_t i = 0; i < sources; i++) {

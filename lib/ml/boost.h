@@ -1,4 +1,6 @@
-/* boost.h - gradient boosted trees, through libxgboost.
+/* boost.h - gradient boosted trees, trained by libxgboost. What is published is scored
+ * and explained by forest.h and shap.h; here are also the slow ways that tests compare
+ * those with.
  *
  * Matrices are row-major floats, NAN means missing. Every booster works on one
  * thread, so the same input gives the same trees on any machine; parallel work

@@ -23,12 +23,26 @@ struct walk {
     /* each once; -1 until seen */
     int64_t tree_count, tree_info_count, announced_trees;
     int64_t trees_seen;
+    double base_score; /* -1 until seen */
+    forest_visitor visit;
+    void *context;
     struct err *err;
 };
 
 /* Everything that XGBoost wants of a tree. Arrays have one number per node; those
  * of categories are empty, because features are numbers. */
-enum { LEFT, RIGHT, PARENTS, FEATURES, KINDS, FIRST_CATEGORY = 10, ARRAYS = 14 };
+enum {
+    LEFT,
+    RIGHT,
+    PARENTS,
+    FEATURES,
+    KINDS,
+    CONDITIONS,
+    DEFAULT_LEFT,
+    COVERS = 9,
+    FIRST_CATEGORY,
+    ARRAYS = 14
+};
 static const struct {
     const char *key;
     char type;
@@ -38,11 +52,11 @@ static const struct {
     [PARENTS] = { "parents", 'l' },
     [FEATURES] = { "split_indices", 'l' },
     [KINDS] = { "split_type", 'U' },
-    { "split_conditions", 'd' },
-    { "default_left", 'U' },
+    [CONDITIONS] = { "split_conditions", 'd' },
+    [DEFAULT_LEFT] = { "default_left", 'U' },
     { "base_weights", 'd' },
     { "loss_changes", 'd' },
-    { "sum_hessian", 'd' },
+    [COVERS] = { "sum_hessian", 'd' },
     [FIRST_CATEGORY] = { "categories", 'l' },
     { "categories_nodes", 'l' },
     { "categories_segments", 'L' },
@@ -50,7 +64,7 @@ static const struct {
 };
 
 /* What an object says about a tree, if it is one. */
-struct tree {
+struct forest_tree {
     bool is_one;
     struct numbers arrays[ARRAYS];
     int64_t id, nodes; /* -1 until seen */
@@ -139,15 +153,15 @@ static int take_text(struct walk *walk, struct span *ret_text)
 
 /* --- trees ------------------------------------------------------------------ */
 
-static int64_t item(const struct tree *tree, size_t array, size_t index)
+static int64_t item(const struct forest_tree *tree, size_t array, size_t index)
 {
     const struct numbers *numbers = &tree->arrays[array];
     return integer_at(numbers->bytes + index * width_of(numbers->type), numbers->type);
 }
 
 /* Children come after their parent and have only one, so there is no cycle. */
-static int check_child(const struct walk *walk, const struct tree *tree, unsigned char *depths,
-                       size_t parent, int64_t child)
+static int check_child(const struct walk *walk, const struct forest_tree *tree,
+                       unsigned char *depths, size_t parent, int64_t child)
 {
     if (child <= (int64_t)parent || child >= tree->nodes || depths[child] != 0 ||
         item(tree, PARENTS, (size_t)child) != (int64_t)parent)
@@ -158,7 +172,7 @@ static int check_child(const struct walk *walk, const struct tree *tree, unsigne
     return 0;
 }
 
-static int check_nodes(const struct walk *walk, const struct tree *tree)
+static int check_nodes(const struct walk *walk, const struct forest_tree *tree)
 {
     size_t count = (size_t)tree->nodes;
     auto_free unsigned char *depths = mem_zero(count, 1);
@@ -176,7 +190,7 @@ static int check_nodes(const struct walk *walk, const struct tree *tree)
     return 0;
 }
 
-static int check_tree(struct walk *walk, const struct tree *tree)
+static int check_tree(struct walk *walk, const struct forest_tree *tree)
 {
     bool whole = tree->nodes > 0 && tree->id == walk->trees_seen++;
     for (size_t i = 0; i < ARRAYS; i++) {
@@ -186,12 +200,42 @@ static int check_tree(struct walk *walk, const struct tree *tree)
     }
     if (!whole)
         return damaged(walk, "not all of a tree before");
-    return check_nodes(walk, tree);
+    if (check_nodes(walk, tree) < 0)
+        return -1;
+    if (walk->visit != NULL)
+        walk->visit(walk->context, tree);
+    return 0;
+}
+
+size_t forest_tree_nodes(const struct forest_tree *tree)
+{
+    return (size_t)tree->nodes;
+}
+
+static float real(const struct forest_tree *tree, size_t array, size_t index)
+{
+    uint32_t bits = (uint32_t)integer_at(tree->arrays[array].bytes + index * 4, 'l');
+    float value;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+struct forest_tree_node forest_tree_node(const struct forest_tree *tree, size_t index)
+{
+    int64_t left = item(tree, LEFT, index), right = item(tree, RIGHT, index);
+    return (struct forest_tree_node){
+        .left = left < 0 ? 0 : (size_t)left,
+        .right = right < 0 ? 0 : (size_t)right,
+        .feature = (uint32_t)item(tree, FEATURES, index),
+        .value = real(tree, CONDITIONS, index),
+        .cover = real(tree, COVERS, index),
+        .default_left = item(tree, DEFAULT_LEFT, index) != 0,
+    };
 }
 
 /* --- values ----------------------------------------------------------------- */
 
-static int walk_value(struct walk *walk, struct span key, struct tree *tree);
+static int walk_value(struct walk *walk, struct span key, struct forest_tree *tree);
 
 /* A number that may be said only once. */
 static int set_once(const struct walk *walk, int64_t *target, int64_t value)
@@ -203,7 +247,8 @@ static int set_once(const struct walk *walk, int64_t *target, int64_t value)
 }
 
 /* Texts that decide how the trees are read. */
-static int check_text(struct walk *walk, struct span key, struct span text, struct tree *tree)
+static int check_text(struct walk *walk, struct span key, struct span text,
+                      struct forest_tree *tree)
 {
     static const struct {
         const char *key, *text;
@@ -224,6 +269,9 @@ static int check_text(struct walk *walk, struct span key, struct span text, stru
         return err_reason(walk->err, ERR_INVALID, "DataInvalid",
                           "the trees take %.*s features, not %zu", (int)text.length, text.data,
                           walk->columns);
+    if (span_equals(key, "base_score") && (num_double(text, &walk->base_score, &ignored) < 0 ||
+                                           !(walk->base_score > 0 && walk->base_score < 1)))
+        return damaged(walk, "a base score that is no probability");
     if (span_equals(key, "num_nodes") && is_number)
         return set_once(walk, &tree->nodes, number);
     if (span_equals(key, "num_trees") && is_number)
@@ -231,7 +279,7 @@ static int check_text(struct walk *walk, struct span key, struct span text, stru
     return 0;
 }
 
-static int walk_integer(struct walk *walk, struct span key, char type, struct tree *tree)
+static int walk_integer(struct walk *walk, struct span key, char type, struct forest_tree *tree)
 {
     const unsigned char *bytes = take(walk, width_of(type));
     if (bytes == NULL)
@@ -244,7 +292,7 @@ static int walk_integer(struct walk *walk, struct span key, char type, struct tr
 }
 
 static int keep_numbers(const struct walk *walk, struct span key, struct numbers numbers,
-                        struct tree *tree)
+                        struct forest_tree *tree)
 {
     for (size_t i = 0; i < ARRAYS; i++) {
         if (!span_equals(key, arrays[i].key))
@@ -257,7 +305,7 @@ static int keep_numbers(const struct walk *walk, struct span key, struct numbers
     return damaged(walk, "an array of another kind");
 }
 
-static int walk_numbers(struct walk *walk, struct span key, struct tree *tree)
+static int walk_numbers(struct walk *walk, struct span key, struct forest_tree *tree)
 {
     const unsigned char *type = take(walk, 1);
     uint64_t count;
@@ -274,7 +322,7 @@ static int walk_numbers(struct walk *walk, struct span key, struct tree *tree)
     return keep_numbers(walk, key, (struct numbers){ bytes, (size_t)count, (char)*type }, tree);
 }
 
-static int walk_array(struct walk *walk, struct span key, struct tree *tree)
+static int walk_array(struct walk *walk, struct span key, struct forest_tree *tree)
 {
     uint64_t count;
     if (peek(walk) == '$') {
@@ -294,10 +342,10 @@ static int walk_array(struct walk *walk, struct span key, struct tree *tree)
     return 0;
 }
 
-static int walk_object(struct walk *walk, struct span key, struct tree *parent)
+static int walk_object(struct walk *walk, struct span key, struct forest_tree *parent)
 {
-    struct tree own = { .id = -1, .nodes = -1 };
-    struct tree *tree = span_equals(key, "tree_param") ? parent : &own;
+    struct forest_tree own = { .id = -1, .nodes = -1 };
+    struct forest_tree *tree = span_equals(key, "tree_param") ? parent : &own;
     while (peek(walk) != '}') {
         struct span member;
         if (take_text(walk, &member) < 0)
@@ -310,7 +358,7 @@ static int walk_object(struct walk *walk, struct span key, struct tree *parent)
     return own.is_one ? check_tree(walk, &own) : 0;
 }
 
-static int walk_nested(struct walk *walk, char type, struct span key, struct tree *tree)
+static int walk_nested(struct walk *walk, char type, struct span key, struct forest_tree *tree)
 {
     if (walk->nesting == NESTING_MAXIMUM)
         return damaged(walk, "too many levels");
@@ -320,7 +368,7 @@ static int walk_nested(struct walk *walk, char type, struct span key, struct tre
     return outcome;
 }
 
-static int walk_value(struct walk *walk, struct span key, struct tree *tree)
+static int walk_value(struct walk *walk, struct span key, struct forest_tree *tree)
 {
     struct span text;
     char type = peek(walk);
@@ -343,15 +391,19 @@ static int walk_value(struct walk *walk, struct span key, struct tree *tree)
     }
 }
 
-int forest_check(struct span bytes, size_t columns, struct err *err)
+int forest_walk(struct span bytes, size_t columns, forest_visitor visit, void *context,
+                double *ret_base_score, struct err *err)
 {
     struct walk walk = { .bytes = bytes,
                          .columns = columns,
                          .tree_count = -1,
                          .tree_info_count = -1,
                          .announced_trees = -1,
+                         .base_score = -1,
+                         .visit = visit,
+                         .context = context,
                          .err = err };
-    struct tree none = { .id = -1, .nodes = -1 };
+    struct forest_tree none = { .id = -1, .nodes = -1 };
     if (peek(&walk) != '{')
         return damaged(&walk, "unexpected byte");
     if (walk_value(&walk, (struct span){ NULL, 0 }, &none) < 0)
@@ -359,7 +411,14 @@ int forest_check(struct span bytes, size_t columns, struct err *err)
     if (walk.position != bytes.length)
         return damaged(&walk, "more than one value");
     if (walk.tree_count != walk.trees_seen || walk.tree_info_count != walk.trees_seen ||
-        walk.announced_trees != walk.trees_seen)
-        return damaged(&walk, "not as many trees as announced");
+        walk.announced_trees != walk.trees_seen || walk.base_score < 0)
+        return damaged(&walk, "not as many trees as announced, or no base score");
+    *ret_base_score = walk.base_score;
     return 0;
+}
+
+int forest_check(struct span bytes, size_t columns, struct err *err)
+{
+    double base_score;
+    return forest_walk(bytes, columns, NULL, NULL, &base_score, err);
 }

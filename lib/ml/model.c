@@ -6,6 +6,7 @@
 #include "base/sha256.h"
 #include "ml/boost.h"
 #include "ml/linear.h"
+#include "ml/trees.h"
 
 const char *const model_algorithm_names[] = { "GradientBoosting", "LogisticRegression", NULL };
 static const char *const weights_files[] = { "booster.ubj", "weights.json" };
@@ -72,6 +73,7 @@ void model_release(struct model *model)
     if (model->linear != NULL)
         linear_release(model->linear);
     free(model->linear);
+    trees_free(model->trees);
     json_decref(model->document);
     *model = (struct model){ 0 };
 }
@@ -205,14 +207,17 @@ int model_attach(struct model *model, struct span weights, struct err *err)
                           model->version, file);
     if (model->algorithm == MODEL_LOGISTIC_REGRESSION && attach_linear(model, weights, err) < 0)
         return -1;
+    if (model->algorithm == MODEL_GRADIENT_BOOSTING) {
+        model->trees = trees_new(weights, &model->features, err);
+        if (model->trees == NULL)
+            return -1;
+    }
     model->weights = mem_alloc(weights.length);
     memcpy(model->weights, weights.data, weights.length);
     model->weights_size = weights.length;
     json_decref(model->document);
     model->document = NULL;
-    /* Trees are read here once, so that sessions need not fail for bad bytes. */
-    auto_model_session struct model_session *probe = model_session_new(model, err);
-    return probe == NULL ? -1 : 0;
+    return 0;
 }
 
 /* --- saving ------------------------------------------------------------- */

@@ -42,6 +42,7 @@ struct model {
     char *weights;    /* bytes of the second file; NULL until attached */
     size_t weights_size;
     struct linear *linear; /* LogisticRegression, once attached */
+    struct trees *trees;   /* GradientBoosting, once attached   */
     json_t *document;      /* between model_parse() and model_attach() */
 };
 void model_release(struct model *model); /* safe on a zeroed struct */
@@ -72,7 +73,8 @@ int model_finish(struct model *model, char **ret_text, struct err *err)
 
 /* --- scoring ------------------------------------------------------------ */
 
-/* What one thread scores with. The model is borrowed. */
+/* What one thread scores with. The model is borrowed. ERR_INVALID (DataInvalid) when
+ * its weights are damaged, which model_attach() has excluded. */
 struct model_session *model_session_new(const struct model *model, struct err *err)
     __attribute__((warn_unused_result));
 void model_session_free(struct model_session *session);
@@ -83,16 +85,14 @@ void model_session_cleanup(struct model_session **session);
  * row. Gives one calibrated probability per row and, with reasons > 0, `reasons`
  * reasons per row in ret_reasons (may be NULL for 0). Best with a few hundred to
  * a few thousand rows at once; `rows` of 0 is fine. */
-int model_score(struct model_session *session, const float *encoded, size_t rows, size_t reasons,
-                double *ret_probabilities, struct score_reason *ret_reasons, struct err *err)
-    __attribute__((warn_unused_result));
+void model_score(struct model_session *session, const float *encoded, size_t rows, size_t reasons,
+                 double *ret_probabilities, struct score_reason *ret_reasons);
 
 /* All contributions: rows x features.source_count doubles in ret_sources, and in
  * *ret_base what every row starts from (explain.h). */
-int model_contributions(struct model_session *session, const float *encoded, size_t rows,
-                        double *ret_sources, double *ret_base, struct err *err)
-    __attribute__((warn_unused_result));
+void model_contributions(struct model_session *session, const float *encoded, size_t rows,
+                         double *ret_sources, double *ret_base);
 
 /* Raw margins, before calibration. */
-int model_margins(struct model_session *session, const float *encoded, size_t rows,
-                  double *ret_margins, struct err *err) __attribute__((warn_unused_result));
+void model_margins(struct model_session *session, const float *encoded, size_t rows,
+                   double *ret_margins);

@@ -2,16 +2,18 @@
 #include "ml/model.h"
 
 #include "base/mem.h"
-#include "ml/boost.h"
 #include "ml/linear.h"
+#include "ml/trees.h"
 
 struct model_session {
     const struct model *model;
-    struct booster *booster; /* GradientBoosting */
-    double *margins;         /* one per row of the largest block so far */
+    const struct trees *trees; /* GradientBoosting: the model's, or ... */
+    struct trees *own_trees;   /* ... read here, while it is trained    */
+    double *margins;           /* one per row of the largest block so far */
+    double *contributions;     /* source_count per row, GradientBoosting  */
     size_t capacity;
-    double *sources; /* contributions of one row */
-    float *encoded;  /* the same per feature, LogisticRegression */
+    double *sources; /* contributions of one row, LogisticRegression */
+    float *encoded;  /* the same per feature                         */
 };
 
 struct model_session *model_session_new(const struct model *model, struct err *err)
@@ -20,12 +22,13 @@ struct model_session *model_session_new(const struct model *model, struct err *e
     session->model = model;
     session->sources = mem_zero(model->features.source_count, sizeof(double));
     session->encoded = mem_zero(model->features.count, sizeof(float));
-    if (model->algorithm == MODEL_GRADIENT_BOOSTING) {
+    if (model->algorithm == MODEL_GRADIENT_BOOSTING && model->trees == NULL) {
         struct span weights = { model->weights, model->weights_size };
-        session->booster = booster_load(weights, model->features.count, err);
-        if (session->booster == NULL)
+        session->own_trees = trees_new(weights, &model->features, err);
+        if (session->own_trees == NULL)
             return NULL;
     }
+    session->trees = session->own_trees ? session->own_trees : model->trees;
     return TAKE(session);
 }
 
@@ -33,8 +36,9 @@ void model_session_free(struct model_session *session)
 {
     if (session == NULL)
         return;
-    booster_free(session->booster);
+    trees_free(session->own_trees);
     free(session->margins);
+    free(session->contributions);
     free(session->sources);
     free(session->encoded);
     free(session);
@@ -45,14 +49,24 @@ void model_session_cleanup(struct model_session **session)
     model_session_free(*session);
 }
 
-int model_margins(struct model_session *session, const float *encoded, size_t rows,
-                  double *ret_margins, struct err *err)
+static void reserve(struct model_session *session, size_t rows)
+{
+    if (rows <= session->capacity)
+        return;
+    session->capacity = rows;
+    session->margins = mem_resize(session->margins, rows, sizeof(double));
+    session->contributions = mem_resize(
+        session->contributions, rows * session->model->features.source_count, sizeof(double));
+}
+
+void model_margins(struct model_session *session, const float *encoded, size_t rows,
+                   double *ret_margins)
 {
     struct matrix matrix = { encoded, rows, session->model->features.count };
-    if (session->booster != NULL)
-        return booster_margins(session->booster, matrix, 0, ret_margins, err);
-    linear_margins(session->model->linear, matrix, ret_margins);
-    return 0;
+    if (session->trees != NULL)
+        shap_margins(session->trees->shap, &session->trees->forest, encoded, rows, ret_margins);
+    else
+        linear_margins(session->model->linear, matrix, ret_margins);
 }
 
 static void linear_row(const struct model_session *session, const float *values)
@@ -65,30 +79,38 @@ static void linear_row(const struct model_session *session, const float *values)
 /* Calls `visit` with the source contributions of every row and the base margin. */
 typedef void (*row_visitor)(void *context, size_t row, const double *sources, double margin_base);
 
-static int visit_rows(struct model_session *session, const float *encoded, size_t rows,
-                      row_visitor visit, void *context, struct err *err)
+static void visit_trees(struct model_session *session, const float *encoded, size_t rows,
+                        row_visitor visit, void *context)
+{
+    size_t count = session->model->features.source_count;
+    double slope = session->model->calibration.slope;
+    shap_rows(session->trees->shap, encoded, rows, session->contributions);
+    for (size_t i = 0; i < rows * count; i++)
+        session->contributions[i] *= slope;
+    for (size_t row = 0; row < rows; row++)
+        visit(context, row, session->contributions + row * count, shap_base(session->trees->shap));
+}
+
+static void visit_linear(struct model_session *session, const float *encoded, size_t rows,
+                         row_visitor visit, void *context)
 {
     const struct model *model = session->model;
-    size_t count = model->features.count;
-    const float *shap = NULL;
-    if (session->booster != NULL &&
-        booster_contributions(session->booster, (struct matrix){ encoded, rows, count }, &shap,
-                              err) < 0)
-        return -1;
     for (size_t row = 0; row < rows; row++) {
-        const float *contributions = session->encoded;
-        double base;
-        if (shap == NULL) {
-            linear_row(session, encoded + row * count);
-            base = model->linear->intercept;
-        } else {
-            contributions = shap + row * (count + 1);
-            base = (double)contributions[count];
-        }
-        explain_group(&model->features, contributions, model->calibration.slope, session->sources);
-        visit(context, row, session->sources, base);
+        linear_row(session, encoded + row * model->features.count);
+        explain_group(&model->features, session->encoded, model->calibration.slope,
+                      session->sources);
+        visit(context, row, session->sources, model->linear->intercept);
     }
-    return 0;
+}
+
+static void visit_rows(struct model_session *session, const float *encoded, size_t rows,
+                       row_visitor visit, void *context)
+{
+    reserve(session, rows);
+    if (session->trees != NULL)
+        visit_trees(session, encoded, rows, visit, context);
+    else
+        visit_linear(session, encoded, rows, visit, context);
 }
 
 struct reason_target {
@@ -104,27 +126,19 @@ static void visit_reasons(void *context, size_t row, const double *sources, doub
                 target->items + row * target->reasons);
 }
 
-int model_score(struct model_session *session, const float *encoded, size_t rows, size_t reasons,
-                double *ret_probabilities, struct score_reason *ret_reasons, struct err *err)
+void model_score(struct model_session *session, const float *encoded, size_t rows, size_t reasons,
+                 double *ret_probabilities, struct score_reason *ret_reasons)
 {
     const struct model *model = session->model;
-    if (rows == 0)
-        return 0;
-    if (rows > session->capacity) {
-        session->margins = mem_resize(session->margins, rows, sizeof(double));
-        session->capacity = rows;
-    }
-    if (model_margins(session, encoded, rows, session->margins, err) < 0)
-        return -1;
+    reserve(session, rows);
+    model_margins(session, encoded, rows, session->margins);
     if (reasons > 0) {
         struct reason_target target = { model->features.source_count, reasons, ret_reasons };
-        if (visit_rows(session, encoded, rows, visit_reasons, &target, err) < 0)
-            return -1;
+        visit_rows(session, encoded, rows, visit_reasons, &target);
     }
     for (size_t row = 0; row < rows; row++)
         ret_probabilities[row] =
             probability_of(calibrated_log_odds(&model->calibration, session->margins[row]));
-    return 0;
 }
 
 struct contribution_target {
@@ -141,15 +155,13 @@ static void visit_contributions(void *context, size_t row, const double *sources
     target->margin_base = margin_base;
 }
 
-int model_contributions(struct model_session *session, const float *encoded, size_t rows,
-                        double *ret_sources, double *ret_base, struct err *err)
+void model_contributions(struct model_session *session, const float *encoded, size_t rows,
+                         double *ret_sources, double *ret_base)
 {
     const struct model *model = session->model;
     struct contribution_target target = { model->features.source_count, ret_sources, 0 };
     if (rows == 0)
-        return 0;
-    if (visit_rows(session, encoded, rows, visit_contributions, &target, err) < 0)
-        return -1;
+        return;
+    visit_rows(session, encoded, rows, visit_contributions, &target);
     *ret_base = calibrated_log_odds(&model->calibration, target.margin_base);
-    return 0;
 }

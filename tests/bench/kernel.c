@@ -142,32 +142,27 @@ static size_t block_rows(const struct measurement *measurement, size_t first)
     return left < BLOCK_ROWS ? left : BLOCK_ROWS;
 }
 
-static int predict(const struct model *model, struct model_session *session,
-                   struct measurement *measurement, struct err *err)
+static void predict(const struct model *model, struct model_session *session,
+                    struct measurement *measurement)
 {
     double start = cpu_seconds();
     measurement->margins = mem_zero(measurement->rows + 1, sizeof(double));
     for (size_t i = 0; i < measurement->rows; i += BLOCK_ROWS)
-        if (model_margins(session, measurement->encoded + i * model->features.count,
-                          block_rows(measurement, i), measurement->margins + i, err) != 0)
-            return -1;
+        model_margins(session, measurement->encoded + i * model->features.count,
+                      block_rows(measurement, i), measurement->margins + i);
     measurement->predict_s = cpu_seconds() - start;
-    return 0;
 }
 
-static int explain(const struct model *model, struct model_session *session,
-                   struct measurement *measurement, struct err *err)
+static void explain(const struct model *model, struct model_session *session,
+                    struct measurement *measurement)
 {
     size_t sources = model->features.source_count;
     double base, start = cpu_seconds();
     measurement->reasons = mem_zero(measurement->rows * sources + 1, sizeof(double));
     for (size_t i = 0; i < measurement->rows; i += BLOCK_ROWS)
-        if (model_contributions(session, measurement->encoded + i * model->features.count,
-                                block_rows(measurement, i), measurement->reasons + i * sources,
-                                &base, err) != 0)
-            return -1;
+        model_contributions(session, measurement->encoded + i * model->features.count,
+                            block_rows(measurement, i), measurement->reasons + i * sources, &base);
     measurement->explain_s = cpu_seconds() - start;
-    return 0;
 }
 
 static int dump(const struct model *model, const struct measurement *measurement, const char *path,
@@ -201,9 +196,10 @@ static int measure(const struct arguments *chosen, const char *folder, const cha
     if (!session || parse(&model.features, path, &measurement, err) != 0)
         return -1;
     encode(&model.features, &measurement);
-    if (predict(&model, session, &measurement, err) != 0 ||
-        (chosen->explain && explain(&model, session, &measurement, err) != 0) ||
-        (chosen->dump && dump(&model, &measurement, chosen->dump, err) != 0))
+    predict(&model, session, &measurement);
+    if (chosen->explain)
+        explain(&model, session, &measurement);
+    if (chosen->dump && dump(&model, &measurement, chosen->dump, err) != 0)
         return -1;
     printf("{\"rows\": %zu, \"features\": %zu, \"sources\": %zu, \"parse\": %.6f, "
            "\"encode\": %.6f, \"predict\": %.6f, \"explain\": %.6f}\n",

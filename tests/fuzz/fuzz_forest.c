@@ -1,9 +1,11 @@
 /* fuzz_forest.c - any bytes as booster.ubj of a model with two features. Property:
- * what is accepted, libxgboost loads or refuses, scores and explains without a
- * fault. */
+ * what is accepted, our forest and libxgboost (if it loads it) score and explain without
+ * a fault. */
 #include <stdint.h>
 
 #include "ml/boost.h"
+#include "ml/forest.h"
+#include "ml/shap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -13,6 +15,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const float *contributions;
     double margin;
 
+    static const uint32_t sources[] = { 0, 1 };
+    auto_forest struct forest forest = { 0 };
+    double contributions_of_ours[2];
+
+    if (forest_read(bytes, 2, &forest, NULL) == 0) {
+        auto_shap struct shap *shap = shap_new(&forest, sources, 2, SHAP_TABLES);
+
+        forest_margins(&forest, values, 1, &margin);
+        shap_rows(shap, values, 1, contributions_of_ours);
+    }
     auto_booster struct booster *booster = booster_load(bytes, 2, NULL);
     if (booster == NULL)
         return 0;

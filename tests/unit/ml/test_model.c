@@ -101,8 +101,7 @@ static void score(const struct model *model, const float *encoded, double *ret_p
     struct err err = { 0 };
     auto_model_session struct model_session *session = model_session_new(model, &err);
     assert_non_null(session);
-    assert_int_equal(model_score(session, encoded, ROWS, 2, ret_probabilities, ret_reasons, &err),
-                     0);
+    model_score(session, encoded, ROWS, 2, ret_probabilities, ret_reasons);
 }
 
 static void loaded_models_score_the_same(void **state)
@@ -146,8 +145,7 @@ static void contributions_add_up_to_log_odds(void **state)
         static struct score_reason reasons[2 * ROWS];
         score(&model, history.encoded, probabilities, reasons);
         auto_model_session struct model_session *session = model_session_new(&model, &err);
-        assert_int_equal(
-            model_contributions(session, history.encoded, ROWS, contributions, &base, &err), 0);
+        model_contributions(session, history.encoded, ROWS, contributions, &base);
         for (size_t row = 0; row < ROWS; row++) {
             double sum = base, largest = 0;
             for (size_t k = 0; k < sources; k++) {

@@ -1,0 +1,58 @@
+/* forest.h - a boosted forest, read from XGBoost's UBJSON and evaluated by ourselves.
+ *
+ * A margin is the base plus one leaf of every tree: the log-odds before
+ * calibration. Sums are doubles in the order of the trees, so a row's margin
+ * depends on nothing but the row; libxgboost sums floats, which differs in the
+ * last digits of one. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/span.h"
+
+/* The two children of a split stand side by side behind it. */
+struct forest_node {
+    float value;   /* split: a value below it goes left; leaf: what it adds */
+    float cover;   /* how much of the training data came here                */
+    uint32_t left; /* index of the left child, the right one is behind it; 0: a leaf */
+    uint32_t feature : 31;
+    uint32_t default_left : 1; /* where a missing value (NAN) goes */
+};
+
+/* The same for walking without branches, which nothing could predict: a leaf's right
+ * child is itself, and nothing is below its threshold. */
+struct forest_step {
+    float threshold;
+    uint32_t left;
+    uint32_t feature, default_left;
+};
+
+struct forest {
+    struct forest_node *nodes;
+    struct forest_step *steps; /* one per node */
+    size_t node_count;
+    uint32_t *roots; /* tree_count of them                 */
+    uint8_t *depths; /* of the trees: splits above a leaf */
+    size_t tree_count;
+    size_t columns; /* features of a row */
+    double base;    /* log-odds          */
+};
+
+/* ERR_INVALID (DataInvalid) when the bytes are no sound model (forest_check.h). */
+int forest_read(struct span bytes, size_t columns, struct forest *ret_forest, struct err *err)
+    __attribute__((warn_unused_result));
+void forest_release(struct forest *forest); /* safe on a zeroed struct */
+#define auto_forest __attribute__((cleanup(forest_release)))
+
+/* Does a row go left? */
+static inline bool forest_goes_left(const struct forest_node *node, float value)
+{
+    return value < node->value || (node->default_left && value != value);
+}
+
+/* `rows` x columns floats, row by row. */
+void forest_margins(const struct forest *forest, const float *values, size_t rows,
+                    double *ret_margins);
