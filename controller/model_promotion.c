@@ -187,6 +187,22 @@ static void follow_pin(struct model_pass *pass)
         hold_newest(pass);
 }
 
+/* Without a pin the newest version that was promoted is in use, whatever was pinned before. */
+static void follow_history(struct model_pass *pass)
+{
+    const struct model_version_status *model = pass->status.model;
+    const struct history_entry *version = pass->status.history.items;
+    const struct history_entry *end = version + pass->status.history.count;
+    while (version < end && strcmp(version->outcome, REASON_Promoted) != 0)
+        version++;
+    if (version == end || !model || strcmp(model->version, version->model.version) == 0)
+        return;
+    use_version(pass, version);
+    say_promotion(pass, STATUS_TRUE, REASON_Unpinned,
+                  arena_format(pass->arena, "version %s is in use again: nothing is pinned",
+                               version->model.version));
+}
+
 void model_promote(struct model_pass *pass)
 {
     struct list *history = &pass->status.history;
@@ -196,6 +212,8 @@ void model_promote(struct model_pass *pass)
         follow_pin(pass);
     else if (newest_is(pass, REASON_Pending) || newest_is(pass, REASON_Pinned))
         judge_newest(pass);
+    if (!pass->spec.pinned_version[0])
+        follow_history(pass);
     if ((int64_t)history->count > pass->spec.history_limit)
         history->count = (size_t)pass->spec.history_limit;
 }

@@ -38,6 +38,7 @@
     /* what became of a version */                                                                 \
     REASON(Promoted, "the new version is in use")                                                  \
     REASON(RolledBack, "the version that spec.pinnedVersion names was taken into use")             \
+    REASON(Unpinned, "the newest promoted version is in use again: the pin is gone")               \
     REASON(Pinned, "another version is pinned: the new one is not taken into use")                 \
     REASON(Kept, "the new version is not good enough; the one before it stays in use")             \
     REASON(Superseded, "a running training was stopped because the spec changed")                  \

@@ -36,7 +36,7 @@ class RefusedAtApply(BadSpecTest):
                                "spec.data.columns[1]", "Duplicate value"),
             "a sensitive column twice": (changed(model, data={**data, "sensitive": ["gender", "gender"]}),
                                          "spec.data.sensitive[1]", "Duplicate value"),
-            "later feature": (changed(model, pinnedVersion="3f9c"), 'unknown field "spec.pinnedVersion"'),
+            "later feature": (changed(model, serving={}), 'unknown field "spec.serving"'),
         }
         for name, (found, *expected) in cases.items():
             with self.subTest(name):
@@ -49,7 +49,7 @@ class RefusedAtApply(BadSpecTest):
                               "spec.modelRef", "Required"),
             "too many reasons": (changed(batch, reasons=1000), "spec.reasons", "less than or equal to"),
             "freshness": (changed(batch, freshness="Newest"), "spec.freshness", "Unsupported value"),
-            "later feature": (changed(batch, schedule="@weekly"), 'unknown field "spec.schedule"'),
+            "later feature": (changed(batch, credentials={}), 'unknown field "spec.credentials"'),
         }
         for name, (found, *expected) in cases.items():
             with self.subTest(name):

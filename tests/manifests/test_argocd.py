@@ -116,6 +116,21 @@ class ArgoCD(e2e.ClusterTest):
         self.cluster.wait("churnmodel", "telco", lambda found: found["status"].get(
             "lastTraining", {}).get("token") == spec["retrain"]["token"], "the training")
 
+    def test_a_model_is_rolled_back_to_the_version_before_and_let_go(self):
+        first = self.train()["status"]["model"]["version"]
+        self.cluster.apply(self.cluster.model(seed=7))
+        second = self.cluster.wait(
+            "churnmodel", "telco", lambda found: len(found["status"].get("history", [])) == 2 and
+            found["status"]["model"]["version"] != first, "a second version")
+        self.assertEqual(self.offered(second), {"retrain", "suspend", "roll-back"})
+        self.cluster.apply({**self.cluster.model(), "spec": self.act("roll-back", second)})
+        pinned = self.cluster.wait("churnmodel", "telco", lambda found: found["status"]["model"][
+            "version"] == first, "the first version in use")
+        self.assertIn("unpin", self.offered(pinned))
+        self.cluster.apply({**self.cluster.model(), "spec": self.act("unpin", pinned)})
+        self.cluster.wait("churnmodel", "telco", lambda found: found["status"]["model"]["version"] ==
+                          second["status"]["model"]["version"], "the second version in use")
+
 
 if __name__ == "__main__":
     unittest.main()
