@@ -109,6 +109,8 @@ static void poll_data(struct model_pass *pass, struct training_inputs *inputs)
         training_use_data(&pass->spec, file.uri, file.generation, inputs);
     else if (file.state == LOOKUP_FAILED)
         wait_for_file(pass, &file);
+    else
+        pass->hold = true; /* what was said of the last look stands until there is an answer */
 }
 
 /* Something is due. A training reads the file that is there now, not the one of the last poll:

@@ -218,6 +218,12 @@ static void test_a_file_is_polled_too(void **state)
     poll(&world);
     assert_string_equal(condition(&world, "Reconciling"), "True InputNotFound");
     assert_string_equal(condition(&world, "Ready"), "True Trained");
+    int writes = world.status_writes;
+    for (int i = 0; i < 5; i++) { /* it stays away: nothing is said again */
+        world.now_ms += MINUTE;
+        world_settle(&world);
+    }
+    assert_int_equal(world.status_writes, writes);
     world.missing = NULL;
     world.now_ms += MINUTE;
     world_settle(&world);
