@@ -98,6 +98,7 @@ struct subject {
 extern const struct subject subjects[]; /* ended by an entry without a name */
 
 char *subject_path(const struct subject *subject);
+const struct subject *any_subject(struct random *random);
 void subject_create(struct play *play, const struct subject *subject);
 /* Whether the object is there. */
 bool subject_exists(struct play *play, const struct subject *subject);
@@ -105,6 +106,9 @@ bool subject_exists(struct play *play, const struct subject *subject);
 void users_write_files(struct play *play);
 /* After all trouble: broken files, specs and failed runs are mended. */
 void users_mend(struct play *play);
+
+/* --- schema_moves.c --- */
+void move_by_schema(struct play *play, struct random *random);
 
 /* --- trouble_moves.c --- */
 void trouble_init(struct play *play); /* connects it with the simulation */

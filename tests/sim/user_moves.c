@@ -72,7 +72,7 @@ void subject_create(struct play *play, const struct subject *subject)
     play_tell(play, "create %s %s: %d", subject->plural, subject->name, status);
 }
 
-static const struct subject *any_subject(struct random *random)
+const struct subject *any_subject(struct random *random)
 {
     size_t count = 0;
 
@@ -284,7 +284,8 @@ const struct move_kind user_moves[] = {
     { "create", 30, move_create },
     { "delete", 6, move_delete },
     { "replace", 8, move_replace },
-    { "edit", 40, move_edit },
+    { "edit", 30, move_edit },
+    { "edit by schema", 15, move_by_schema },
     { "label", 4, move_label },
     { "move a tag", 15, move_tag },
     { "write a file", 8, move_file },
