@@ -74,7 +74,8 @@ class Inbox(ClusterTest):
 
     def test_files_that_were_there(self):
         self.cluster.put_week(2)
-        self.begin(existing="All", maxActive=1)
+        # the end of the first batch brings the second, not the next look at the folder
+        self.begin(existing="All", maxActive=1, pollInterval="10m")
         self.assertEqual(self.files(self.wait_batches(2)), ["week-1.csv", "week-2.csv"])
 
     def test_few_batches_stay(self):
