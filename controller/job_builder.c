@@ -80,7 +80,7 @@ static json_t *exit_code_rule(const char *action, const int *codes, size_t count
                      JOB_CONTAINER, "operator", "In", "values", values);
 }
 
-/* In this order (jobs.md): a disruption and SIGTERM are nobody's fault; where
+/* In this order: a disruption and SIGTERM are nobody's fault; where
  * another attempt cannot help, the Job fails at once; the rest counts. */
 static json_t *pod_failure_policy(void)
 {

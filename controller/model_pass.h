@@ -2,9 +2,10 @@
  *
  * Shared by the files that make up that reconcile, and by nobody else:
  * reconcile_model.c (the order of things), model_decision.c (whether to train),
- * model_training.c (what becomes of a training), model_job.c (the Job that
- * status names), model_promotion.c (which version is in use) and model_conditions.c
- * (what is said about it all). */
+ * model_schedule.c (when the next tick is), model_training.c (what becomes of a
+ * training), model_job.c (the Job that status names), model_promotion.c (which version
+ * is in use), model_inbox.c (batches of new files) and model_conditions.c (what is
+ * said about it all). */
 #pragma once
 
 #include "contract/identity.h"

@@ -60,7 +60,7 @@ struct image_fact {
     int64_t failing_since_ms; /* first of the failures in a row; 0: the last one was OK */
 };
 
-/* The newest data file of a folder (jobs.md, Identity); of a file's own URI, that file. */
+/* The newest data file of a folder (store.h); of a file's own URI, that file. */
 struct folder_fact {
     const char *uri;        /* of the folder or file                                   */
     const char *newest_uri; /* NULL: no data file in it, or no such file               */

@@ -1,6 +1,6 @@
 /* reasons.h - every reason word of conditions, outcomes and Events, once.
  *
- * The list is shared by code, documentation and tests: REASON(word, meaning).
+ * REASON(word, meaning). The meanings are for whoever reads the list.
  * Code writes REASON_OutputInUse, which is the text "OutputInUse": a word that
  * is not in the list does not compile. */
 #pragma once

@@ -1,7 +1,7 @@
 /* transport.h - THE port to the network: start an HTTP exchange, stream or
  * collect its answer, cancel it, run the loop.
  *
- * Everything that speaks HTTP (Kubernetes client, registry, object stores) goes
+ * Everything that speaks HTTP (Kubernetes client, registry) goes
  * through a struct transport and nothing else; http.h is the real one, tests put
  * a simulated one in its place. It is single-threaded: all calls and callbacks
  * happen on the thread that calls transport_run(), except transport_wake().

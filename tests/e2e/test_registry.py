@@ -4,7 +4,7 @@ import time
 from cluster import ClusterTest, condition_of, only_on_kubesim
 
 TOLD = only_on_kubesim("its registry fails when told to")
-PATIENCE_SECONDS = 60  # api.md: after that the last known digest is used
+PATIENCE_SECONDS = 60  # REGISTRY_PATIENCE_MS: after that the last known digest is used
 
 
 class Trouble(ClusterTest):

@@ -1,6 +1,6 @@
 /* programs.h - trainer and scorer as the controller sees them, on a volume in memory.
  *
- * They keep the contract of jobs.md on idempotence (run records, manifests, versions named by
+ * They are idempotent as the real ones are (run records, manifests, versions named by
  * their content, conditional puts), and compute nothing. The volume checks that a version and an
  * output are written once. A file's content says what it is good for: one that begins with "bad"
  * cannot be read, and what is learnt from "poor" is worse than what was there before. */
