@@ -118,11 +118,13 @@ static bool is_settled(const struct batch_pass *pass)
 static bool wait_for_version(struct batch_pass *pass)
 {
     const struct last_training *last = pass->model_status.last_training;
-    return wait_for_model(
-        pass, REASON_ModelNotTrained,
-        last && last->message
-            ? arena_format(pass->arena, "the model's last training failed: %s", last->message)
-            : "the model has no version yet");
+    const struct condition *promoted = condition_find(&pass->model_status.conditions, "Promoted");
+    const char *message = "the model has no version yet";
+    if (last && last->message)
+        message = arena_format(pass->arena, "the model's last training failed: %s", last->message);
+    else if (promoted && strcmp(promoted->reason, REASON_Kept) == 0)
+        message = arena_format(pass->arena, "the model uses no version yet: %s", promoted->message);
+    return wait_for_model(pass, REASON_ModelNotTrained, message);
 }
 
 static bool use_latest(struct batch_pass *pass)

@@ -20,7 +20,6 @@ static bool is_pinned(const struct model_pass *pass)
 static void set_ready(const struct model_pass *pass, const struct conditions *conditions)
 {
     const struct model_status *status = &pass->status;
-    const struct condition *promoted = condition_find(&status->conditions, "Promoted");
     if (status->model && is_pinned(pass)) {
         condition_set(
             conditions, "Ready", STATUS_TRUE, REASON_Pinned,
@@ -35,11 +34,9 @@ static void set_ready(const struct model_pass *pass, const struct conditions *co
                                    previous ? "; the last training failed" : ""));
         return;
     }
-    if (!pass->reason && promoted && strcmp(promoted->reason, REASON_Kept) == 0)
-        condition_set(conditions, "Ready", STATUS_FALSE, REASON_Kept, promoted->message);
-    else
-        condition_set(conditions, "Ready", STATUS_FALSE, text_or(pass->reason, REASON_NotTrained),
-                      text_or(pass->message, "no version yet"));
+    condition_set(conditions, "Ready", STATUS_FALSE,
+                  text_or(pass->reason, text_or(pass->pin_reason, REASON_NotTrained)),
+                  text_or(pass->message, text_or(pass->pin_message, "no version yet")));
 }
 
 static void set_trained(const struct model_pass *pass, const struct conditions *conditions)
@@ -92,10 +89,13 @@ static void set_image(const struct model_pass *pass, const struct conditions *co
                       arena_format(pass->arena, "%s is being looked up", image->reference));
 }
 
-/* Nothing is due: either all is well, or the last run failed for good. */
+/* Nothing is due: either all is well, or the last run failed for good, or what it made is not
+ * good enough to be the first. */
 static void say_at_rest(struct model_pass *pass)
 {
     const struct last_training *last = pass->status.last_training;
+    const struct condition *promoted = condition_find(&pass->status.conditions, "Promoted");
+    bool is_kept = promoted && strcmp(promoted->reason, REASON_Kept) == 0;
     if (pass->reason)
         return;
     if (last_failed(&pass->status))
@@ -104,6 +104,11 @@ static void say_at_rest(struct model_pass *pass)
                                "the last training failed: %s; change what is wrong, or "
                                "spec.retrain.token to try again",
                                text_or(last->message, "")));
+    else if (is_kept && !pass->status.model && !pass->pin_reason)
+        model_say(pass, false, true, REASON_Kept,
+                  arena_format(pass->arena,
+                               "%s; change spec.promotion, or what a training depends on",
+                               promoted->message));
 }
 
 /* A pinned version that is not there waits for the user, whatever else is at work. */

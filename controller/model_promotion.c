@@ -126,11 +126,24 @@ static bool newest_is(const struct model_pass *pass, const char *outcome)
     return pass->status.history.count > 0 && strcmp(newest->outcome, outcome) == 0;
 }
 
+/* Not judged yet; or nothing is in use, and what is good enough may have changed since. */
+static bool is_to_be_judged(const struct model_pass *pass)
+{
+    return newest_is(pass, REASON_Pending) || newest_is(pass, REASON_Pinned) ||
+           (!pass->status.model && newest_is(pass, REASON_Kept));
+}
+
 static void judge_newest(struct model_pass *pass)
 {
+    bool was_kept = newest_is(pass, REASON_Kept);
     struct history_entry *copy = edit_newest(pass);
     const char *why = judge(pass, copy);
     copy->outcome = why ? REASON_Kept : REASON_Promoted;
+    if (why && was_kept) {
+        struct conditions conditions = model_conditions(pass);
+        condition_set(&conditions, "Promoted", STATUS_FALSE, REASON_Kept, why);
+        return;
+    }
     if (why) {
         say_promotion(pass, STATUS_FALSE, REASON_Kept, why);
         return;
@@ -210,7 +223,7 @@ void model_promote(struct model_pass *pass)
         return; /* what is good enough is not known */
     if (pass->spec.pinned_version[0])
         follow_pin(pass);
-    else if (newest_is(pass, REASON_Pending) || newest_is(pass, REASON_Pinned))
+    else if (is_to_be_judged(pass))
         judge_newest(pass);
     if (!pass->spec.pinned_version[0])
         follow_history(pass);

@@ -156,10 +156,56 @@ static void test_first_version_below_the_minimum(void **state)
     world_settle(&world);
     assert_string_equal(world_condition(&world, "ChurnBatch", "w1", "ModelReady"),
                         "False ModelNotTrained");
+    assert_non_null(strstr(world_message(&world, "ChurnBatch", "w1", "ModelReady"),
+                           "auc 0.87 is below promotion.minimum 0.9"));
     world.auc = "0.91";
     train_again(&world, 7);
     assert_string_equal(condition(&world, "Ready"), "True Trained");
     assert_non_null(world_running(&world)); /* the batch */
+    world_release(&world);
+}
+
+/* What was not good enough to be the first is, once the user asks for less. */
+static void test_a_lower_minimum(void **state)
+{
+    (void)state;
+    struct world world;
+    train(&world, "{\"promotion\": {\"minimum\": \"0.9\"}}");
+    assert_string_equal(condition(&world, "Stalled"), "True Kept");
+    assert_string_equal(condition(&world, "Reconciling"), "False Idle");
+    assert_non_null(strstr(world_message(&world, MODEL, "Stalled"), "change spec.promotion"));
+    int events = world.events;
+    world_edit(&world, MODEL, "{\"promotion\": {\"minimum\": \"0.88\"}}");
+    world_settle(&world);
+    assert_string_equal(condition(&world, "Promoted"), "False Kept");
+    assert_non_null(strstr(world_message(&world, MODEL, "Stalled"), "promotion.minimum 0.88"));
+    assert_int_equal(world.events, events); /* the verdict is no news */
+    world_edit(&world, MODEL, "{\"promotion\": {\"minimum\": \"0.8\"}}");
+    world_settle(&world);
+    assert_string_equal(condition(&world, "Promoted"), "True Promoted");
+    assert_string_equal(condition(&world, "Ready"), "True Trained");
+    assert_string_equal(condition(&world, "Stalled"), "False Healthy");
+    assert_string_equal(jx_string(history(&world, 0), "outcome", NULL), "Promoted");
+    assert_string_equal(jx_string(history(&world, 0), "version", NULL), version_in_use(&world));
+    assert_int_equal(world.created, 1);
+    world_release(&world);
+}
+
+/* One that was not better than the version in use stays where it is: there is one to use. */
+static void test_a_verdict_is_final_beside_a_version_in_use(void **state)
+{
+    (void)state;
+    struct world world;
+    train(&world, "{}");
+    const char *first = version_in_use(&world);
+    world.auc = "0.8";
+    world.champion_auc = "0.87";
+    train_again(&world, 7);
+    world_edit(&world, MODEL, "{\"promotion\": {\"minimum\": \"0.1\"}}");
+    world_settle(&world);
+    assert_string_equal(version_in_use(&world), first);
+    assert_string_equal(condition(&world, "Promoted"), "False Kept");
+    assert_string_equal(condition(&world, "Stalled"), "False Healthy");
     world_release(&world);
 }
 
@@ -290,6 +336,8 @@ int main(void)
         cmocka_unit_test(test_judging),
         cmocka_unit_test(test_comparison_is_in_history),
         cmocka_unit_test(test_first_version_below_the_minimum),
+        cmocka_unit_test(test_a_lower_minimum),
+        cmocka_unit_test(test_a_verdict_is_final_beside_a_version_in_use),
         cmocka_unit_test(test_the_version_in_use_again),
         cmocka_unit_test(test_an_invalid_spec_judges_nothing),
         cmocka_unit_test(test_history_is_bounded),
