@@ -43,6 +43,19 @@ static void test_codes(void **state)
     assert_string_equal(exit_code_meaning(200), "unknown exit code");
 }
 
+/* What an operator reads when a pod left no message. */
+static void test_every_code_has_a_meaning(void **state)
+{
+    (void)state;
+    static const int codes[] = { 0, 64, 65, 66, 69, 70, 73, 75, 77, 137, 143 };
+    for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+        const char *meaning = exit_code_meaning(codes[i]);
+        CASE(meaning, strcmp(meaning, "unknown exit code") != 0);
+        for (size_t j = 0; j < i; j++)
+            CASE(meaning, strcmp(meaning, exit_code_meaning(codes[j])) != 0);
+    }
+}
+
 static void test_reasons_are_words(void **state)
 {
     (void)state;
@@ -56,6 +69,7 @@ static void test_reasons_are_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_codes),
+                                        cmocka_unit_test(test_every_code_has_a_meaning),
                                         cmocka_unit_test(test_reasons_are_words) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,11 @@
     "\"file:///models/v/\", \"version\": \"0123456789abcdef\"}, \"input\": {\"uri\": "             \
     "\"file:///w.csv\"}, \"output\": {\"uri\": \"file:///o.csv\"}"
 
+#define TRAIN_WITH(members)                                                                        \
+    "{\"version\": 1, \"kind\": \"Train\", \"model\": \"m\", \"data\": {\"uri\": "                 \
+    "\"file:///h.csv\", \"target\": \"Exited\", \"id\": \"Id\", " members                          \
+    "}, \"artifacts\": {\"uri\": \"file:///models/\"}}"
+
 #define COMPOSE                                                                                    \
     "{\"version\": 1, \"kind\": \"Compose\", \"batch\": \"bank/b\", \"model\": {\"uri\": "         \
     "\"file:///models/v/\", \"version\": \"0123456789abcdef\"}, \"input\": {\"uri\": "             \
@@ -50,6 +55,15 @@ static void test_offences(void **state)
           true },
         { TRAIN ", \"algorithm\": \"LogisticRegression\", \"parameters\": {\"max_depth\": \"1\"}}",
           "parameters.max_depth: must be a parameter of LogisticRegression: l2", true },
+        { TRAIN_WITH("\"columns\": [{\"name\": \"A\", \"type\": \"Numeric\"}, {\"name\": \"A\", "
+                     "\"type\": \"Boolean\"}]"),
+          "data.columns[1].name: must not repeat \"A\"", true },
+        { TRAIN_WITH("\"columns\": [{\"name\": \"Id\", \"type\": \"Numeric\"}]"),
+          "data.columns[0].name: must be neither", true },
+        { TRAIN_WITH("\"sensitive\": [\"A\", \"B\", \"A\"]"),
+          "data.sensitive[2]: must not repeat \"A\"", true },
+        { TRAIN_WITH("\"sensitive\": [\"Exited\"]"), "data.sensitive[0]: must be neither", true },
+        { TRAIN_WITH("\"drop\": [\"Exited\"]"), "data.drop[0]: must not be data.target", true },
         { TRAIN ", \"keep\": 0}", "keep: ", true },
         { TRAIN ", \"keepVersions\": [\"0123456789abcdef\", \"../x\"]}",
           "keepVersions[1]: ", true },

@@ -446,6 +446,36 @@ static void folders_too_deep_are_refused(void **state)
     check_content(deep, "1");
 }
 
+/* What is in the way of a name is said, never waited for, never listed. */
+static void only_regular_files_are_objects(void **state)
+{
+    (void)state;
+    auto_free char *pipe = uri_of("a/pipe.csv"), *folder = uri_of("a"),
+                   *below = uri_of("a/b.csv/deep/c.csv"), *inside = uri_of("a/b.csv/c.csv"),
+                   *path = mem_format("%s/a/pipe.csv", fixture.folder);
+    const char *others[] = { pipe, folder };
+    struct store_info info;
+    struct err err;
+
+    put(fixture.uri, "1");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        CASE(others[i], store_stat(fixture.store, others[i], &info, &err) < 0);
+        CASE(others[i], err.kind == ERR_INVALID && strstr(err.message, "is not a regular file"));
+        CASE(others[i], !store_get(fixture.store, others[i], NULL, NULL, NULL, &err));
+        CASE(others[i], err.kind == ERR_INVALID && strstr(err.message, "is not a regular file"));
+    }
+    assert_int_equal(count_files(), 1);
+    assert_null(store_put(fixture.store, below, STORE_ALWAYS, NULL, &err));
+    assert_non_null(strstr(err.message, below));
+    assert_null(store_put(fixture.store, inside, STORE_ALWAYS, NULL, &err));
+    assert_non_null(strstr(err.message, inside));
+    check_content(fixture.uri, "1");
+    assert_int_equal(store_put_text(fixture.store, folder, span_of("2"), STORE_ALWAYS, NULL, &err),
+                     -1);
+    assert_int_equal(count_files(), 1);
+}
+
 static void bad_uris_are_refused(void **state)
 {
     (void)state;
@@ -487,6 +517,7 @@ int main(void)
         TEST(appended_objects_must_be_the_ones_that_were_seen),
         TEST(folders_are_removed_whole),
         TEST(folders_too_deep_are_refused),
+        TEST(only_regular_files_are_objects),
         TEST(bad_uris_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
