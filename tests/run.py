@@ -192,7 +192,8 @@ def fault(options):
 
 
 def e2e(options):
-    """Without --quick the main job also with controller and kubesim under the thread sanitizer."""
+    """Without --quick the main job also with controller and kubesim under the thread sanitizer; with
+    --full scenarios also on an API server that fails in each way that kubesim knows."""
     def suites():
         return python_suites("tests/e2e", "dev", 1500)
 
@@ -200,9 +201,17 @@ def e2e(options):
         return python_suites("tests/e2e", "tsan", 1500, only="test_main_job.py",
                              CHURN_JOB_BIN=os.path.join(ROOT, "build", "dev", "bin"))
 
+    def disturbed_suites():
+        sys.path.append(os.path.join(ROOT, "tests", "e2e"))
+        import kubesim_faults
+        return [dataclasses.replace(suite, name=f"{suite.name} ({fault})")
+                for fault in kubesim_faults.FAULTS for scenarios in DISTURBED
+                for suite in python_suites("tests/e2e", "dev", 1500, only=scenarios, CHURN_FAULTS=fault)]
+
     if options.quick:
         return ["dev", "release"], suites
-    return ["dev", "release", "tsan"], lambda: suites() + tsan_suites()
+    return ["dev", "release", "tsan"], lambda: (suites() + tsan_suites() +
+                                                (disturbed_suites() if options.full else []))
 
 
 def manifests(options):
@@ -229,6 +238,8 @@ def cluster(options):
     return ["dev", "release"], lambda: [suite]
 
 
+# The scenarios whose ends do not depend on how often something was asked or how long it took.
+DISTURBED = ("test_batches.py", "test_main_job.py", "test_retraining.py")
 GROUPS = {"style": style, "unit": unit, "golden": golden, "fuzz": fuzz, "sim": sim, "programs": programs,
           "fault": fault, "e2e": e2e, "manifests": manifests, "images": images, "cluster": cluster}
 ONLY_FULL = ("images", "cluster")

@@ -6,6 +6,7 @@ import re
 import subprocess
 import time
 
+import kubesim_faults
 from cluster import BIN, POLL_SECONDS, ROOT, Cluster, NotInTime, Process, trouble_of
 
 JOB_BIN = os.environ.get("CHURN_JOB_BIN", BIN)
@@ -19,6 +20,7 @@ class KubesimCluster(Cluster):
         self.set_image("churn-trainer", "1")
         self.set_image("churn-scorer", "1")
         self.kubectl("apply", "-f", os.path.join(ROOT, "crds"))
+        kubesim_faults.add_from_the_beginning(self)
 
     def end(self):
         os.unlink(os.path.join(self.folder, "address"))

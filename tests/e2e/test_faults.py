@@ -2,40 +2,14 @@
 import json
 import threading
 
+import kubesim_faults
 import main_run
 from cluster import ClusterTest, only_on_kubesim
-
-CONTROLLER = ("--user-agent", "churn-controller")
-OFTEN = ("--count", "1000000", "--probability", "0.3")
-FEW = ("--count", "6", "--probability", "0.5")
-OURS = ("churnmodels", "churnbatches", "jobs")
-
-# What kubesim is told to do to the controller's requests and watches, from before its start.
-FAULTS = {
-    "conflicts": [("--verb", "patch", "--action", "status", "--code", "409", *OFTEN)],
-    "throttled": [("--action", "status", "--code", "429", "--retry-after", "1", *FEW)],
-    "internal errors": [("--action", "status", "--code", "500", *OFTEN)],
-    "unavailable at the start": [("--action", "status", "--code", "503", "--count", "8")],
-    "gateway time-outs of writes": [("--verb", verb, "--action", "status", "--code", "504", *OFTEN)
-                                    for verb in ("create", "patch")],
-    "cut connections": [("--action", "drop", *OFTEN)],
-    "slow answers": [("--action", "slow", "--delay", "300ms", *OFTEN)],
-    "dropped watches": [("--verb", "event", "--action", "drop", *OFTEN)],
-    "expired watches": [("--verb", "event", "--action", "status", "--code", "410", *OFTEN)],
-    "expired lists and watches": [("--verb", verb, "--action", "status", "--code", "410", *FEW)
-                                  for verb in ("list", "watch")],
-    "lost bookmarks": [("--verb", "bookmark", "--action", "lose", "--count", "1000000"),
-                       ("--verb", "event", "--action", "drop", *OFTEN)],
-    "stale lists": [("--verb", "list", "--resource", resource, "--action", "stale", "--revisions", "4",
-                     "--count", "2") for resource in OURS] +
-                   [("--verb", "event", "--resource", resource, "--action", "status", "--code", "410",
-                     "--after", "2") for resource in OURS],
-}
 
 
 @only_on_kubesim("its API server fails when told to")
 class Faults(ClusterTest):
-    """One test for each entry of FAULTS, made below."""
+    """One test for each entry of kubesim_faults.FAULTS, made below."""
     controller_arguments = None
     # A watch that comes back late finds its position forgotten.
     kubesim_arguments = ("--bookmark-interval", "100ms", "--watch-window", "8")
@@ -46,8 +20,7 @@ class Faults(ClusterTest):
         self.cluster.put_week(2)
 
     def run_with(self, faults):
-        for number, fault in enumerate(faults):
-            self.cluster.sim("fault", "add", *fault, "--seed", str(number + 1), *CONTROLLER)
+        kubesim_faults.add(self.cluster, faults)
         self.cluster.start_controller("--no-leader-elect")
         return main_run.run(self.cluster)
 
@@ -75,9 +48,9 @@ class Faults(ClusterTest):
     def test_watches_that_fall_silent(self):
         """Nothing comes any more from the first event on, until somebody on the way cuts the
         connection."""
-        for resource in OURS:
+        for resource in kubesim_faults.OURS:
             self.cluster.sim("fault", "add", "--verb", "event", "--resource", resource, "--action", "stall",
-                             "--after", "1", *CONTROLLER)
+                             "--after", "1", *kubesim_faults.CONTROLLER)
         cut = threading.Timer(5, self.cluster.sim, ("fault", "drop-watches"))
         cut.start()
         self.addCleanup(cut.join)
@@ -86,7 +59,7 @@ class Faults(ClusterTest):
 
 
 def add_tests():
-    for name, faults in FAULTS.items():
+    for name, faults in kubesim_faults.FAULTS.items():
         def test(self, faults=faults):
             self.assert_same_end(faults)
         setattr(Faults, "test_" + name.replace(" ", "_").replace("-", "_"), test)

@@ -94,14 +94,16 @@ class Scoring(ClusterTest):
 
     def test_second_batch_skips_the_training(self):
         self.train()
-        self.score()
+        first = self.score()
         self.cluster.put_week(2)
         batch = self.score("week-2", week="week-2.csv")
+        # A first batch that came before the controller saw the training's end has waited for it.
+        skipped = 1 + (first["status"]["training"]["action"] == "Skipped")
         self.assertEqual(batch["status"]["training"]["action"], "Skipped")
         self.assertEqual(batch["status"]["training"]["reason"], "ImageDigestUnchanged")
         model = self.cluster.wait("churnmodel", "telco",
-                                  lambda model: model["status"].get("trainingsSkipped") == 2,
-                                  "two skipped trainings")
+                                  lambda model: model["status"].get("trainingsSkipped") == skipped,
+                                  "all skipped trainings")
         self.assertEqual(decision(model), ("Skipped", "ImageDigestUnchanged"))
         self.assertEqual(model["status"]["trainingsRun"], 1)
         self.assertEqual(len(self.cluster.jobs("trainer")), 1)
