@@ -107,6 +107,34 @@ static void test_a_spec_change_supersedes_the_training(void **state)
     sim_free(sim);
 }
 
+/* What deletes a Job names the very Job, and waits for its pods. */
+static enum sim_fate count_safe_deletions(void *context, struct sim_controller *controller,
+                                          struct fake_exchange *exchange)
+{
+    unsigned *count = context;
+
+    (void)controller;
+    if (strcmp(exchange->method, "DELETE") == 0 && strstr(exchange->body, "\"uid\":") &&
+        strstr(exchange->body, "\"Foreground\""))
+        ++*count;
+    return SIM_PASSES;
+}
+
+static void test_only_the_very_job_is_deleted(void **state)
+{
+    struct sim *sim = start();
+    unsigned count = 0;
+
+    (void)state;
+    sim->hooks = (struct sim_hooks){ .on_write = count_safe_deletions, .context = &count };
+    sim_create_model(sim);
+    sim_run(sim, SECOND);
+    assert_int_equal(sim_ask(sim, "PATCH", SIM_MODEL, "{'spec':{'seed':7}}"), 200);
+    finish_everything(sim);
+    assert_int_equal(count, 1);
+    sim_free(sim);
+}
+
 /* Every answer of this registry is older than the poll interval when it arrives. */
 static void test_a_registry_slower_than_the_poll_interval(void **state)
 {
@@ -523,6 +551,7 @@ int main(void)
         cmocka_unit_test(test_at_rest_nothing_is_written),
         cmocka_unit_test(test_a_moved_tag_trains_once),
         cmocka_unit_test(test_a_spec_change_supersedes_the_training),
+        cmocka_unit_test(test_only_the_very_job_is_deleted),
         cmocka_unit_test(test_a_registry_slower_than_the_poll_interval),
         cmocka_unit_test(test_deleted_jobs_do_not_run_again),
         cmocka_unit_test(test_a_free_output_wakes_who_waits),
