@@ -417,6 +417,25 @@ void fact_user_release(struct fact_user *user)
     }
 }
 
+/* Other pull secrets for the same image, or another question to the same folder: a view has one
+ * answer about each. */
+static void drop_others(struct fact_user *user, const struct fact *fact)
+{
+    struct fact_use **place = &user->uses;
+
+    while (*place) {
+        struct fact_use *use = *place;
+
+        if (use->fact == fact || use->fact->kind != fact->kind ||
+            strcmp(use->fact->argument, fact->argument) != 0) {
+            place = &use->next_of_user;
+        } else {
+            *place = use->next_of_user;
+            remove_use(use);
+        }
+    }
+}
+
 bool fact_need(struct fact_store *store, struct fact_user *user, unsigned kind, const char *key,
                const struct fact_request *request)
 {
@@ -430,8 +449,10 @@ bool fact_need(struct fact_store *store, struct fact_user *user, unsigned kind, 
         inbox_question_free(fact->question);
         fact->question = inbox_question_copy(request->inbox);
     }
-    if (is_new)
+    if (is_new) {
         use = add_use(user, fact);
+        drop_others(user, fact);
+    }
     if (fact->checked_ms > 0 && fact->checked_ms >= request->newer_than_ms)
         return is_new; /* its view did not have it; a view that had it wants nothing more */
     use->wanted_ms = request->newer_than_ms > 0 ? request->newer_than_ms : 1;

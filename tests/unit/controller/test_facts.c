@@ -321,6 +321,31 @@ static void test_pull_secrets(void **state)
     fixture_release(&fixture);
 }
 
+/* The pull secrets of an object are edited, and edited back: what the last ones open is all that it
+ * sees. */
+static void test_other_pull_secrets_replace_those_before(void **state)
+{
+    struct fixture fixture;
+    struct arena arena auto_arena = { 0 };
+    struct facts facts;
+
+    (void)state;
+    fixture_init(&fixture);
+    fixture.status = 401;
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, 0, "a"));
+    run_for(&fixture, 100);
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, 0, "b"));
+    run_for(&fixture, 100);
+    fixture.status = 0;
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, 0, "a"));
+    run_for(&fixture, 100);
+    facts = view(&fixture, 0, &arena);
+    assert_int_equal(facts.image_count, 1);
+    assert_int_equal(facts.images[0].error, IMAGE_OK);
+    assert_string_equal(facts.images[0].digest, DIGEST_A);
+    fixture_release(&fixture);
+}
+
 /* A user who leaves while a look-up is under way leaves nothing behind. */
 static void test_leaving_early(void **state)
 {
@@ -446,6 +471,7 @@ int main(void)
         cmocka_unit_test(test_failures_wait_longer_and_keep_the_digest),
         cmocka_unit_test(test_errors_of_a_registry),
         cmocka_unit_test(test_pull_secrets),
+        cmocka_unit_test(test_other_pull_secrets_replace_those_before),
         cmocka_unit_test(test_leaving_early),
         cmocka_unit_test(test_folders),
         cmocka_unit_test(test_files),
