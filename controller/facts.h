@@ -5,8 +5,8 @@
  * A fact is known by what it is about (and, for an image with pull secrets, by
  * namespace and secrets). Whoever asks for one sees it in its views from then on,
  * with its age, until it lets go, or asks for the same image with other pull secrets
- * (the same folder with another question): then only for that. One look-up at a time per fact answers all who
- * asked before it began; those who want a newer one get another afterwards. A
+ * (the same folder with another question): then only for that. One look-up at a time per fact
+ * answers all who asked before it began; those who want a newer one get another afterwards. A
  * changed answer wakes everyone who uses the fact, an unchanged one those who
  * wait for it. After a failure the next look-up of the same fact waits, longer
  * and longer.
