@@ -245,7 +245,7 @@ static void child_is_there(struct round *round, const json_t *child)
 
     expect_child(round, child);
     if (memo)
-        memo_clear_refusal(memo);
+        memo_clear_refusal(memo, jx_string(child, "metadata", "name", NULL));
     next_action(round);
 }
 

@@ -30,13 +30,14 @@ static struct object_view gather_object(const struct gatherer *gatherer, const j
                                         struct memo *memo, struct arena *arena)
 {
     struct object_view view = { .raw_status = jx_get(object, "status", NULL),
-                                .refusal = memo->refusal.job ? &memo->refusal : NULL,
                                 .settings = gatherer->settings,
                                 .now_ms = clock_wall_ms(gatherer->clock),
                                 .steady_ms = clock_monotonic_ms(gatherer->clock) };
 
     metadata_decode(object, arena, &view.metadata);
     view.seen_ms = memo_see(memo, view.metadata.generation, view.steady_ms);
+    view.refusals = memo->refusals;
+    view.refusal_count = memo->refusal_count;
     view.jobs = gather_jobs(gatherer->objects, memo->uid, arena, &view.job_count);
     fact_user_view(&memo->facts, arena, &view.facts);
     answers_view(&memo->answers, &view.facts);

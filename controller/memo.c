@@ -2,6 +2,9 @@
 
 #include <search.h>
 
+/* All batches that an inbox may be about to make, and a Job. */
+#define REFUSALS_MAXIMUM (INBOX_ACTIVE_MAXIMUM + 1)
+
 static int compare_memos(const void *left, const void *right)
 {
     return strcmp(((const struct memo *)left)->uid, ((const struct memo *)right)->uid);
@@ -13,6 +16,35 @@ static void free_expectation(struct expectation *expectation)
     free(expectation->resource_version);
     free(expectation->uid);
     free(expectation);
+}
+
+static void free_refusal(struct job_refusal *refusal)
+{
+    free((char *)refusal->job);
+    free((char *)refusal->message);
+}
+
+static void drop_oldest_refusal(struct memo *memo)
+{
+    free_refusal(&memo->refusals[0]);
+    memo->refusal_count--;
+    memmove(memo->refusals, memo->refusals + 1, memo->refusal_count * sizeof(*memo->refusals));
+}
+
+/* Those of one Job or batch; NULL: all. */
+static void drop_refusals(struct memo *memo, const char *job)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < memo->refusal_count; i++) {
+        struct job_refusal *refusal = &memo->refusals[i];
+
+        if (job && strcmp(refusal->job, job) != 0)
+            memo->refusals[kept++] = *refusal;
+        else
+            free_refusal(refusal);
+    }
+    memo->refusal_count = kept;
 }
 
 static void free_memo(void *object)
@@ -27,7 +59,8 @@ static void free_memo(void *object)
     }
     fact_user_release(&memo->facts);
     answers_release(&memo->answers);
-    memo_clear_refusal(memo);
+    drop_refusals(memo, NULL);
+    free(memo->refusals);
     free(memo->resource_version);
     free(memo->key);
     free((char *)memo->uid);
@@ -81,6 +114,7 @@ int64_t memo_see(struct memo *memo, int64_t generation, int64_t now_ms)
     if (memo->generation != generation) {
         memo->generation = generation;
         memo->seen_ms = now_ms;
+        drop_refusals(memo, NULL);
     }
     return memo->seen_ms;
 }
@@ -150,16 +184,17 @@ bool memo_is_caught_up(struct memo *memo, const struct objects *objects)
 void memo_set_refusal(struct memo *memo, const char *job, const char *message, int64_t now_ms,
                       int64_t generation)
 {
-    memo_clear_refusal(memo);
-    memo->refusal = (struct job_refusal){ .job = mem_strdup(job),
-                                          .message = mem_strdup(message),
-                                          .refused_ms = now_ms,
-                                          .generation = generation };
+    drop_refusals(memo, job);
+    if (memo->refusal_count == REFUSALS_MAXIMUM)
+        drop_oldest_refusal(memo);
+    memo->refusals = mem_resize(memo->refusals, memo->refusal_count + 1, sizeof(*memo->refusals));
+    memo->refusals[memo->refusal_count++] = (struct job_refusal){ .job = mem_strdup(job),
+                                                                  .message = mem_strdup(message),
+                                                                  .refused_ms = now_ms,
+                                                                  .generation = generation };
 }
 
-void memo_clear_refusal(struct memo *memo)
+void memo_clear_refusal(struct memo *memo, const char *job)
 {
-    free((char *)memo->refusal.job);
-    free((char *)memo->refusal.message);
-    memo->refusal = (struct job_refusal){ 0 };
+    drop_refusals(memo, job);
 }

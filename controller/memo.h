@@ -25,10 +25,11 @@ struct memo {
     int64_t generation, seen_ms; /* steady clock: when this generation was first seen */
     char *resource_version;      /* of our last write to its status; NULL: none  */
     struct expectation *expected;
-    int64_t asked;              /* see struct model_view                        */
-    struct job_refusal refusal; /* texts owned; job NULL: none                  */
-    struct fact_user facts;     /* the shared facts it asked for                */
-    struct answers answers;     /* to its own questions                         */
+    int64_t asked;                /* see struct model_view                        */
+    struct job_refusal *refusals; /* of this generation; texts owned            */
+    size_t refusal_count;
+    struct fact_user facts; /* the shared facts it asked for                     */
+    struct answers answers; /* to its own questions                              */
 };
 
 struct memos {
@@ -43,7 +44,7 @@ struct memo *memo_find(const struct memos *memos, const char *uid); /* NULL: non
 struct memo *memo_of(struct memos *memos, enum object_kind kind, const struct cache_entry *entry);
 void memo_forget(struct memos *memos, const char *uid); /* none: no effect */
 
-/* When this process first saw this generation. */
+/* When this process first saw this generation. With another one, refusals are forgotten. */
 int64_t memo_see(struct memo *memo, int64_t generation, int64_t now_ms);
 
 /* What was written: the cache must be at least as new. */
@@ -55,6 +56,8 @@ void memo_wrote_child(struct memo *memo, enum object_kind kind, const char *name
 /* Whether the caches show everything that was written; what they show is dropped. */
 bool memo_is_caught_up(struct memo *memo, const struct objects *objects);
 
+/* The Job or batch of this name was refused, or is there now. Of too many the oldest refusal is
+ * forgotten. */
 void memo_set_refusal(struct memo *memo, const char *job, const char *message, int64_t now_ms,
                       int64_t generation);
-void memo_clear_refusal(struct memo *memo);
+void memo_clear_refusal(struct memo *memo, const char *job);

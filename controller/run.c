@@ -58,11 +58,11 @@ void run_expire_jobs(const struct object_view *view, struct plan *plan,
 /* The refusal of this Job since the spec was last changed, or NULL. */
 static const struct job_refusal *find_refusal(const struct object_view *view, const char *name)
 {
-    const struct job_refusal *refusal = view->refusal;
-    return refusal && strcmp(refusal->job, name) == 0 &&
-                   refusal->generation == view->metadata.generation
-               ? refusal
-               : NULL;
+    for (size_t i = 0; i < view->refusal_count; i++)
+        if (strcmp(view->refusals[i].job, name) == 0 &&
+            view->refusals[i].generation == view->metadata.generation)
+            return &view->refusals[i];
+    return NULL;
 }
 
 bool run_may_create(const struct object_view *view, struct plan *plan, const char *name,

@@ -129,7 +129,8 @@ struct facts {
 };
 
 /* The API server refused a Job or a batch (422, 403, or a Job's name is taken by a stranger).
- * Kept by the shell, per key, until one is created or the process ends. */
+ * Kept by the shell, per key and name, until that one is created, the owner has another generation
+ * or the process ends. */
 struct job_refusal {
     const char *job; /* or batch */
     const char *message;
@@ -153,7 +154,8 @@ struct object_view {
     const struct job_view *jobs; /* owned by this uid, in any state            */
     size_t job_count;
     struct facts facts;
-    const struct job_refusal *refusal; /* NULL: none                           */
+    const struct job_refusal *refusals;
+    size_t refusal_count;
     const struct settings *settings;
     int64_t now_ms;    /* wall clock: for what is written, and beside times of objects */
     int64_t steady_ms; /* now, beside times of facts and refusals                      */

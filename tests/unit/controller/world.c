@@ -125,8 +125,8 @@ static void view_object(struct world *world, const json_t *object, struct arena 
         view->facts.job = &world->job_fact;
     if (world->pods_fact.job)
         view->facts.pods = &world->pods_fact;
-    if (world->refusal.job)
-        view->refusal = &world->refusal;
+    view->refusals = world->refusals;
+    view->refusal_count = world->refusal_count;
     view->settings = &settings;
     view->now_ms = view->steady_ms = world->now_ms;
     if (!json_object_get(world->seen, view->metadata.uid))
@@ -322,12 +322,7 @@ static void create_job(struct world *world, const json_t *owner, const struct ac
 {
     char started[NUM_TIME_TEXT];
     if (world->refuses_jobs) {
-        world->refusal = (struct job_refusal){
-            .job = arena_strdup(&world->arena, action->create.name),
-            .message = "spec.template: Invalid value",
-            .refused_ms = world->now_ms,
-            .generation = jx_int(json_object_get(owner, "metadata"), "generation", 0),
-        };
+        world_refuse(world, owner, action->create.name, "spec.template: Invalid value");
         return;
     }
     if (world_get(world, "Job", action->create.name))
@@ -341,7 +336,7 @@ static void create_job(struct world *world, const json_t *owner, const struct ac
     touch(world, job);
     json_object_set_new(world->objects, key_of(world, "Job", action->create.name), job);
     world->created++;
-    world->refusal = (struct job_refusal){ 0 };
+    world_forget_refusal(world, action->create.name);
 }
 
 static void delete_job(struct world *world, const struct action *action)

@@ -47,7 +47,8 @@ struct world {
     struct inbox_fact inbox_facts[2]; /* not newest, newest */
     struct job_fact job_fact;
     struct pods_fact pods_fact;
-    struct job_refusal refusal;
+    struct job_refusal refusals[8];
+    size_t refusal_count;
     int64_t asked;
     bool refuses_jobs, refuses_batches, slow_deletion;
     /* counts since world_init() */
@@ -77,10 +78,13 @@ void world_remove(struct world *world, const char *kind, const char *name);
 /* A file comes into an inbox's folder: changed last at this second of 2026, "00" to "59". */
 void world_drop_file(struct world *world, const char *second, const char *name);
 
-/* What world.c needs of world_inbox.c. */
+/* What world.c and world_inbox.c need of each other. */
 void world_view_inbox(struct world *world, const json_t *model, struct arena *arena,
                       struct model_view *view);
 void world_answer_inbox(struct world *world, const struct fact_request *need);
+/* A refusal stays until one of this name is made. */
+void world_forget_refusal(struct world *world, const char *name);
+void world_refuse(struct world *world, const json_t *owner, const char *name, const char *message);
 void world_create_batch(struct world *world, const struct action *action);
 void world_delete_batch(struct world *world, const struct action *action);
 

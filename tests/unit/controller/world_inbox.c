@@ -92,18 +92,34 @@ void world_view_inbox(struct world *world, const json_t *model, struct arena *ar
     view->object.facts.inboxes = facts;
 }
 
+void world_forget_refusal(struct world *world, const char *name)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < world->refusal_count; i++)
+        if (strcmp(world->refusals[i].job, name) != 0)
+            world->refusals[kept++] = world->refusals[i];
+    world->refusal_count = kept;
+}
+
+void world_refuse(struct world *world, const json_t *owner, const char *name, const char *message)
+{
+    world_forget_refusal(world, name);
+    assert_true(world->refusal_count < ARRAY_SIZE(world->refusals));
+    world->refusals[world->refusal_count++] = (struct job_refusal){
+        .job = arena_strdup(&world->arena, name),
+        .message = message,
+        .refused_ms = world->now_ms,
+        .generation = jx_int(json_object_get(owner, "metadata"), "generation", 0),
+    };
+}
+
 void world_create_batch(struct world *world, const struct action *action)
 {
     const char *name = action->create.name;
     const json_t *model = world_get(world, "ChurnModel", "m");
     auto_free char *spec = jx_canonical(json_object_get(action->create.object, "spec"));
     if (world->refuses_batches) {
-        world->refusal =
-            (struct job_refusal){ .job = arena_strdup(&world->arena, name),
-                                  .message = "quota exceeded",
-                                  .refused_ms = world->now_ms,
-                                  .generation =
-                                      jx_int(json_object_get(model, "metadata"), "generation", 0) };
+        world_refuse(world, model, name, "quota exceeded");
         return;
     }
     if (world_get(world, "ChurnBatch", name)) /* 409: it is there */

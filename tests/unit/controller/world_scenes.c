@@ -36,7 +36,7 @@ void world_restart(struct world *world)
         world->inbox[i].since_ms = 0;
     memset(world->images, 0, sizeof(world->images));
     json_object_clear(world->seen);
-    world->refusal = (struct job_refusal){ 0 };
+    world->refusal_count = 0;
     world->asked = 0;
     world->killed = false;
     world->budget = -1;
