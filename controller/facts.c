@@ -9,7 +9,7 @@
 #include "folder_lister.h"
 #include "pull_secrets.h"
 
-#define LOOKUPS_MAXIMUM 8 /* at a time */
+#define LOOKUPS_MAXIMUM 8 /* of images, at a time; folders stand in the line of their thread */
 
 static const struct backoff RETRY_BACKOFF = { .base_ms = 1000, .cap_ms = 60 * 1000 };
 
@@ -31,7 +31,7 @@ struct fact {
     int64_t checked_ms, took_ms, pending_ms, failing_since_ms;
 
     /* the look-up */
-    bool waiting; /* in the line for a free place */
+    int64_t waiting_ms; /* since then in the line for a free place; 0: not in it */
     struct fact *line_next;
     struct registry_lookup *lookup;
     unsigned failures;
@@ -86,7 +86,7 @@ static void free_fact(struct fact *fact)
 /* A fact that nobody uses and nothing works on. */
 static void drop_if_unused(struct fact *fact)
 {
-    if (fact->users || fact->pending_ms || fact->waiting)
+    if (fact->users || fact->pending_ms || fact->waiting_ms)
         return;
     (void)tdelete(fact, &fact->store->facts, compare_facts);
     free_fact(fact);
@@ -201,7 +201,7 @@ static void end_lookup(struct fact *fact, bool changed, const struct err *failur
         fact->failing_since_ms = fact->failures = 0;
     else if (fact->failing_since_ms == 0)
         fact->failing_since_ms = fact->checked_ms;
-    store->lookups--;
+    store->lookups -= fact->kind == FACT_IMAGE;
     store->options.ended(store->options.context, fact->kind, fact->argument, failure);
     wake_users(fact, changed);
     plan_next(fact, failure);
@@ -323,7 +323,7 @@ static void start_lookup(struct fact *fact)
     struct fact_store *store = fact->store;
 
     fact->pending_ms = now_ms(store);
-    store->lookups++;
+    store->lookups += fact->kind == FACT_IMAGE;
     if (fact->kind == FACT_INBOX)
         folder_lister_ask_inbox(store->lister, fact->argument, fact->question, fact);
     else if (fact->kind == FACT_FOLDER)
@@ -340,7 +340,7 @@ static void start_waiting(struct fact_store *store)
 
     while (store->lookups < LOOKUPS_MAXIMUM && (fact = store->first)) {
         store->first = fact->line_next;
-        fact->waiting = false;
+        fact->waiting_ms = 0;
         if (fact->users)
             start_lookup(fact);
         else
@@ -348,14 +348,19 @@ static void start_waiting(struct fact_store *store)
     }
 }
 
-/* Puts a fact in the line, unless a look-up is under way or has to wait. */
+/* Puts an image in the line and asks for a folder, unless a look-up is under way or has to wait. A
+ * volume that hangs keeps no image waiting. */
 static void want_lookup(struct fact *fact)
 {
     struct fact_store *store = fact->store;
 
-    if (fact->waiting || fact->pending_ms || fact->retry.position > 0)
+    if (fact->waiting_ms || fact->pending_ms || fact->retry.position > 0)
         return;
-    fact->waiting = true;
+    if (fact->kind != FACT_IMAGE) {
+        start_lookup(fact);
+        return;
+    }
+    fact->waiting_ms = now_ms(store);
     fact->line_next = NULL;
     *(store->first ? &store->last->line_next : &store->first) = fact;
     store->last = fact;
@@ -470,13 +475,19 @@ static size_t count_uses(const struct fact_user *user, enum fact_kind kind)
     return count;
 }
 
+/* A look-up that stands in the line begins later than that, which is as good. */
+static int64_t pending_ms(const struct fact *fact)
+{
+    return fact->pending_ms ? fact->pending_ms : fact->waiting_ms;
+}
+
 static struct image_fact image_view(const struct fact *fact)
 {
     return (struct image_fact){ .reference = fact->argument,
                                 .digest = fact->value,
                                 .checked_ms = fact->checked_ms,
                                 .took_ms = fact->took_ms,
-                                .pending_ms = fact->pending_ms,
+                                .pending_ms = pending_ms(fact),
                                 .error = fact->error,
                                 .message = fact->message,
                                 .failing_since_ms = fact->failing_since_ms };
@@ -490,7 +501,7 @@ static struct folder_fact folder_view(const struct fact *fact)
                                  .bytes = fact->bytes,
                                  .checked_ms = fact->checked_ms,
                                  .took_ms = fact->took_ms,
-                                 .pending_ms = fact->pending_ms,
+                                 .pending_ms = pending_ms(fact),
                                  .message = fact->message };
 }
 
@@ -502,7 +513,7 @@ static struct inbox_fact inbox_view(const struct fact *fact)
                                 .file_count = fact->inbox.count,
                                 .checked_ms = fact->checked_ms,
                                 .took_ms = fact->took_ms,
-                                .pending_ms = fact->pending_ms,
+                                .pending_ms = pending_ms(fact),
                                 .message = fact->message };
 }
 

@@ -54,7 +54,7 @@ struct image_fact {
     const char *digest;       /* last one known, "sha256:..."; NULL: never               */
     int64_t checked_ms;       /* START of the last look-up that ended; 0: none ended     */
     int64_t took_ms;          /* from then to its answer                                 */
-    int64_t pending_ms;       /* start of the one in flight; 0: none                     */
+    int64_t pending_ms;       /* since when one is under way, or waits for its turn; 0: none */
     enum image_error error;   /* of the last one that ended                              */
     const char *message;      /* its error text, NULL when OK                            */
     int64_t failing_since_ms; /* first of the failures in a row; 0: the last one was OK */

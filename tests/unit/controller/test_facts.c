@@ -462,6 +462,51 @@ static void test_files(void **state)
     fixture_release(&fixture);
 }
 
+/* The thread that lists folders does not come back from a volume: images are looked up all the
+ * same. */
+static void test_hanging_folders_keep_no_image_waiting(void **state)
+{
+    struct fixture fixture;
+    struct arena arena auto_arena = { 0 };
+
+    (void)state;
+    fixture_init(&fixture);
+    for (int i = 0; i < 20; i++) {
+        char *uri auto_free = mem_format("file:///nowhere/%d/", i);
+
+        assert_false(need(&fixture, 0, FACT_FOLDER, uri, 1, NULL));
+    }
+    assert_false(need(&fixture, 1, FACT_IMAGE, IMAGE, 0, NULL));
+    fake_network_run(&fixture.network); /* and no folder's answer is taken */
+    assert_int_equal(fixture.asked, 1);
+    assert_string_equal(view(&fixture, 1, &arena).images[0].digest, DIGEST_A);
+    wait_for_listing(&fixture, 21);
+    fixture_release(&fixture);
+}
+
+/* Registries that do not answer: whoever waits for a free place can tell for how long. */
+static void test_waiting_in_the_line_shows(void **state)
+{
+    struct fixture fixture;
+    struct arena arena auto_arena = { 0 };
+    int64_t began_ms;
+
+    (void)state;
+    fixture_init(&fixture);
+    fixture.hold = true;
+    for (int i = 0; i < 20; i++) {
+        char *reference auto_free = mem_format(REGISTRY "/trainer:%d", i);
+
+        assert_false(need(&fixture, 0, FACT_IMAGE, reference, 0, NULL));
+    }
+    began_ms = fixture.time.monotonic_ms;
+    assert_false(need(&fixture, 1, FACT_IMAGE, IMAGE, 0, NULL));
+    run_for(&fixture, 1000);
+    assert_int_equal(fixture.asked, 8);
+    assert_int_equal(view(&fixture, 1, &arena).images[0].pending_ms, began_ms);
+    fixture_release(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +519,8 @@ int main(void)
         cmocka_unit_test(test_other_pull_secrets_replace_those_before),
         cmocka_unit_test(test_leaving_early),
         cmocka_unit_test(test_folders),
+        cmocka_unit_test(test_hanging_folders_keep_no_image_waiting),
+        cmocka_unit_test(test_waiting_in_the_line_shows),
         cmocka_unit_test(test_files),
     };
 
