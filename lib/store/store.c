@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/uri.h"
+#include "base/utf8.h"
 #include "store/store_driver.h"
 #include "store/store_file.h"
 
@@ -210,10 +211,21 @@ static bool ends_in(const char *name, const char *suffix)
     return length > suffix_length && strcmp(name + length - suffix_length, suffix) == 0;
 }
 
+/* Whether a URI can name it (uri_parse()). */
+static bool has_usable_name(const struct store_entry *entry)
+{
+    size_t length = strlen(entry->name);
+
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)entry->name[i] < 0x20 || entry->name[i] == 0x7f)
+            return false;
+    return utf8_valid_prefix(entry->name, length) == length;
+}
+
 bool store_is_data_file(const struct store_entry *entry)
 {
-    return !entry->is_folder && entry->info.bytes > 0 && entry->name[0] != '.' &&
-           entry->name[0] != '_' &&
+    return has_usable_name(entry) && !entry->is_folder && entry->info.bytes > 0 &&
+           entry->name[0] != '.' && entry->name[0] != '_' &&
            (ends_in(entry->name, ".csv") || ends_in(entry->name, ".csv.gz") ||
             ends_in(entry->name, ".csv.zst"));
 }

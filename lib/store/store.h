@@ -143,7 +143,8 @@ int store_delete_folder(struct store *store, const char *folder_uri, struct err 
 bool store_is_data_file(const struct store_entry *entry);
 
 /* The newest data file: greatest (updated, name) among non-empty *.csv, *.csv.gz
- * and *.csv.zst whose names do not begin with '.' or '_'. NULL: there is none. */
+ * and *.csv.zst whose names do not begin with '.' or '_' and are UTF-8 without control
+ * characters, so that a URI can name them. NULL: there is none. */
 const struct store_entry *store_newest(const struct store_listing *listing);
 
 /* A URI as given when it names a file, else that of the folder's newest data file

@@ -214,6 +214,17 @@ static void set_time(const char *name, time_t seconds)
     assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 }
 
+/* A file that no URI can name. */
+static void write_directly(const char *name)
+{
+    auto_free char *path = mem_format("%s/%s", fixture.folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("x", file);
+    fclose(file);
+    set_time(name, 300);
+}
+
 static void the_newest_data_file(void **state)
 {
     (void)state;
@@ -234,6 +245,9 @@ static void the_newest_data_file(void **state)
         put(uri, files[i].text);
         set_time(files[i].name, files[i].updated);
     }
+    write_directly("w4\n.csv");
+    write_directly("w5\x7f.csv");
+    write_directly("w6\xe9.csv"); /* Latin-1 */
     auto_free char *found = store_resolve(fixture.store, folder, &err);
     assert_non_null(found);
     assert_string_equal(store_name(found), "w3.csv");
