@@ -15,7 +15,8 @@ static struct last_training *end_training(struct model_pass *pass, const char *o
     last->finished_at_ms = pass->view->object.now_ms;
     pass->status.last_training = last;
     pass->plan->outcome = outcome;
-    model_say(pass, false, false, NULL, NULL);
+    if (!pass->spec_error) /* which is still to be said */
+        model_say(pass, false, false, NULL, NULL);
     return last;
 }
 
