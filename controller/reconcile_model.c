@@ -72,6 +72,17 @@ static void record_image(struct model_pass *pass)
     pass->status.image = image;
 }
 
+/* Status names the one Job that works; of those that ended so many are left as of versions. */
+static void clear_jobs(struct model_pass *pass)
+{
+    const struct object_view *view = &pass->view->object;
+    bool is_training = model_is_training(&pass->status);
+    const char *job = is_training ? pass->status.training->job : NULL;
+    run_clear_others(view, pass->plan, job);
+    if (!pass->spec_error)
+        run_keep_newest(view, pass->plan, (size_t)pass->spec.history_limit, job);
+}
+
 /* --- all of it ----------------------------------------------------------- */
 
 void reconcile_model(const struct model_view *view, struct plan *plan)
@@ -92,8 +103,7 @@ void reconcile_model(const struct model_view *view, struct plan *plan)
     else if (model_is_suspended(&pass))
         model_say(&pass, false, false, REASON_Suspended, "spec.suspend is true");
     model_follow_inbox(&pass);
-    run_clear_others(&view->object, plan,
-                     model_is_training(&pass.status) ? pass.status.training->job : NULL);
+    clear_jobs(&pass);
     model_set_conditions(&pass);
     run_write_status(plan, &model_status_fields, view->object.raw_status, &pass.before,
                      &pass.status, pass.hold);

@@ -43,6 +43,32 @@ bool run_clear_others(const struct object_view *view, struct plan *plan, const c
     return found;
 }
 
+static int compare_starts(const void *left, const void *right)
+{
+    const struct job_view *const *a = left, *const *b = right;
+    if ((*a)->started_ms != (*b)->started_ms)
+        return (*a)->started_ms < (*b)->started_ms ? 1 : -1;
+    return strcmp((*b)->name, (*a)->name);
+}
+
+void run_keep_newest(const struct object_view *view, struct plan *plan, size_t keep,
+                     const char *name)
+{
+    const struct job_view **finished = arena_zero(&plan->arena, view->job_count, sizeof(*finished));
+    size_t count = 0;
+    for (size_t i = 0; i < view->job_count; i++) {
+        const struct job_view *job = &view->jobs[i];
+        bool needed = job->state == JOB_UNFINISHED || (name && strcmp(job->name, name) == 0);
+        if (!needed && !job->deleting)
+            finished[count++] = job;
+    }
+    if (count <= keep)
+        return;
+    qsort(finished, count, sizeof(struct job_view *), compare_starts);
+    for (size_t i = keep; i < count; i++)
+        plan_delete_job(plan, finished[i]->name, finished[i]->uid);
+}
+
 void run_expire_jobs(const struct object_view *view, struct plan *plan,
                      const struct opt_int *ttl_seconds)
 {

@@ -40,6 +40,11 @@ int64_t run_next_attempt(const struct object_view *view, const char *run_key);
  * whether any is still there, being deleted or not. */
 bool run_clear_others(const struct object_view *view, struct plan *plan, const char *name);
 
+/* Deletes the finished Jobs but for `keep` of them, those that began last, and but for `name`
+ * (NULL: none), whose outcome is not in status yet. */
+void run_keep_newest(const struct object_view *view, struct plan *plan, size_t keep,
+                     const char *name);
+
 /* Lets the finished Jobs be deleted by the cluster so long after their end; not set: they stay.
  * For an owner whose outcome is in its status, or in this plan's. */
 void run_expire_jobs(const struct object_view *view, struct plan *plan,

@@ -232,6 +232,33 @@ static void test_the_version_in_use_again(void **state)
     world_release(&world);
 }
 
+/* Of Jobs that ended so many are left as of versions: the last ones. */
+static void test_finished_jobs_are_bounded(void **state)
+{
+    (void)state;
+    struct world world;
+    const char *jobs[5];
+    train(&world, "{\"historyLimit\": 2}");
+    for (int seed = 1; seed <= 4; seed++) {
+        jobs[seed] = arena_strdup(&world.arena, world_last_job(&world));
+        world.now_ms += 60000;
+        train_again(&world, seed);
+        assert_int_equal(world_jobs(&world), 2);
+        assert_non_null(world_get(&world, "Job", jobs[seed]));
+    }
+    assert_int_equal(world.created, 5);
+    assert_int_equal(world.deleted, 3);
+    world_edit(&world, MODEL, "{\"seed\": 9, \"historyLimit\": 1}");
+    world_settle(&world);
+    assert_int_equal(world_jobs(&world), 2); /* one at work */
+    assert_non_null(world_running(&world));
+    world_succeed(&world); /* what it made is still to be read */
+    world_settle(&world);
+    assert_int_equal(world_jobs(&world), 1);
+    assert_string_equal(world_status(&world, MODEL, "lastTraining", "outcome", NULL), "Trained");
+    world_release(&world);
+}
+
 /* The rules are those of the spec when it is valid: until then nothing is judged. */
 static void test_an_invalid_spec_judges_nothing(void **state)
 {
@@ -340,6 +367,7 @@ int main(void)
         cmocka_unit_test(test_a_lower_minimum),
         cmocka_unit_test(test_a_verdict_is_final_beside_a_version_in_use),
         cmocka_unit_test(test_the_version_in_use_again),
+        cmocka_unit_test(test_finished_jobs_are_bounded),
         cmocka_unit_test(test_an_invalid_spec_judges_nothing),
         cmocka_unit_test(test_history_is_bounded),
         cmocka_unit_test(test_the_champion_is_decided_before_the_job),

@@ -510,9 +510,9 @@ void world_end(struct world *world, const char *type, const char *reason, const 
     const char *name = world_running(world);
     assert_non_null(name);
     json_t *job = world_get(world, "Job", name);
-    json_object_set_new(job, "status",
-                        json_pack("{s[{ss ss ss ss}]}", "conditions", "type", type, "status",
-                                  "True", "reason", reason, "message", message));
+    json_object_set_new(json_object_get(job, "status"), "conditions",
+                        json_pack("[{ss ss ss ss}]", "type", type, "status", "True", "reason",
+                                  reason, "message", message));
     touch(world, job);
 }
 
