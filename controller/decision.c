@@ -62,6 +62,8 @@ int64_t training_tick(const struct model_spec *spec, const struct model_status *
         cron_parse(spec->retrain->schedule, &cron, NULL) < 0 ||
         !cron_last(&cron, zone, status->last_schedule_ms / 1000, now_ms / 1000, &tick_s))
         return 0;
+    if (status->last_training && status->last_training->scheduled_ms == tick_s * 1000)
+        return 0; /* the clock was set back after it */
     return tick_s * 1000;
 }
 

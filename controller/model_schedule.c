@@ -22,7 +22,8 @@ void model_follow_schedule(struct model_pass *pass)
     int64_t now_ms = pass->view->object.now_ms;
     const char *schedule = training_schedule(&pass->spec, pass->arena);
     bool is_same = schedule && status->schedule && strcmp(schedule, status->schedule) == 0;
-    if (!is_same) {
+    bool was_ahead = status->last_schedule_ms > now_ms; /* the clock, which was set back */
+    if (!is_same || was_ahead) {
         status->schedule = schedule;
         status->last_schedule_ms = schedule ? now_ms - now_ms % 1000 : 0; /* as it is written */
     }

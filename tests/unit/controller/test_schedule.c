@@ -308,6 +308,30 @@ static void test_a_clock_that_is_set(void **state)
 }
 
 /* A batch that comes first sees the tick all the same. */
+/* A clock was ahead by years: when it is right again, so are the ticks, each of them once. */
+static void test_a_clock_that_was_ahead(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world);
+    pass_to(&world, "2031-01-01T03:00:00Z");
+    finish(&world);
+    assert_int_equal(world.created, 2);
+    pass_to(&world, "2026-01-01T04:00:00Z");
+    assert_int_equal(world.created, 2);
+    assert_string_equal(last_schedule(&world), "2026-01-01T04:00:00Z");
+    pass_to(&world, "2026-01-02T03:00:00Z");
+    assert_int_equal(world.created, 3);
+    assert_string_equal(tick(&world), "2026-01-02T03:00:00Z");
+    finish(&world);
+    pass_to(&world, "2026-01-02T02:59:59Z"); /* ahead by a second */
+    pass_to(&world, "2026-01-02T03:00:01Z");
+    assert_int_equal(world.created, 3);
+    pass_to(&world, "2026-01-03T03:00:00Z");
+    assert_int_equal(world.created, 4);
+    world_release(&world);
+}
+
 static void test_a_batch_waits_for_the_tick(void **state)
 {
     (void)state;
@@ -393,6 +417,7 @@ int main(void)
         cmocka_unit_test(test_superseded),
         cmocka_unit_test(test_not_superseded),
         cmocka_unit_test(test_a_clock_that_is_set),
+        cmocka_unit_test(test_a_clock_that_was_ahead),
         cmocka_unit_test(test_a_batch_waits_for_the_tick),
         cmocka_unit_test(test_a_batch_knows_when_a_schedule_is_new),
         cmocka_unit_test(test_what_cannot_be_followed),
