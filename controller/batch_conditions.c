@@ -60,7 +60,8 @@ void batch_set_conditions(struct batch_pass *pass)
                                      .now_ms = pass->view->object.now_ms };
     const char *reason = pass->reason ? pass->reason : REASON_Idle;
     const char *message = pass->message ? pass->message : "";
-    bool suspended = !pass->spec_error && pass->spec.suspend;
+    bool is_followed = !pass->spec_error && pass->reason != REASON_SpecImmutable;
+    bool suspended = is_followed && pass->spec.suspend;
     set_outcome(pass, &conditions);
     set_model_ready(pass, &conditions);
     condition_set(&conditions, "Reconciling", pass->reconciling ? STATUS_TRUE : STATUS_FALSE,

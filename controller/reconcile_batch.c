@@ -69,7 +69,10 @@ static void follow_failed(struct batch_pass *pass)
     const struct condition *failed = condition_find(&pass->status.conditions, "Failed");
     bool is_edited = pass->edit && !pass->spec_error;
     bool discarding = is_discarding(pass);
-    batch_say(pass, REASON_Failed, false, true, failed->reason, failed->message);
+    if (pass->spec_error)
+        batch_say(pass, REASON_Failed, false, true, REASON_SpecInvalid, pass->spec_error);
+    else
+        batch_say(pass, REASON_Failed, false, true, failed->reason, failed->message);
     if (discarding)
         batch_follow_discard(pass);
     if (is_edited && discarding) {

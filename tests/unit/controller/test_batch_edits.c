@@ -131,6 +131,46 @@ static void test_nothing_is_made_from_a_forbidden_edit(void **state)
     world_release(&world);
 }
 
+/* A Job that goes on is not said to be suspended. */
+static void test_suspended_with_a_forbidden_edit(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world);
+    world_edit(&world, BATCH, "{\"reasons\": 5, \"suspend\": true}");
+    world_settle(&world);
+    assert_string_equal(condition(&world, "Stalled"), "True SpecImmutable");
+    assert_string_equal(condition(&world, "Suspended"), "False NotSuspended");
+    assert_non_null(world_running(&world));
+    world_edit(&world, BATCH, "{\"reasons\": null}");
+    world_settle(&world);
+    assert_string_equal(condition(&world, "Suspended"), "True Suspended");
+    assert_null(world_running(&world));
+    world_release(&world);
+}
+
+/* Why an edit does not lead to another try. */
+static void test_failed_and_made_invalid(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world);
+    world_fail(&world, 66, "b.csv: no such file");
+    world_settle(&world);
+    world_edit(&world, BATCH, "{\"reasons\": -1}");
+    world_settle(&world);
+    assert_string_equal(condition(&world, "Stalled"), "True SpecInvalid");
+    assert_int_equal(strncmp(world_message(&world, BATCH, "Stalled"), "spec.reasons: must be", 21),
+                     0);
+    assert_string_equal(condition(&world, "Ready"), "False Failed");
+    assert_string_equal(condition(&world, "Failed"), "True InputNotFound");
+    world_edit(&world, BATCH, "{\"reasons\": null}");
+    world_settle(&world);
+    assert_string_equal(condition(&world, "Stalled"), "True InputNotFound");
+    assert_int_equal(world.created, 1);
+    world_release(&world);
+}
+
 /* What was decided is made again as it was decided. */
 static void test_a_lost_job_keeps_its_image(void **state)
 {
@@ -158,6 +198,8 @@ int main(void)
         cmocka_unit_test(test_failed_and_tried_again),
         cmocka_unit_test(test_forbidden_edits),
         cmocka_unit_test(test_nothing_is_made_from_a_forbidden_edit),
+        cmocka_unit_test(test_suspended_with_a_forbidden_edit),
+        cmocka_unit_test(test_failed_and_made_invalid),
         cmocka_unit_test(test_a_lost_job_keeps_its_image),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
