@@ -38,7 +38,6 @@ struct manager {
     bool leading, started; /* started: decisions are taken */
     struct ticket tickets[MANAGER_ROUNDS_MAXIMUM];
     size_t rounds;
-    bool more; /* the queue was not empty when this turn's share was done */
     bool stopping, stopped;
     struct timer stop_deadline;
     bool lost;
@@ -257,7 +256,15 @@ static void begin_rounds(struct manager *manager)
         work_on(manager, work);
         begun++;
     }
-    manager->more = begun == MANAGER_ROUNDS_MAXIMUM;
+}
+
+/* Whether the next turn can begin rounds: keys that the last one left, or that a timer woke. */
+static bool has_work(struct manager *manager)
+{
+    struct workqueue_stats queue;
+
+    workqueue_stats(manager->queue, &queue);
+    return queue.ready > 0 && manager->rounds < MANAGER_ROUNDS_MAXIMUM && may_write(manager);
 }
 
 /* --- leadership ---------------------------------------------------------------------- */
@@ -481,7 +488,7 @@ void manager_turn(struct manager *manager, int64_t wait_ms)
 
     if (timer_ms >= 0 && timer_ms < wait_ms)
         wait_ms = timer_ms;
-    transport_run(manager->options.transport, manager->more ? 0 : wait_ms);
+    transport_run(manager->options.transport, has_work(manager) ? 0 : wait_ms);
     fact_store_poll(manager->facts);
     (void)timers_run(timers);
     start_when_ready(manager);

@@ -1,0 +1,55 @@
+/* Goal: the loop works on what is ready before it waits for the network.
+ * Method: a controller on a simulated cluster whose transport tells how long it may wait. */
+#include "sim/simulation.h"
+
+#define SECOND 1000
+
+static unsigned slept_over_work;
+
+static void watch_sleep(struct transport *transport, int64_t wait_ms)
+{
+    struct fake_network *network = (struct fake_network *)transport;
+    const struct sim_controller *controller = network->context;
+    struct metrics metrics;
+
+    manager_snapshot(controller->manager, &metrics);
+    slept_over_work += wait_ms > 0 && metrics.queue_ready > 0;
+    fake_network_run(network);
+}
+
+/* Polls fall due while the loop is about to wait for the network. */
+static void test_the_loop_does_not_sleep_over_work(void **state)
+{
+    struct sim *sim = sim_new(1);
+    struct sim_controller *controller = &sim->controllers[0];
+    struct transport_port port;
+
+    (void)state;
+    sim_start_controller(sim, 0);
+    sim_create_model(sim);
+    assert_int_equal(sim_ask(sim, "PATCH", SIM_MODEL, "{'spec':{'imagePollInterval':'20s'}}"), 200);
+    sim_run(sim, 10 * SECOND);
+    sim_pod_succeeds(sim);
+    sim_run(sim, 10 * SECOND);
+    port = *controller->network.transport.port;
+    port.run = watch_sleep;
+    controller->network.transport.port = &port;
+    slept_over_work = 0;
+    for (int i = 0; i < 120; i++) {
+        sim_run(sim, 10);
+        sim->now_ms += SECOND;
+        controller->network.now_ms = sim->now_ms;
+        manager_turn(controller->manager, 5 * SECOND);
+    }
+    assert_int_equal(slept_over_work, 0);
+    sim_free(sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_loop_does_not_sleep_over_work),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
