@@ -20,19 +20,20 @@ static void free_matrix(DMatrixHandle *matrix)
 }
 #define auto_matrix __attribute__((cleanup(free_matrix)))
 
-/* XGBoost keeps its last error per thread: read it at once. An allocation that failed
- * inside is like one of ours. */
-static const char *last_error(void)
+/* std::set_new_handler(): what operator new calls before it gives up. */
+void (*set_new_handler(void (*handler)(void)))(void) __asm__("_ZSt15set_new_handlerPFvvE");
+
+/* An allocation that fails within XGBoost ends the process like one of ours: its exceptions end it
+ * too, in some places, with SIGABRT. */
+__attribute__((constructor)) static void use_our_end(void)
 {
-    const char *message = XGBGetLastError();
-    if (strstr(message, "std::bad_alloc") != NULL)
-        mem_exhausted();
-    return message;
+    (void)set_new_handler(mem_exhausted);
 }
 
+/* XGBoost keeps its last error per thread: read it at once. */
 static int xgboost_failed(struct err *err, const char *action)
 {
-    const char *message = last_error();
+    const char *message = XGBGetLastError();
     return err_set(err, ERR_INTERNAL, "xgboost cannot %s: %.*s", action,
                    (int)strcspn(message, "\n"), message); /* without its stack trace */
 }
@@ -285,7 +286,6 @@ struct booster *booster_load(struct span bytes, size_t columns, struct err *err)
         set_number(booster, "verbosity", 0, err) < 0)
         return NULL;
     if (XGBoosterLoadModelFromBuffer(booster->handle, bytes.data, bytes.length) != 0) {
-        (void)last_error();
         err_reason(err, ERR_INVALID, "DataInvalid", "not an XGBoost model");
         return NULL;
     }
