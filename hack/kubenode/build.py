@@ -39,8 +39,8 @@ def find_programs(version, cache, say):
 def find_kubenode(version, cache, say):
     os.makedirs(cache, exist_ok=True)
     target = os.path.join(cache, f"kubenode-{version}-{key(version)}")
-    with open(os.path.join(cache, "kubenode.lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with open(target + ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # whoever comes second waits for the first one's
         if not os.access(target, os.X_OK):
             check_go(version)
             say(f"building kubenode {version} from Go modules: once, about 800 CPU seconds")
