@@ -3,8 +3,10 @@ one cable to the machine; and how all of it goes away.
 
 The namespaces live as long as a process in them. Pods have no route to anything but the cluster."""
 import contextlib
+import fcntl
 import glob
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -21,6 +23,8 @@ SYSCTLS = ("kernel/panic", "kernel/panic_on_oops", "vm/overcommit_memory")
 # Written outside of the state folder by the kubelet, containerd and the CNI plugins, whatever they are told.
 STRAY_FOLDERS = ("/var/lib/kubelet", "/var/lib/cni", "/var/log/containers", "/usr/libexec/kubernetes",
                  "/opt/containerd")
+# How the machine was before the first of its clusters, and a file for each cluster.
+MACHINE = "/run/churn-clusters"
 
 
 def identity(state):
@@ -32,7 +36,7 @@ def create(state):
     """Makes the namespaces and the cable; does nothing while they are there."""
     if state.alive("namespaces"):
         return
-    remember_machine(state)
+    join_machine(state)
     state.start("namespaces", ["unshare", "--net", "--mount", "sleep", "infinity"])
     pid = state.pid("namespaces")
     state.wait("namespaces", lambda: namespace(pid, "mnt") != namespace("self", "mnt"), "its namespaces")
@@ -114,13 +118,46 @@ def control_groups(state):
 
 # --- the end ---
 
-def remember_machine(state):
-    values = {}
-    for name in SYSCTLS:
-        with open("/proc/sys/" + name) as file:
-            values[name] = file.read().strip()
-    stray = [folder for folder in STRAY_FOLDERS if not os.path.exists(folder)]
-    state.remember(sysctls=values, stray=stray)
+@contextlib.contextmanager
+def machine_locked():
+    os.makedirs(MACHINE, exist_ok=True)
+    with open(os.path.join(MACHINE, "lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def join_machine(state):
+    """The first cluster takes note of what all of them change."""
+    with machine_locked():
+        before = os.path.join(MACHINE, "before.json")
+        if not glob.glob(os.path.join(MACHINE, "churn-*")):
+            values = {}
+            for name in SYSCTLS:
+                with open("/proc/sys/" + name) as file:
+                    values[name] = file.read().strip()
+            stray = [folder for folder in STRAY_FOLDERS if not os.path.exists(folder)]
+            with open(before, "w") as file:
+                json.dump({"sysctls": values, "stray": stray}, file)
+        with open(os.path.join(MACHINE, identity(state)), "w"):
+            pass
+
+
+def leave_machine(state):
+    """The last cluster puts it back."""
+    with machine_locked():
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(MACHINE, identity(state)))
+        before = os.path.join(MACHINE, "before.json")
+        if glob.glob(os.path.join(MACHINE, "churn-*")) or not os.path.exists(before):
+            return
+        with open(before) as file:
+            found = json.load(file)
+        for name, value in found["sysctls"].items():
+            with open("/proc/sys/" + name, "w") as file:
+                file.write(value)
+        for folder in found["stray"]:
+            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(MACHINE)
 
 
 def pod_processes(state):
@@ -157,8 +194,4 @@ def remove(state):
     for group in control_groups(state):
         with contextlib.suppress(OSError):
             os.rmdir(group)
-    for name, value in state.facts.get("sysctls", {}).items():
-        with open("/proc/sys/" + name, "w") as file:
-            file.write(value)
-    for folder in state.facts.get("stray", ()):
-        shutil.rmtree(folder, ignore_errors=True)
+    leave_machine(state)

@@ -345,6 +345,15 @@ class ClusterTest(unittest.TestCase):
         self.cluster.apply(self.cluster.batch(name, **options))
         return self.cluster.wait_condition("churnbatch", name, "Complete")
 
+    def refuse(self, found, *expected):
+        """The API server does, when it is applied."""
+        done = self.cluster.kubectl("apply", "-f", "-", check=False, text=json.dumps(found))
+        self.assertNotEqual(done.returncode, 0, found)
+        if "strict decoding" not in done.stderr:
+            self.assertIn(f'"{found["metadata"]["name"]}" is invalid', done.stderr)
+        for text in expected:
+            self.assertIn(text, done.stderr)
+
     def assert_kstatus(self, found):
         """Every condition speaks of this generation, and none of trouble."""
         for entry in found["status"]["conditions"]:

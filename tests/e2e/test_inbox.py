@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from cluster import DEADLINE_SECONDS, POLL_SECONDS, ClusterTest, NotInTime, condition_of
+from cluster import DEADLINE_SECONDS, POLL_SECONDS, ClusterTest, NotInTime, condition_of, only_on_kubesim
 
 
 class Inbox(ClusterTest):
@@ -107,6 +107,7 @@ class Inbox(ClusterTest):
                    condition_of(batch, "Complete")["status"] == "True"
                    for batch in self.cluster.list("churnbatch"))
 
+    @only_on_kubesim("it kills the controller after so many requests")
     def test_a_controller_that_dies_all_the_time(self):
         self.begin(maxActive=2)
         for number in range(8):

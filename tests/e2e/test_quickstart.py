@@ -4,7 +4,7 @@ import re
 import subprocess
 import unittest
 
-from cluster import ROOT
+from cluster import ROOT, only_on_kubesim
 
 FOLDER = os.path.join(ROOT, "build", "quickstart")
 
@@ -19,6 +19,7 @@ def kept_pids():
     return [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
 
 
+@only_on_kubesim("it is about kubesim")
 class Quickstart(unittest.TestCase):
     def test_from_the_first_training_to_the_retraining(self):
         if kept_pids():

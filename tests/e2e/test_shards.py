@@ -3,7 +3,10 @@ that go; versions that are pinned."""
 import os
 import signal
 
-from cluster import BIN, ClusterTest, condition_of, first_lines
+from cluster import BIN, ClusterTest, condition_of, first_lines, only_on_kubesim
+
+
+SCRIPTS = only_on_kubesim("its programs may be shell scripts")
 
 
 class Shards(ClusterTest):
@@ -48,6 +51,7 @@ class Shards(ClusterTest):
         os.chmod(path, 0o755)
         self.cluster.set_image("churn-scorer", "shaky", program="shaky-churn-scorer")
 
+    @SCRIPTS
     def test_a_failed_shard_is_tried_again_alone(self):
         self.train()
         self.cluster.put_week(1, rows=400)
@@ -79,6 +83,7 @@ class Shards(ClusterTest):
         self.assertEqual(done["status"]["rows"]["scored"], 90)
         self.assertEqual(self.leftovers(), [])
 
+    @SCRIPTS
     def test_a_controller_that_dies_at_every_stage(self):
         self.train()
         self.cluster.put_week(1, rows=400)

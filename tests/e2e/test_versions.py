@@ -19,10 +19,10 @@ class Versions(ClusterTest):
             lambda model: model["status"]["lastTraining"]["runKey"] != before, f"a training with penalty {penalty}")
 
     def folder(self, version):
-        return self.cluster.file("models", "default.telco", version)
+        return self.cluster.file("models", f"{self.cluster.namespace}.telco", version)
 
     def versions_kept(self):
-        root = self.cluster.file("models", "default.telco")
+        root = self.cluster.file("models", f"{self.cluster.namespace}.telco")
         return {name for name in os.listdir(root)
                 if os.path.exists(os.path.join(root, name, "model.json"))}
 
