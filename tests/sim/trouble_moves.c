@@ -124,7 +124,7 @@ static void move_crash_at_write(struct play *play, struct random *random)
     static const char *const names[] = { "nowhere", "before it is sent", "after it was sent",
                                          "after the answer" };
 
-    play->crash = CRASH_BEFORE_SENT + random_below(random, 3);
+    play->crash = CRASH_BEFORE_SENT + (unsigned)random_below(random, 3);
     play->writes_to_crash = (unsigned)random_below(random, 6);
     play_tell(play, "a crash %u writes from now, %s", play->writes_to_crash, names[play->crash]);
 }
@@ -143,7 +143,7 @@ static void move_cut(struct play *play, struct random *random)
 
 static void move_write_fate(struct play *play, struct random *random)
 {
-    play->fate = SIM_IS_LOST + random_below(random, 4);
+    play->fate = SIM_IS_LOST + (unsigned)random_below(random, 4);
     play->writes_to_fate = (unsigned)random_below(random, 5);
     play->sim->late_ms = up_to(random, 45 * SECOND);
     play_tell(play, "fate %d for a write %u from now, %d ms", (int)play->fate, play->writes_to_fate,
@@ -338,7 +338,7 @@ static void move_pod(struct play *play, struct random *random)
     static const char *const names[] = { "works", "exits",    "is evicted", "loses its result",
                                          "lies",  "vanishes", "hangs" };
 
-    play->pod_fate = POD_EXITS + random_below(random, 6);
+    play->pod_fate = POD_EXITS + (unsigned)random_below(random, 6);
     play->exit_code = codes[random_below(random, ARRAY_SIZE(codes))];
     play_tell(play, "the next pod %s (%d)", names[play->pod_fate], play->exit_code);
 }

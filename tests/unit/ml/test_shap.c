@@ -143,7 +143,7 @@ static void contributions_are_shapley_values(void **state)
     static const double factorials[] = { 1, 1, 2, 6, 24, 120, 720 };
     for (size_t i = 0; i < ARRAY_SIZE(depths); i++) {
         auto_forest struct forest forest = { 0 };
-        auto_booster struct booster *booster = train(depths[i], 3, &forest);
+        booster_free(train(depths[i], 3, &forest));
         auto_shap struct shap *shap = shap_new(&forest, own_sources, COLUMNS, SHAP_TABLES);
         auto_shap struct shap *plain = shap_new(&forest, own_sources, COLUMNS, 0);
         for (size_t row = 0; row < ROWS; row += 50) {
@@ -175,7 +175,7 @@ static void features_of_one_source_are_added_up(void **state)
     static double each[ROWS * COLUMNS], grouped[ROWS * 3];
     for (size_t i = 0; i < ARRAY_SIZE(depths); i++) {
         auto_forest struct forest forest = { 0 };
-        auto_booster struct booster *booster = train(depths[i], 10, &forest);
+        booster_free(train(depths[i], 10, &forest));
         auto_shap struct shap *single = shap_new(&forest, own_sources, COLUMNS, SHAP_TABLES);
         auto_shap struct shap *shap = shap_new(&forest, sources, 3, SHAP_TABLES);
         shap_rows(single, values, ROWS, each);

@@ -69,7 +69,7 @@ static struct result run(const char *kind, int count, int index, const char *mor
                                      .progress = &progress,
                                      .shard_index = index };
     struct score_job job;
-    struct result result;
+    struct result result = { 0 };
     struct err err;
     progress_init(&progress, &clock_system);
     if (score_job_decode(document, arena, &job, &err) < 0 ||
