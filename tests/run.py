@@ -136,7 +136,7 @@ def unit(options):
     runs beside other threads also under the thread sanitizer."""
     if options.quick:
         return ["dev"], lambda: cmocka_suites("dev")
-    return (["dev", "clang", "tsan"], lambda: cmocka_suites("dev", full=options.full) + cmocka_suites("clang") +
+    return (["dev", "clang", "tsan"], lambda: cmocka_suites("dev", full=options.exhaustive) + cmocka_suites("clang") +
             cmocka_suites("tsan", only=r"test_(facts|http|log|manager|parallel|registry|search|sockets|telemetry)"))
 
 
@@ -186,14 +186,14 @@ def programs(options):
 
 def fault(options):
     return ["release"], lambda: python_suites(
-        "tests/fault", "release", 3600 if options.full else 600,
+        "tests/fault", "release", 3600 if options.exhaustive else 900,
         CHURN_FAULT=os.path.join(ROOT, "build", "release", "fault"),
-        CHURN_FULL="1" if options.full else "")
+        CHURN_FULL="1" if options.exhaustive else "")
 
 
 def e2e(options):
     """Without --quick the main job also with controller and kubesim under the thread sanitizer; with
-    --full scenarios also on an API server that fails in each way that kubesim knows."""
+    --exhaustive scenarios also on an API server that fails in each way that kubesim knows."""
     def suites():
         return python_suites("tests/e2e", "dev", 1500)
 
@@ -211,7 +211,7 @@ def e2e(options):
     if options.quick:
         return ["dev", "release"], suites
     return ["dev", "release", "tsan"], lambda: (suites() + tsan_suites() +
-                                                (disturbed_suites() if options.full else []))
+                                                (disturbed_suites() if options.exhaustive else []))
 
 
 def manifests(options):
@@ -275,7 +275,11 @@ def main():
     parser.add_argument("--quick", action="store_true",
                         help="one compiler, no thread sanitizer, no search for new fuzz inputs")
     parser.add_argument("--full", action="store_true",
-                        help="longer fuzzing, every fault, and the group " + ", ".join(ONLY_FULL))
+                        help="longer fuzzing, tools built from Go modules, and the group " +
+                        ", ".join(ONLY_FULL))
+    parser.add_argument("--exhaustive", action="store_true",
+                        help="every fault instead of a seeded choice, scenarios under each of them, "
+                        "a million events: takes hours")
     parser.add_argument("--seeds", type=int, metavar="N",
                         help="so many seeds of the simulation (1000; with --quick 100)")
     parser.add_argument("--only", action="append", choices=GROUPS, metavar="GROUP",
