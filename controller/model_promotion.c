@@ -204,16 +204,17 @@ static void follow_pin(struct model_pass *pass)
 static void follow_history(struct model_pass *pass)
 {
     const struct model_version_status *model = pass->status.model;
-    const struct history_entry *version = pass->status.history.items;
-    const struct history_entry *end = version + pass->status.history.count;
-    while (version < end && strcmp(version->outcome, REASON_Promoted) != 0)
-        version++;
-    if (version == end || !model || strcmp(model->version, version->model.version) == 0)
+    const struct history_entry *history = pass->status.history.items;
+    size_t i = 0;
+    while (i < pass->status.history.count && strcmp(history[i].outcome, REASON_Promoted) != 0)
+        i++;
+    if (i == pass->status.history.count || !model ||
+        strcmp(model->version, history[i].model.version) == 0)
         return;
-    use_version(pass, version);
+    use_version(pass, &history[i]);
     say_promotion(pass, STATUS_TRUE, REASON_Unpinned,
                   arena_format(pass->arena, "version %s is in use again: nothing is pinned",
-                               version->model.version));
+                               history[i].model.version));
 }
 
 void model_promote(struct model_pass *pass)
