@@ -133,15 +133,18 @@ static void one_live_job(struct ledger *ledger, const struct change *change)
 /* What a Job does was decided, and written down, before it was made. */
 static void jobs_are_explained(struct ledger *ledger, const struct change *change)
 {
-    const json_t *job = change->after->json, *status;
+    const json_t *job = change->after->json, *owner, *status;
     const char *name = jx_string(job, "metadata", "name", NULL);
     bool is_model = false;
 
     if (!is_new_job(ledger, change) || is_late(ledger, job))
         return;
-    status = json_object_get(owner_of(ledger, job, &is_model), "status");
+    owner = owner_of(ledger, job, &is_model);
+    status = json_object_get(owner, "status");
+    if (!owner)
+        return; /* deleted before the controller could know: the collector takes the Job */
     if (!status)
-        report(ledger, change, "its owner is gone or has no status");
+        report(ledger, change, "its owner has no status");
     if (is_model)
         status = json_object_get(status, "training");
     if (!same(jx_string(status, "job", NULL), name))
