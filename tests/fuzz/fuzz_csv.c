@@ -66,7 +66,7 @@ static void copy_range(struct span file, uint64_t begin, uint64_t end, struct bu
         if (csv_read_block(reader, SIZE_MAX, &block, &any, &err))
             abort();
     csv_set_end(reader, end);
-    if (begin == 0)
+    if (end != UINT64_MAX) /* the first range, though the cut may be at 0 */
         append_row(out, csv_header(reader)->names, csv_header(reader)->count);
     for (;;) {
         if (csv_read(reader, &outcome, &record, &fault, &err))
