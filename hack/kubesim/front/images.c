@@ -42,29 +42,42 @@ static char *manifest_text(const char *program, const char *revision)
     return jx_canonical(manifest);
 }
 
+/* The image of that digest, made when it is not there. */
+static struct image *put_image(struct images *images, const char *digest, const char *program,
+                               const char *manifest)
+{
+    struct image *image = index_get(&images->images, digest);
+    if (image)
+        return image;
+    image = mem_zero(1, sizeof(*image));
+    image->program = mem_strdup(program);
+    image->manifest = manifest ? mem_strdup(manifest) : NULL;
+    snprintf(image->digest, sizeof(image->digest), "%s", digest);
+    index_put(&images->images, digest, image);
+    return image;
+}
+
 int images_set(struct images *images, const char *reference, const char *program,
                const char *revision, const struct image **ret_image, struct err *err)
 {
     auto_free char *key = key_of(reference, err);
     if (!key)
         return -1;
-    if (strchr(key, '@'))
-        return err_set(err, ERR_INVALID, "image %s: expected REPOSITORY:TAG", reference);
     if (!*program || strchr(program, '/'))
         return err_set(err, ERR_INVALID, "program %s: expected the name of a file in --bin",
                        program);
+    const char *foreign = strchr(key, '@');
+    if (foreign) {
+        struct image *image = put_image(images, foreign + 1, program, NULL);
+        index_put(&images->references, key, image);
+        *ret_image = image;
+        return 0;
+    }
     char hex[SHA256_HEX], digest[IMAGE_DIGEST];
     auto_free char *manifest = manifest_text(program, revision);
     sha256_of(span_of(manifest), hex);
     snprintf(digest, sizeof(digest), "sha256:%s", hex);
-    struct image *image = index_get(&images->images, digest);
-    if (!image) {
-        image = mem_zero(1, sizeof(*image));
-        image->program = mem_strdup(program);
-        image->manifest = TAKE(manifest);
-        memcpy(image->digest, digest, sizeof(digest));
-        index_put(&images->images, digest, image);
-    }
+    struct image *image = put_image(images, digest, program, manifest);
     auto_free char *by_digest = mem_format("%.*s@%s", (int)strcspn(key, ":"), key, digest);
     index_put(&images->references, key, image);
     index_put(&images->references, by_digest, image);

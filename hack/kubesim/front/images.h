@@ -12,7 +12,7 @@
 #define IMAGE_DIGEST (sizeof("sha256:") + SHA256_HEX)
 
 struct image {
-    char *program, *manifest;
+    char *program, *manifest; /* manifest: NULL for an image that another registry has */
     char digest[IMAGE_DIGEST];
 };
 
@@ -22,7 +22,8 @@ struct images {
 };
 
 void images_release(struct images *images);
-/* Adds the image or moves the tag. ERR_INVALID for a reference by digest. */
+/* Adds the image or moves the tag. By digest it is an image that another registry has: pods run it,
+ * and nothing is served. */
 int images_set(struct images *images, const char *reference, const char *program,
                const char *revision, const struct image **ret_image, struct err *err)
     __attribute__((warn_unused_result));

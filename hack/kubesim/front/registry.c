@@ -120,7 +120,7 @@ static void answer(struct request *request)
         mem_format("%s%s%s", repository, strncmp(reference, "sha256:", 7) ? ":" : "@", reference);
     /* Keys have no host; a path has none either, whatever its first segment looks like. */
     const struct image *image = split ? index_get(&request->front->images.references, key) : NULL;
-    if (image)
+    if (image && image->manifest)
         reply_manifest(request, image);
     else
         reply_error(request, 404, "MANIFEST_UNKNOWN", NULL, 0);

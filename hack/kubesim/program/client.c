@@ -45,7 +45,8 @@ static const struct option image_items[] = {
 static const struct program image_program = {
     .name = "kubesim image",
     .synopsis = "set REPOSITORY:TAG --program NAME [--revision TEXT] | list",
-    .description = "Sets or moves a tag of the built-in registry, or lists what it has.",
+    .description = "Sets or moves a tag of the built-in registry, or lists what it has. "
+                   "REPOSITORY@DIGEST instead: what runs as an image that another registry has.",
     .options = image_items,
     .option_count = ARRAY_SIZE(image_items),
     .maximum_operands = 2,
