@@ -101,9 +101,20 @@ int err_errno(struct err *err, int error_number, const char *format, ...)
     return err_set(err, kind_of_errno(error_number), "%s: %s", context.message, description);
 }
 
-int err_wrap(struct err *err, const char *format, ...)
+/* Puts two parts together as the message of *err. */
+static void join(struct err *err, const char *first, const char *middle, const char *last)
 {
     char joined[2 * sizeof(err->message) + 2];
+    size_t length = (size_t)snprintf(joined, sizeof(joined), "%s%s%s", first, middle, last);
+    size_t kept = length < sizeof(err->message) ? length : sizeof(err->message) - 1;
+
+    memcpy(err->message, joined, kept);
+    err->message[kept] = '\0';
+    make_presentable(err->message, sizeof(err->message), length);
+}
+
+int err_wrap(struct err *err, const char *format, ...)
+{
     struct err context;
     va_list arguments;
 
@@ -112,13 +123,21 @@ int err_wrap(struct err *err, const char *format, ...)
     va_start(arguments, format);
     fill(&context, ERR_NONE, "", format, arguments);
     va_end(arguments);
-    size_t length =
-        (size_t)snprintf(joined, sizeof(joined), "%s: %s", context.message, err->message);
-    size_t kept = length < sizeof(err->message) ? length : sizeof(err->message) - 1;
+    join(err, context.message, ": ", err->message);
+    return -1;
+}
 
-    memcpy(err->message, joined, kept);
-    err->message[kept] = '\0';
-    make_presentable(err->message, sizeof(err->message), length);
+int err_append(struct err *err, const char *format, ...)
+{
+    struct err addition;
+    va_list arguments;
+
+    if (!err)
+        return -1;
+    va_start(arguments, format);
+    fill(&addition, ERR_NONE, "", format, arguments);
+    va_end(arguments);
+    join(err, err->message, "; ", addition.message);
     return -1;
 }
 

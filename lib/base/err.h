@@ -57,5 +57,9 @@ int err_errno(struct err *err, int error_number, const char *format, ...)
 /* Puts "<context>: " before the message that is there. Kind and reason stay. */
 int err_wrap(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Puts "; <addition>" behind the message that is there: what to do about it, say. Kind and reason
+ * stay. */
+int err_append(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* "Invalid", "NotFound", ...: the kind as a word for logs and metrics. */
 const char *err_kind_name(enum err_kind kind);

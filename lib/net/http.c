@@ -135,6 +135,18 @@ static enum err_kind kind_of_code(CURLcode code)
     }
 }
 
+static const char *reason_of_code(CURLcode code)
+{
+    switch (code) {
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return HTTP_UNTRUSTED;
+    case CURLE_SSL_CONNECT_ERROR:
+        return HTTP_NO_TLS;
+    default:
+        return "";
+    }
+}
+
 static void finish_with_code(struct http_call *call, CURLcode code)
 {
     long status = 0;
@@ -147,10 +159,12 @@ static void finish_with_code(struct http_call *call, CURLcode code)
         finish_with_reply(call, (int)status);
         return;
     }
-    if (!call->failed && call->denied)
+    if (!call->failed && call->denied) {
         call->failure = call->denial;
-    else if (!call->failed)
+    } else if (!call->failed) {
         fail(call, kind_of_code(code), call->text[0] ? call->text : curl_easy_strerror(code));
+        snprintf(call->failure.reason, sizeof(call->failure.reason), "%s", reason_of_code(code));
+    }
     finish(call, NULL, &call->failure);
 }
 

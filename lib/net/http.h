@@ -1,6 +1,7 @@
 /* http.h - the real transport: HTTP/1.1 over one curl_multi.
  *
- * Connections are kept and reused, by requests with equal TLS options only.
+ * Connections are kept and reused, by requests with equal TLS options only (added_ca_file
+ * apart).
  * Proxies are not used, not even those of the environment. Transparent
  * decompression is off unless asked for. SIGPIPE must be ignored by the program.
  *
@@ -11,6 +12,11 @@
 #pragma once
 
 #include "net/transport.h"
+
+/* Reasons of ERR_RETRY that tell somebody what to change: the peer's certificate is of an authority
+ * that is not trusted, or for another host; the peer does not speak TLS. */
+#define HTTP_UNTRUSTED "CertificateUntrusted"
+#define HTTP_NO_TLS    "NoTLS"
 
 struct http_options {
     const char *user_agent;     /* "churn-operator/0.1 (linux/amd64)" */

@@ -1,5 +1,6 @@
 #include "net/http_prepare.h"
 
+#include <openssl/ssl.h>
 #include <strings.h>
 
 #include "base/buf.h"
@@ -27,6 +28,7 @@ void http_lists_release(struct http_lists *lists)
 {
     curl_slist_free_all(lists->headers);
     curl_slist_free_all(lists->connect_to);
+    free(lists->added_ca_file);
     *lists = (struct http_lists){ 0 };
 }
 
@@ -101,7 +103,15 @@ static struct curl_blob blob_of(const char *text)
                                .flags = CURL_BLOB_COPY };
 }
 
-static int set_tls(CURL *easy, const struct tls_options *tls, struct err *err)
+/* libcurl trusts either its own list or another one; OpenSSL adds to what is there. */
+static CURLcode add_authorities(CURL *easy, void *context, void *file)
+{
+    (void)easy;
+    return SSL_CTX_load_verify_file(context, file) == 1 ? CURLE_OK : CURLE_SSL_CACERT_BADFILE;
+}
+
+static int set_tls(CURL *easy, const struct tls_options *tls, struct http_lists *lists,
+                   struct err *err)
 {
     static const struct tls_options nothing;
     CURLcode code = CURLE_OK;
@@ -118,6 +128,10 @@ static int set_tls(CURL *easy, const struct tls_options *tls, struct err *err)
         SET(CURLOPT_CAINFO_BLOB, &blob);
     } else if (tls->ca_file) {
         SET(CURLOPT_CAINFO, tls->ca_file);
+    } else if (tls->added_ca_file) {
+        lists->added_ca_file = mem_strdup(tls->added_ca_file);
+        SET(CURLOPT_SSL_CTX_FUNCTION, add_authorities);
+        SET(CURLOPT_SSL_CTX_DATA, lists->added_ca_file);
     }
     if (tls->certificate_pem) {
         struct curl_blob blob = blob_of(tls->certificate_pem);
@@ -218,7 +232,7 @@ int http_prepare(CURL *easy, const struct http_request *request, const struct ht
                  struct http_lists *lists, struct err *err)
 {
     if (set_connection(easy, request, options, err) < 0 || set_url(easy, request, lists, err) < 0 ||
-        set_method(easy, request, err) < 0 || set_tls(easy, request->tls, err) < 0)
+        set_method(easy, request, err) < 0 || set_tls(easy, request->tls, lists, err) < 0)
         return -1;
     return set_headers(easy, request, lists, err);
 }

@@ -5,9 +5,10 @@
 
 #include "net/http.h"
 
-/* Lists that a handle borrows while it is used. */
+/* What a handle borrows while it is used. */
 struct http_lists {
     struct curl_slist *headers, *connect_to;
+    char *added_ca_file;
 };
 void http_lists_release(struct http_lists *lists); /* safe on a zeroed struct */
 

@@ -29,6 +29,7 @@ struct http_header {
  * connection, so that they may be rotated. */
 struct tls_options {
     const char *ca_file, *ca_pem;
+    const char *added_ca_file; /* authorities besides the system's; counts without those above */
     const char *certificate_file, *certificate_pem;
     const char *key_file, *key_pem;
     const char *server_name; /* to send and to verify, when not the URL's host */

@@ -9,7 +9,9 @@
 #include "base/sha256.h"
 #include "base/uri.h"
 #include "oci/challenge.h"
+#include "oci/cloud.h"
 #include "oci/docker_config.h"
+#include "oci/failure.h"
 #include "oci/reference.h"
 #include "oci/token_cache.h"
 
@@ -20,6 +22,9 @@ enum {
     TOKEN_SECONDS = 60,       /* when expires_in is missing, as the specification says */
     TOKEN_SECONDS_LEAST = 10, /* so long before its end a token is not used any more */
 };
+
+/* Google's registries take an access token as this user's password. */
+#define GOOGLE_USER "oauth2accesstoken"
 
 static const char manifest_types[] = "application/vnd.oci.image.index.v1+json, "
                                      "application/vnd.docker.distribution.manifest.list.v2+json, "
@@ -41,8 +46,12 @@ struct registry_lookup {
     struct reference reference;
     const struct docker_auth **auths; /* to try; none: anonymous */
     size_t auth_count, auth_index;
-    const char *method;        /* HEAD, or GET when HEAD told no digest */
-    const char *authorization; /* NULL: none yet */
+    enum tried tried;           /* whose credentials auths are */
+    bool google_asked;          /* for a token, once */
+    struct google_wait *google; /* NULL: not waiting for it */
+    struct err refusal;         /* meanwhile: why the others did not do */
+    const char *method;         /* HEAD, or GET when HEAD told no digest */
+    const char *authorization;  /* NULL: none yet */
     struct token_key token_key;
     bool token_from_cache;
     struct http_call *call;
@@ -75,26 +84,11 @@ static void finish(struct registry_lookup *lookup, const char *digest, const str
     callback(context, copy, failure);
 }
 
-static const char *reason_of(const struct err *failure)
-{
-    switch (failure->kind) {
-    case ERR_NOT_FOUND:
-        return "ImageNotFound";
-    case ERR_DENIED:
-        return "RegistryDenied";
-    case ERR_RETRY:
-        return "RegistryUnreachable";
-    default:
-        return "RegistryInvalid";
-    }
-}
-
 static void finish_failed(struct registry_lookup *lookup, const struct err *failure)
 {
     struct err err = *failure;
 
-    if (!err.reason[0])
-        snprintf(err.reason, sizeof(err.reason), "%s", reason_of(&err));
+    registry_explain(&err, &lookup->reference, lookup->tried);
     err_wrap(&err, "image %s", lookup->text);
     finish(lookup, NULL, &err);
 }
@@ -151,16 +145,54 @@ static const char *basic_authorization(struct registry_lookup *lookup,
     return arena_strdup(&lookup->arena, buf_text(&text));
 }
 
+static void on_google_token(void *context, const char *token, const struct err *failure)
+{
+    struct registry_lookup *lookup = context;
+    struct docker_auth *auth;
+
+    lookup->google = NULL;
+    if (failure) {
+        err_append(&lookup->refusal, "%s", failure->message);
+        finish_failed(lookup, &lookup->refusal);
+        return;
+    }
+    lookup->tried = TRIED_GOOGLE_ACCOUNT;
+    auth = arena_zero(&lookup->arena, 1, sizeof(*auth));
+    *auth = (struct docker_auth){ .username = GOOGLE_USER,
+                                  .password = arena_strdup(&lookup->arena, token) };
+    lookup->auths = arena_zero(&lookup->arena, 1, sizeof(struct docker_auth *));
+    lookup->auths[0] = auth;
+    lookup->auth_count = 1;
+    lookup->auth_index = 0;
+    lookup->authorization = NULL;
+    ask_manifest(lookup);
+}
+
+static bool may_be_google(const struct registry_lookup *lookup)
+{
+    const char *host = lookup->reference.host;
+
+    return lookup->registry->options.google && !lookup->google_asked &&
+           cloud_of_host(host) == CLOUD_GOOGLE && !is_insecure(lookup->registry, host);
+}
+
 /* This credential did not do: the next one, or the failure. */
 static void try_next_auth(struct registry_lookup *lookup, const struct err *failure)
 {
-    if (lookup->auth_index + 1 >= lookup->auth_count) {
+    if (lookup->auth_index + 1 < lookup->auth_count) {
+        lookup->auth_index++;
+        lookup->authorization = NULL;
+        ask_manifest(lookup);
+    } else if (may_be_google(lookup)) {
+        lookup->refusal = *failure;
+        lookup->google_asked = true;
+        lookup->google =
+            google_token_get(lookup->registry->options.google, on_google_token, lookup);
+    } else {
+        if (lookup->tried == TRIED_GOOGLE_ACCOUNT && failure->http_status == 401)
+            google_token_reject(lookup->registry->options.google);
         finish_failed(lookup, failure);
-        return;
     }
-    lookup->auth_index++;
-    lookup->authorization = NULL;
-    ask_manifest(lookup);
 }
 
 /* --- tokens --- */
@@ -236,6 +268,9 @@ static int check_realm(struct registry_lookup *lookup, const char *realm, bool *
     *ret_insecure = is_insecure(lookup->registry, host);
     if (!url.https && !*ret_insecure)
         return err_set(err, ERR_DENIED, "the realm %s of the registry is not https", realm);
+    if (lookup->tried == TRIED_GOOGLE_ACCOUNT &&
+        (*ret_insecure || cloud_of_host(host) != CLOUD_GOOGLE))
+        return err_set(err, ERR_DENIED, "the realm %s of the registry is not Google's", realm);
     return 0;
 }
 
@@ -310,7 +345,7 @@ static void authorize(struct registry_lookup *lookup, const struct http_reply *r
         lookup->authorization = basic_authorization(lookup, auth);
         ask_manifest(lookup);
     } else {
-        finish_failed(lookup, refusal);
+        try_next_auth(lookup, refusal);
     }
 }
 
@@ -346,6 +381,13 @@ static const char *digest_of(struct registry_lookup *lookup, const struct http_r
     return arena_format(&lookup->arena, "sha256:%s", hex);
 }
 
+/* Statuses by which registries, and what stands before them, refuse HEAD rather than the image. */
+static bool refuses_method(int status)
+{
+    return status == 400 || status == 403 || status == 405 || status == 406 || status == 415 ||
+           status == 501;
+}
+
 static void on_manifest(void *context, const struct http_reply *reply, const struct err *failure)
 {
     struct registry_lookup *lookup = context;
@@ -367,7 +409,7 @@ static void on_manifest(void *context, const struct http_reply *reply, const str
             err_set(&err, ERR_INVALID, "%s: the manifest is empty", lookup->reference.host);
             finish_failed(lookup, &err);
         }
-    } else if (reply->status == 405 && is_head) {
+    } else if (is_head && refuses_method(reply->status)) {
         lookup->method = "GET";
         ask_manifest(lookup);
     } else {
@@ -408,6 +450,7 @@ static int collect_auths(struct registry_lookup *lookup, const struct span *secr
                 auths[lookup->auth_count++] = &config.auths[j];
         lookup->auths = auths;
     }
+    lookup->tried = lookup->auth_count > 0 ? TRIED_PULL_SECRETS : TRIED_NOTHING;
     return 0;
 }
 
@@ -455,6 +498,7 @@ void registry_cancel(struct registry_lookup *lookup)
 {
     if (!lookup)
         return;
+    google_token_cancel(lookup->google);
     transport_cancel(lookup->registry->options.transport, lookup->call);
     lookup_free(lookup);
 }

@@ -6,6 +6,9 @@
  * Hosts are reached over https and may not be this machine or link, except those
  * on the insecure list: plain HTTP, any address, for exactly these.
  *
+ * Where no pull secret helps, Google's registries (cloud.h) are asked once more with the token of
+ * the service account that this process runs as. It goes to hosts of Google's only, over https.
+ *
  * Single-threaded, like the transport. */
 #pragma once
 
@@ -15,6 +18,7 @@
 #include "base/err.h"
 #include "base/fields.h"
 #include "base/span.h"
+#include "net/google_token.h"
 #include "net/transport.h"
 
 struct registry; /* the client with its cache of tokens */
@@ -25,16 +29,15 @@ struct registry_options {
     const struct clock *clock;
     struct strings insecure;       /* "localhost:5000": compared with what is written */
     const struct tls_options *tls; /* NULL: the system's authorities; borrowed */
+    struct google_tokens *google;  /* NULL: none are used; borrowed */
 };
 
 struct registry *registry_new(const struct registry_options *options);
 void registry_free(struct registry *registry); /* cancels all look-ups; NULL: no effect */
 
-/* `digest` "sha256:..." or, when NULL, why not. Reasons: InvalidImageName;
- * ImageNotFound (NOT_FOUND); RegistryDenied (DENIED: no credential was accepted, or
- * the host leads to an address that is not allowed); PullSecretInvalid;
- * RegistryUnreachable (RETRY, with retry_after_ms when the registry said so);
- * RegistryInvalid (it does not speak the protocol). */
+/* `digest` "sha256:..." or, when NULL, why not, and what can be done about it. Reasons:
+ * InvalidImageName, and those of failure.h; RETRY with retry_after_ms when the registry said
+ * so. */
 typedef void (*registry_callback)(void *context, const char *digest, const struct err *failure);
 
 /* Calls back exactly once, unless canceled. `pull_secrets` are texts of

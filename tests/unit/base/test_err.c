@@ -129,6 +129,23 @@ static void wrapping_keeps_kind_and_reason(void **state)
     assert_int_equal(err_wrap(NULL, "nobody"), -1);
 }
 
+static void appending_keeps_kind_and_reason(void **state)
+{
+    struct err err = { 0 };
+
+    (void)state;
+    err_reason(&err, ERR_DENIED, "Refused", "no");
+    assert_int_equal(err_append(&err, "ask %s", "nicely"), -1);
+    assert_string_equal(err.message, "no; ask nicely");
+    assert_string_equal(err.reason, "Refused");
+    assert_int_equal(err.kind, ERR_DENIED);
+    for (int i = 0; i < 1000; i++)
+        err_append(&err, "\xe2\x82\xac");
+    assert_true(strlen(err.message) <= 1023 && strlen(err.message) >= 1020);
+    assert_int_equal(utf8_valid_prefix(err.message, strlen(err.message)), strlen(err.message));
+    assert_int_equal(err_append(NULL, "nobody"), -1);
+}
+
 static void every_kind_has_a_name(void **state)
 {
     (void)state;
@@ -147,6 +164,7 @@ int main(void)
         cmocka_unit_test(long_messages_are_cut_between_characters),
         cmocka_unit_test(errno_gives_kind_and_text),
         cmocka_unit_test(wrapping_keeps_kind_and_reason),
+        cmocka_unit_test(appending_keeps_kind_and_reason),
         cmocka_unit_test(every_kind_has_a_name),
     };
 

@@ -301,12 +301,40 @@ static void test_rotated_authority(void **state)
     unlink(path);
 }
 
+/* Authorities besides the system's: the private one of a registry. Who is not told of it says so by
+ * a reason. */
+static void test_added_authority(void **state)
+{
+    auto_free char *ca = read_text(fixture.ca), *stranger = read_text(fixture.stranger);
+    auto_free char *path = path_of("added.pem"), *both = mem_format("%s%s", stranger, ca);
+    struct tls_options tls = { .added_ca_file = path,
+                               .certificate_file = fixture.client,
+                               .key_file = fixture.client_key };
+
+    (void)state;
+    write_text(path, stranger);
+    get("localhost", &tls);
+    assert_int_equal(fixture.failure.kind, ERR_RETRY);
+    assert_string_equal(fixture.failure.reason, HTTP_UNTRUSTED);
+    write_text(path, both);
+    get("localhost", &tls);
+    assert_int_equal(fixture.status, 200);
+    get("127.0.0.1", &tls); /* trusted, but not for that name */
+    assert_string_equal(fixture.failure.reason, HTTP_UNTRUSTED);
+    write_text(path, "nonsense");
+    tls.server_name = "elsewhere"; /* no kept connection will do */
+    get("localhost", &tls);
+    assert_int_equal(fixture.failure.kind, ERR_INVALID);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_verification),
         cmocka_unit_test(test_pem_texts),
         cmocka_unit_test(test_rotated_authority),
+        cmocka_unit_test(test_added_authority),
         cmocka_unit_test(test_no_redirect_to_plain_http),
     };
 

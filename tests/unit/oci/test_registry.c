@@ -34,7 +34,8 @@ static struct {
     enum auth_kind auth;
     const char *realm_url; /* NULL: the realm's */
     int status;            /* instead of an answer; 0: none */
-    bool no_digest, no_head, hold;
+    bool no_digest, hold;
+    int no_head;      /* the status that HEAD is answered with; 0: as GET */
     unsigned revoked; /* tokens below this number are refused */
     /* what happened */
     unsigned tokens;
@@ -90,7 +91,7 @@ static void answer_registry(void *context, struct httpd_exchange *exchange)
         httpd_reply(exchange, fixture.status, "text/plain", span_of("sorry"),
                     &(struct http_header){ "Retry-After", "7" }, 1);
     else if (fixture.no_head && is_head)
-        httpd_reply(exchange, 405, NULL, span_of(""), NULL, 0);
+        httpd_reply(exchange, fixture.no_head, NULL, span_of(""), NULL, 0);
     else
         httpd_reply(exchange, 200, "application/vnd.oci.image.index.v1+json", span_of(MANIFEST),
                     headers, fixture.no_digest ? 0 : 1);
@@ -231,9 +232,15 @@ static void test_no_digest_header(void **state)
     assert_string_equal(fixture.digest + strlen("sha256:"), hex);
     assert_string_equal(buf_text(&fixture.log), HEAD "; " GET "; ");
     fixture.no_digest = false;
-    fixture.no_head = true;
+    static const int refusals[] = { 400, 403, 405, 501 };
+    for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
+        fixture.no_head = refusals[i];
+        resolve(NULL);
+        expect("no HEAD", HEAD "; " GET "; ");
+    }
+    fixture.no_head = 404; /* that is about the image */
     resolve(NULL);
-    expect("no HEAD", HEAD "; " GET "; ");
+    assert_string_equal(buf_text(&fixture.log), HEAD "; ");
 }
 
 static void test_basic(void **state)
@@ -248,6 +255,7 @@ static void test_basic(void **state)
     assert_int_equal(fixture.failure.kind, ERR_DENIED);
     assert_string_equal(fixture.failure.reason, "RegistryDenied");
     assert_null(strstr(fixture.failure.message, "wrong"));
+    assert_non_null(strstr(fixture.failure.message, "were refused"));
     resolve(NULL);
     assert_int_equal(fixture.failure.kind, ERR_DENIED);
     assert_string_equal(buf_text(&fixture.log), HEAD "; ");
@@ -309,12 +317,13 @@ static void test_failures(void **state)
         enum err_kind kind;
         const char *reason;
         unsigned retry_after_ms;
+        const char *advice;
     } cases[] = {
-        { 404, ERR_NOT_FOUND, "ImageNotFound", 7000 },
-        { 403, ERR_DENIED, "RegistryDenied", 7000 },
-        { 429, ERR_RETRY, "RegistryUnreachable", 7000 },
-        { 503, ERR_RETRY, "RegistryUnreachable", 7000 },
-        { 400, ERR_INVALID, "RegistryInvalid", 7000 },
+        { 404, ERR_NOT_FOUND, "ImageNotFound", 7000, "push it, or correct its name" },
+        { 403, ERR_DENIED, "RegistryDenied", 7000, "name a pull secret" },
+        { 429, ERR_RETRY, "RegistryUnreachable", 7000, "" },
+        { 503, ERR_RETRY, "RegistryUnreachable", 7000, "" },
+        { 400, ERR_INVALID, "DigestUnresolvable", 7000, "pin the image by digest" },
     };
 
     (void)state;
@@ -325,7 +334,8 @@ static void test_failures(void **state)
         if (fixture.failure.kind != cases[i].kind ||
             strcmp(fixture.failure.reason, cases[i].reason) != 0 ||
             fixture.failure.retry_after_ms != cases[i].retry_after_ms ||
-            !strstr(fixture.failure.message, "/acme/app:v1: "))
+            !strstr(fixture.failure.message, "/acme/app:v1: ") ||
+            !strstr(fixture.failure.message, cases[i].advice))
             fail_msg("%d: %s", cases[i].status, fixture.failure.message);
     }
     httpd_free(fixture.registry); /* nobody listens */
@@ -350,14 +360,14 @@ static void test_realm_is_guarded(void **state)
     assert_string_equal(buf_text(&fixture.log), HEAD "; ");
     fixture.realm_url = "user:pass@h";
     resolve(good);
-    assert_string_equal(fixture.failure.reason, "RegistryInvalid");
+    assert_string_equal(fixture.failure.reason, "DigestUnresolvable");
     auto_free char *padding = mem_zero(8 * 1024, 1);
     memset(padding, 'x', 8 * 1024 - 60);
     auto_free char *endless = mem_format("%s/%s", fixture.realm_host, padding);
     fixture.realm_url = endless; /* a URL, but none with service and scope behind it */
     resolve(good);
     assert_int_equal(fixture.failure.kind, ERR_TOO_BIG);
-    assert_string_equal(fixture.failure.reason, "RegistryInvalid");
+    assert_string_equal(fixture.failure.reason, "DigestUnresolvable");
 }
 
 static void at_once(const char *reference, const char *secret)
