@@ -49,9 +49,11 @@ struct http_call {
     enum host_guard guard;
     int64_t idle_ms;
     struct timer idle;       /* fires after too long a silence */
+    curl_off_t sent;         /* of the body */
     struct buf header_lines; /* of the last answer, as received */
     struct buf body;
     bool header_complete; /* the empty line after the header came */
+    bool head_shown;
     bool failed, denied;
     struct err failure; /* failed: overrules libcurl's view */
     struct err denial;  /* denied: an address was refused, counts if the exchange fails */
@@ -107,6 +109,23 @@ static size_t split_headers(struct buf *lines, struct http_header **ret_headers)
     return count;
 }
 
+/* on_head, once. The received lines are needed again: a copy is split. */
+static int show_head(struct http_call *call, int status)
+{
+    auto_buf struct buf lines = { .maximum = LIMIT_HTTP_HEADERS };
+    auto_free struct http_header *headers = NULL;
+
+    if (!call->handler.on_head || call->head_shown || status < 200 || status >= 300)
+        return 0;
+    call->head_shown = true;
+    call->http->events++;
+    buf_append(&lines, call->header_lines.data, call->header_lines.length);
+    size_t count = split_headers(&lines, &headers);
+    struct http_reply head = { .status = status, .headers = headers, .header_count = count };
+    call->failed = call->handler.on_head(call->context, &head, &call->failure) < 0;
+    return call->failed ? -1 : 0;
+}
+
 static void finish_with_reply(struct http_call *call, int status)
 {
     struct http_header *headers;
@@ -155,7 +174,9 @@ static void finish_with_code(struct http_call *call, CURLcode code)
     /* libcurl takes a connection that ends within the header for an empty answer */
     if (!call->failed && code == CURLE_OK && (!call->header_complete || status < 200))
         fail(call, ERR_RETRY, "the connection ended within the header of the answer");
-    if (!call->failed && code == CURLE_OK) {
+    if (!call->failed && code == CURLE_OK && show_head(call, (int)status) == 0) {
+        if (call->state == CALL_DEAD)
+            return; /* on_head canceled it */
         finish_with_reply(call, (int)status);
         return;
     }
@@ -208,6 +229,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
         return 0;
     heard(call);
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (show_head(call, (int)status) < 0 || call->state == CALL_DEAD)
+        return 0;
     if (call->handler.on_data && status >= 200 && status < 300) {
         call->http->events++;
         call->failed = call->handler.on_data(call->context, (struct span){ bytes, length },
@@ -219,6 +242,19 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
         return length;
     auto_free char *text = mem_format("the answer is larger than %zu bytes", call->body.maximum);
     fail(call, ERR_TOO_BIG, text);
+    return 0;
+}
+
+/* A body that goes out is a sign of life as well. */
+static int on_progress(void *context, curl_off_t expected, curl_off_t received, curl_off_t to_send,
+                       curl_off_t sent)
+{
+    struct http_call *call = context;
+
+    (void)expected, (void)received, (void)to_send;
+    if (call->state != CALL_DEAD && sent > call->sent)
+        heard(call);
+    call->sent = sent;
     return 0;
 }
 
@@ -316,6 +352,9 @@ static int set_callbacks(struct http_call *call, struct err *err)
         curl_easy_setopt(easy, CURLOPT_HEADERDATA, call) ||
         curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) ||
         curl_easy_setopt(easy, CURLOPT_WRITEDATA, call) ||
+        curl_easy_setopt(easy, CURLOPT_NOPROGRESS, call->idle_ms > 0 ? 0L : 1L) ||
+        curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress) ||
+        curl_easy_setopt(easy, CURLOPT_XFERINFODATA, call) ||
         curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket) ||
         curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call) ||
         curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected) ||

@@ -12,6 +12,7 @@ enum {
     CONNECT_TIMEOUT_MS = 10000,
     KEEPALIVE_IDLE_S = 30, /* a silent dead peer is noticed within about two minutes */
     KEEPALIVE_INTERVAL_S = 10,
+    BULK_BUFFER_BYTES = 256 * 1024,
 };
 
 /* Sets an option and keeps the first failure in `code`. */
@@ -86,7 +87,8 @@ static int set_method(CURL *easy, const struct http_request *request, struct err
         return err_set(err, ERR_INVALID, "the method must be upper-case letters");
     if (sends_body) {
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.length);
-        SET(CURLOPT_COPYPOSTFIELDS, request->body.length > 0 ? request->body.data : "");
+        SET(request->bulk ? CURLOPT_POSTFIELDS : CURLOPT_COPYPOSTFIELDS,
+            request->body.length > 0 ? request->body.data : "");
         SET(CURLOPT_CUSTOMREQUEST, method);
     } else if (strcmp(method, "HEAD") == 0) {
         SET(CURLOPT_NOBODY, 1L);
@@ -221,6 +223,10 @@ static int set_connection(CURL *easy, const struct http_request *request,
                                        ? (long)options->connect_timeout_ms
                                        : (long)CONNECT_TIMEOUT_MS);
     SET(CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
+    if (request->bulk) {
+        SET(CURLOPT_BUFFERSIZE, (long)BULK_BUFFER_BYTES);
+        SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)BULK_BUFFER_BYTES);
+    }
     if (options->user_agent)
         SET(CURLOPT_USERAGENT, options->user_agent);
     if (options->accept_compressed)

@@ -8,7 +8,7 @@
  *
  * An exchange has two phases. transport_start() prepares it and copies all it
  * is given; it never fails on the spot. Then, from transport_run() only, come
- * zero or more on_data and exactly one on_done - unless it is canceled, after
+ * at most one on_head, zero or more on_data and exactly one on_done - unless it is canceled, after
  * which nothing is called any more. */
 #pragma once
 
@@ -50,8 +50,9 @@ struct http_request {
     struct span body;
     const struct tls_options *tls; /* NULL: system authorities */
     int64_t timeout_ms;            /* whole exchange; 0: no limit (streams) */
-    int64_t idle_ms;               /* longest silence of a stream; 0: no limit */
-    size_t maximum_body;           /* of a collected answer; 0: LIMIT_HTTP_BODY */
+    int64_t idle_ms;               /* longest time without a byte in or out; 0: no limit */
+    bool bulk; /* moves megabytes: large buffers; `body` is not copied, it stays until on_done */
+    size_t maximum_body; /* of a collected answer; 0: LIMIT_HTTP_BODY */
     enum host_guard guard;
     /* Redirects are followed for GET and HEAD only, at most so many; headers
      * named Authorization or Cookie are not sent to another host, scheme or
@@ -67,6 +68,9 @@ struct http_reply {
 };
 
 struct http_handler {
+    /* When set: the header of a 2xx answer is complete; its body comes next. May be NULL.
+     * Returning -1 ends the exchange with that err. */
+    int (*on_head)(void *context, const struct http_reply *head, struct err *err);
     /* When set, the body of a 2xx answer comes here in pieces of any size and is
      * not collected (that of any other status is). Returning -1 ends the exchange
      * with that err. */

@@ -2,11 +2,7 @@
  * answer for a whole one, keeps connections, and obeys limits and deadlines.
  * Method: servers (httpd, and a socket that sends what a test dictates) run on
  * loopback in the thread of the transport, turn by turn. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "unit.h"
 
 #include <arpa/inet.h>
 #include <signal.h>
@@ -328,6 +324,80 @@ static void test_deadlines(void **state)
 }
 
 /* Silence counts from the last byte. */
+/* What on_head saw. */
+struct head {
+    unsigned heads, done;
+    int status;
+    bool refuse, failed;
+    struct buf body;
+};
+
+static int on_head(void *context, const struct http_reply *reply, struct err *err)
+{
+    struct head *head = context;
+
+    head->heads++;
+    head->status = reply->status;
+    assert_string_equal(http_reply_header(reply, "X-Answer"), "some value");
+    assert_int_equal(head->body.length, 0);
+    return head->refuse ? err_set(err, ERR_GONE, "another one") : 0;
+}
+
+static int on_body(void *context, struct span piece, struct err *err)
+{
+    struct head *head = context;
+
+    (void)err;
+    buf_append(&head->body, piece.data, piece.length);
+    return 0;
+}
+
+static void on_end(void *context, const struct http_reply *reply, const struct err *failure)
+{
+    struct head *head = context;
+
+    head->done++;
+    head->failed = failure != NULL;
+    if (reply)
+        assert_string_equal(http_reply_header(reply, "X-Answer"), "some value");
+}
+
+static void test_head_comes_before_the_body(void **state)
+{
+    static const struct http_handler handler = { .on_head = on_head,
+                                                 .on_data = on_body,
+                                                 .on_done = on_end };
+    static const struct {
+        const char *name, *path;
+        bool refuse;
+        unsigned heads;
+        bool fails;
+    } cases[] = {
+        { "taken", "/some", false, 1, false },
+        { "refused", "/some", true, 1, true },
+        { "no success", "/missing", false, 0, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct head head = { .refuse = cases[i].refuse };
+        auto_free char *url = url_of(fixture.server, cases[i].path);
+        auto_free char *text = mem_zero(MIB, 1);
+        struct http_request request = { .method = "PUT", .url = url, .bulk = true };
+
+        memset(text, 'b', MIB);
+        request.body = (struct span){ text, MIB };
+        buf_init(&head.body, 4 * MIB);
+        transport_start(fixture.transport, &request, &handler, &head);
+        turn_until(&head.done, 1);
+        CASE(cases[i].name, head.heads == cases[i].heads);
+        CASE(cases[i].name, head.failed == cases[i].fails);
+        if (cases[i].heads && !cases[i].fails)
+            assert_int_equal(head.body.length, strlen("PUT /some ") + MIB); /* all went out */
+        buf_release(&head.body);
+    }
+}
+
 static void test_idle_is_reset(void **state)
 {
     auto_free char *url = url_of(fixture.server, "/stream");
@@ -349,9 +419,11 @@ static void test_idle_is_reset(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        HTTP_TEST(test_methods),          HTTP_TEST(test_perform),      HTTP_TEST(test_every_cut),
-        HTTP_TEST(test_every_truncation), HTTP_TEST(test_header_limit), HTTP_TEST(test_body_limit),
-        HTTP_TEST(test_stream),           HTTP_TEST(test_data_fails),   HTTP_TEST(test_deadlines),
+        HTTP_TEST(test_methods),       HTTP_TEST(test_perform),
+        HTTP_TEST(test_every_cut),     HTTP_TEST(test_every_truncation),
+        HTTP_TEST(test_header_limit),  HTTP_TEST(test_body_limit),
+        HTTP_TEST(test_stream),        HTTP_TEST(test_data_fails),
+        HTTP_TEST(test_deadlines),     HTTP_TEST(test_head_comes_before_the_body),
         HTTP_TEST(test_idle_is_reset),
     };
 
