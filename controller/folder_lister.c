@@ -106,7 +106,7 @@ static int look_at_file(struct store *store, const char *uri, struct folder_answ
 
 static int look_up(const char *uri, struct folder_answer *answer, struct err *err)
 {
-    struct store *store auto_store = store_open(uri, err);
+    struct store *store auto_store = store_open(NULL, uri, err);
 
     if (!store)
         return -1;

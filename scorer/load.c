@@ -18,9 +18,10 @@ static int attach(struct store *store, const struct model_source *source, struct
     return 0;
 }
 
-int load_model(const struct model_source *source, struct model *ret_model, struct err *err)
+int load_model(struct stores *stores, const struct model_source *source, struct model *ret_model,
+               struct err *err)
 {
-    auto_store struct store *store = store_open(source->uri, err);
+    auto_store struct store *store = store_open(stores, source->uri, err);
     auto_free char *uri = mem_format("%s" MODEL_FILE, source->uri);
     auto_free char *text = NULL;
     auto_model struct model model = { 0 };

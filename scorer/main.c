@@ -95,7 +95,13 @@ static int score(const struct arguments *arguments, struct arena *arena)
     struct progress progress;
     struct score_job job;
     struct result result;
+    auto_stores struct stores *stores = stores_new(&(struct stores_options){
+        .variable = program_variable,
+        .on_trouble = program_trouble,
+        .stop = &stop,
+    });
     struct score_options score_options = {
+        .stores = stores,
         .threads = common->threads > 0 ? (unsigned)common->threads : parallel_threads(),
         .scratch = arguments->scratch,
         .stop = &stop,

@@ -35,7 +35,7 @@ int run_step(struct run *run, const char *name, int (*step)(struct run *run, str
 
 int run_load(struct run *run, struct err *err)
 {
-    if (load_model(run->job->model, &run->model, err))
+    if (load_model(run->options->stores, run->job->model, &run->model, err))
         return -1;
     if (!scoring_threshold(&run->job->scoring, &run->threshold))
         run->threshold = run->model.threshold;

@@ -46,10 +46,10 @@ static int refuse_output(const struct run *run, struct err *err)
 
 static int find_places(struct run *run, struct err *err)
 {
-    run->input_store = store_open(run->job->input->uri, err);
+    run->input_store = store_open(run->options->stores, run->job->input->uri, err);
     if (!run->input_store)
         return -1;
-    run->output_store = store_open(run->job->output->uri, err);
+    run->output_store = store_open(run->options->stores, run->job->output->uri, err);
     if (!run->output_store ||
         places_find(run->job, run->input_store, run->output_store, run->arena, &run->places, err))
         return -1;

@@ -15,13 +15,15 @@
 
 #include "contract/progress.h"
 #include "contract/result.h"
+#include "store/store.h"
 
 struct score_options {
     unsigned threads;                  /* at least 1                        */
     const char *scratch;               /* folder for scratch files          */
     const volatile sig_atomic_t *stop; /* set by a signal handler           */
     struct progress *progress;
-    int64_t shard_index; /* of shard.count > 1; below 0: not given     */
+    struct stores *stores; /* borrowed; NULL: file:// only          */
+    int64_t shard_index;   /* of shard.count > 1; below 0: not given     */
 };
 
 /* Strings of the result live in the arena. */

@@ -62,14 +62,14 @@ static int put_measurements(struct training *training, struct store *store, cons
     return put(store, folder, MEASUREMENTS_FILE, span_of(text), STORE_ALWAYS, err);
 }
 
-int artifacts_load(const char *folder_uri, struct model *ret_model, char **ret_text,
-                   struct err *err)
+int artifacts_load(struct stores *stores, const char *folder_uri, struct model *ret_model,
+                   char **ret_text, struct err *err)
 {
     auto_free char *uri = mem_format("%s" MODEL_FILE, folder_uri);
     auto_free char *text = NULL, *weights = NULL;
     auto_model struct model model = { 0 };
     size_t length, weights_length;
-    auto_store struct store *store = store_open(folder_uri, err);
+    auto_store struct store *store = store_open(stores, folder_uri, err);
     if (store == NULL)
         return -1;
     if (store_get_text(store, uri, LIMIT_MODEL_DOCUMENT, &text, &length, err) < 0 ||
@@ -92,7 +92,7 @@ static int accept_existing(const struct training *training, const char *folder, 
 {
     auto_model struct model model = { 0 };
     struct err inner;
-    if (artifacts_load(folder, &model, NULL, &inner) == 0 &&
+    if (artifacts_load(training->stores, folder, &model, NULL, &inner) == 0 &&
         strcmp(model.version, training->final.version) == 0)
         return 0;
     return err_reason(err, ERR_EXISTS, "OutputExists",
@@ -118,7 +118,7 @@ int artifacts_publish(struct training *training, const char *final_text,
 {
     const char *folder = arena_format(&training->arena, "%s%s/", artifacts_folder(training),
                                       training->final.version);
-    auto_store struct store *store = store_open(folder, err);
+    auto_store struct store *store = store_open(training->stores, folder, err);
     if (store == NULL)
         return output_failed(err);
     auto_free char *document = mem_format("%s" MODEL_FILE, folder);
@@ -184,7 +184,7 @@ int run_record_write(struct training *training, struct err *err)
     auto_json json_t *json = fields_encode(&record_fields, &record);
     auto_free char *text = jx_canonical(json);
     const char *uri = record_uri(training);
-    auto_store struct store *store = store_open(uri, err);
+    auto_store struct store *store = store_open(training->stores, uri, err);
     if (store == NULL || store_put_text(store, uri, span_of(text), STORE_ALWAYS, NULL, err) < 0)
         return output_failed(err);
     return 0;
@@ -218,7 +218,7 @@ int run_record_find(struct training *training, bool *ret_found, struct err *err)
     if (training->job.run_key == NULL)
         return 0;
     const char *uri = record_uri(training);
-    auto_store struct store *store = store_open(uri, err);
+    auto_store struct store *store = store_open(training->stores, uri, err);
     if (store == NULL)
         return -1;
     if (!read_record(&training->arena, store, uri, &record) ||
@@ -229,8 +229,8 @@ int run_record_find(struct training *training, bool *ret_found, struct err *err)
     auto_free char *text = NULL, *inside = mem_format("%sevaluation/", folder);
     auto_model struct model final = { 0 }, evaluation = { 0 };
     struct err ignored;
-    if (artifacts_load(folder, &final, &text, &ignored) < 0 ||
-        artifacts_load(inside, &evaluation, NULL, &ignored) < 0 ||
+    if (artifacts_load(training->stores, folder, &final, &text, &ignored) < 0 ||
+        artifacts_load(training->stores, inside, &evaluation, NULL, &ignored) < 0 ||
         strcmp(final.version, record.version) != 0)
         return 0;
     training->final = final;

@@ -25,8 +25,8 @@ int artifacts_publish(struct training *training, const char *final_text,
 
 /* Reads the model of a version folder, or of the evaluation/ in one, and checks its
  * hash. ret_text (the caller frees; may be NULL): its model.json. */
-int artifacts_load(const char *folder_uri, struct model *ret_model, char **ret_text,
-                   struct err *err) __attribute__((warn_unused_result));
+int artifacts_load(struct stores *stores, const char *folder_uri, struct model *ret_model,
+                   char **ret_text, struct err *err) __attribute__((warn_unused_result));
 
 /* --- run records --------------------------------------------------------- */
 

@@ -93,8 +93,8 @@ static int load_champion(struct training *training, struct model *ret_champion, 
     auto_free char *inside = mem_format("%sevaluation/", folder);
     struct measurements_head head;
     struct err why;
-    if (measurements_read(folder, &training->arena, &head, &why) < 0 ||
-        artifacts_load(inside, ret_champion, NULL, &why) < 0)
+    if (measurements_read(training->stores, folder, &training->arena, &head, &why) < 0 ||
+        artifacts_load(training->stores, inside, ret_champion, NULL, &why) < 0)
         return skip_or_fail(training, &why, err);
     if (strcmp(head.version, training->job.champion->version) != 0)
         skip(training, "%s holds version %s, not %s", folder, head.version,
@@ -248,7 +248,7 @@ static int compete(struct training *training, const struct model *champion, stru
     auto_history_reader struct history_reader bytes = { 0 };
     auto_round struct round round = { .labels = mem_zero(rows, 1) };
     struct err why;
-    if (history_reader_init(&bytes, history, history->generation, err) < 0)
+    if (history_reader_init(&bytes, history, training->stores, history->generation, err) < 0)
         return -1;
     auto_csv_reader struct csv_reader *reader =
         csv_reader_new(history->name, history_reader_source(&bytes), err);

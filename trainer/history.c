@@ -1,10 +1,10 @@
 #include "trainer/history.h"
 
-int history_locate(struct history *history, const char *data_uri, struct arena *arena,
-                   struct err *err)
+int history_locate(struct history *history, struct stores *stores, const char *data_uri,
+                   struct arena *arena, struct err *err)
 {
     if (history->uri == NULL) {
-        auto_store struct store *store = store_open(data_uri, err);
+        auto_store struct store *store = store_open(stores, data_uri, err);
         if (store == NULL)
             return -1;
         auto_free char *resolved = store_resolve(store, data_uri, err);
@@ -27,12 +27,12 @@ static int read_hashing(void *context, void *buffer, size_t capacity, size_t *re
 }
 
 int history_reader_init(struct history_reader *reader, struct history *history,
-                        const char *generation, struct err *err)
+                        struct stores *stores, const char *generation, struct err *err)
 {
     const char *uri = history->copy_uri == NULL ? history->uri : history->copy_uri;
     struct store_info info;
     *reader = (struct history_reader){ .hashing = { read_hashing, reader } };
-    reader->store = store_open(uri, err);
+    reader->store = store_open(stores, uri, err);
     if (reader->store == NULL)
         return -1;
     reader->stored = store_get(reader->store, uri, generation, NULL, &info, err);

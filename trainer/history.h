@@ -20,8 +20,8 @@ struct history {
 
 /* Finds out uri and name: `data_uri`, or the newest file of that folder. Strings live
  * in the arena. */
-int history_locate(struct history *history, const char *data_uri, struct arena *arena,
-                   struct err *err) __attribute__((warn_unused_result));
+int history_locate(struct history *history, struct stores *stores, const char *data_uri,
+                   struct arena *arena, struct err *err) __attribute__((warn_unused_result));
 
 /* Reads the file, hashing it on its way to the decompressor. */
 struct history_reader {
@@ -34,7 +34,7 @@ struct history_reader {
 
 /* Opens the file. `generation`: what it must be (ERR_GONE, InputChanged), or NULL. */
 int history_reader_init(struct history_reader *reader, struct history *history,
-                        const char *generation, struct err *err)
+                        struct stores *stores, const char *generation, struct err *err)
     __attribute__((warn_unused_result));
 void history_reader_release(struct history_reader *reader); /* safe on a zeroed struct */
 #define auto_history_reader __attribute__((cleanup(history_reader_release)))

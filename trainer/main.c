@@ -3,6 +3,7 @@
 
 #include "contract/program.h"
 #include "ml/parallel.h"
+#include "store/store.h"
 #include "trainer/run.h"
 
 struct arguments {
@@ -89,7 +90,12 @@ int main(int argc, char **argv)
     catch_signals();
     if (!options_begin(&program, argc, argv, &arena, &arguments, &operands, &code))
         return code;
+    auto_stores struct stores *stores = stores_new(&(struct stores_options){
+        .variable = program_variable,
+        .on_trouble = program_trouble,
+    });
     auto_training struct training training = {
+        .stores = stores,
         .threads =
             arguments.common.threads > 0 ? (unsigned)arguments.common.threads : parallel_threads(),
     };

@@ -168,13 +168,13 @@ static const struct field head_items[] = {
 };
 static const struct fields head_fields = FIELDS(struct measurements_head, head_items, .open = true);
 
-int measurements_read(const char *folder_uri, struct arena *arena,
+int measurements_read(struct stores *stores, const char *folder_uri, struct arena *arena,
                       struct measurements_head *ret_head, struct err *err)
 {
     auto_free char *uri = mem_format("%s" MEASUREMENTS_FILE, folder_uri);
     auto_free char *text = NULL;
     size_t length;
-    auto_store struct store *store = store_open(uri, err);
+    auto_store struct store *store = store_open(stores, uri, err);
     if (store == NULL || store_get_text(store, uri, LIMIT_MEASUREMENTS, &text, &length, err) < 0)
         return -1;
     auto_json json_t *json = jx_parse((struct span){ text, length }, LIMIT_MEASUREMENTS, uri, err);

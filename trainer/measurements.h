@@ -27,6 +27,6 @@ struct measurements_head {
 
 /* Reads the head from a version folder; strings live in the arena. ERR_INVALID
  * names file and member. */
-int measurements_read(const char *folder_uri, struct arena *arena,
+int measurements_read(struct stores *stores, const char *folder_uri, struct arena *arena,
                       struct measurements_head *ret_head, struct err *err)
     __attribute__((warn_unused_result));

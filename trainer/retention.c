@@ -42,7 +42,8 @@ static int64_t trained_at(struct training *training, const char *folder,
 {
     struct measurements_head head;
     struct err ignored;
-    if (measurements_read(folder, &training->arena, &head, &ignored) == 0 && head.trained_at_ms > 0)
+    if (measurements_read(training->stores, folder, &training->arena, &head, &ignored) == 0 &&
+        head.trained_at_ms > 0)
         return head.trained_at_ms;
     return document->updated_ns / 1000000;
 }
@@ -153,7 +154,7 @@ void retention_apply(struct training *training, int64_t now_ms)
     const char *folder = artifacts_folder(training);
     auto_store_listing struct store_listing listing = { 0 };
     struct err why;
-    auto_store struct store *store = store_open(folder, &why);
+    auto_store struct store *store = store_open(training->stores, folder, &why);
     if (store == NULL || store_list(store, folder, &listing, &why) < 0) {
         training_warn(training, "old versions could not be listed: %s", why.message);
         return;

@@ -27,7 +27,7 @@ static int read_history(struct training *training, struct err *err)
     const char *generation =
         history->copy_uri == NULL ? training->job.training.data->generation : NULL;
     auto_history_reader struct history_reader reader = { 0 };
-    if (history_reader_init(&reader, history, generation, err) < 0 ||
+    if (history_reader_init(&reader, history, training->stores, generation, err) < 0 ||
         read_table(training, history_reader_source(&reader), err) < 0)
         return -1;
     return history_reader_finish(&reader, history->sha256, err);
@@ -36,7 +36,7 @@ static int read_history(struct training *training, struct err *err)
 int stage_ingest(struct training *training, struct err *err)
 {
     const char *uri = training->job.training.data->uri;
-    if (history_locate(&training->history, uri, &training->arena, err) < 0 ||
+    if (history_locate(&training->history, training->stores, uri, &training->arena, err) < 0 ||
         read_history(training, err) < 0)
         return -1;
     for (size_t i = 0; i < training->table.warning_count; i++)

@@ -130,9 +130,10 @@ static void set_copy(struct training *training, const char *folder)
 }
 
 /* `generation`: what the object must be, or NULL. */
-static int copy_object(const char *uri, const char *generation, const char *folder, struct err *err)
+static int copy_object(struct stores *stores, const char *uri, const char *generation,
+                       const char *folder, struct err *err)
 {
-    auto_store struct store *store = store_open(uri, err);
+    auto_store struct store *store = store_open(stores, uri, err);
     if (store == NULL)
         return -1;
     auto_store_reader struct store_reader *reader =
@@ -160,7 +161,7 @@ static int pass_on(const char *in, const char *out, const char *name, struct err
 {
     auto_free char *source = local_uri(in, name);
     auto_free char *target = mem_format("%s/%s", out, name);
-    return access(target, F_OK) == 0 ? 0 : copy_object(source, NULL, out, err);
+    return access(target, F_OK) == 0 ? 0 : copy_object(NULL, source, NULL, out, err);
 }
 
 /* --- saving -------------------------------------------------------------- */
@@ -410,8 +411,8 @@ int state_fetch_history(struct training *training, const char *folder, struct er
 {
     const struct data_spec *data = training->job.training.data;
     struct history *history = &training->history;
-    if (history_locate(history, data->uri, &training->arena, err) < 0 ||
-        copy_object(history->uri, data->generation, folder, err) < 0)
+    if (history_locate(history, training->stores, data->uri, &training->arena, err) < 0 ||
+        copy_object(training->stores, history->uri, data->generation, folder, err) < 0)
         return -1;
     set_copy(training, folder);
     return 0;

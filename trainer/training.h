@@ -43,6 +43,7 @@ struct training {
     struct arena arena; /* owns every string below */
     struct train_job job;
     unsigned threads;
+    struct stores *stores;                                      /* borrowed; NULL: file:// only */
     void (*progress)(void *context, size_t done, size_t total); /* of Fit; may be NULL */
     void *progress_context;
 

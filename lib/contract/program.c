@@ -11,6 +11,22 @@ static void say(const struct program *program, const struct err *error)
         log_failure(LOG_ERROR, "failed", error);
 }
 
+const char *program_variable(void *context, const char *name)
+{
+    (void)context;
+    return getenv(name);
+}
+
+void program_trouble(void *context, const struct err *why, int64_t delay_ms)
+{
+    (void)context;
+    if (isatty(STDERR_FILENO) == 1)
+        fprintf(stderr, "%s; trying again\n", why->message);
+    else
+        log_write(LOG_WARNING, "storage: trying again", LOG_TEXT("error", why->message),
+                  LOG_INT("delayMs", delay_ms));
+}
+
 /* `code`, unless nobody will know of it. */
 static int report(const struct program *program, const struct program_arguments *arguments,
                   const struct result *result, int code)

@@ -46,6 +46,11 @@ struct program_arguments {
 int program_done(const struct program *program, const struct program_arguments *arguments,
                  const struct result *result) __attribute__((warn_unused_result));
 
+/* A variable of the environment, and what is said when storage is slow: for stores_options of
+ * lib/store. */
+const char *program_variable(void *context, const char *name);
+void program_trouble(void *context, const struct err *why, int64_t delay_ms);
+
 /* Says the error, as one plain line on a terminal, else in the log, and reports
  * it as a Failed result; returns the exit code. */
 int program_failed(const struct program *program, const struct program_arguments *arguments,

@@ -4,18 +4,61 @@
 #include "base/mem.h"
 #include "base/uri.h"
 #include "base/utf8.h"
+#include "store/remote.h"
 #include "store/store_driver.h"
 #include "store/store_file.h"
 
-static const char *const schemes[] = { "file", NULL };
+/* --- stores --------------------------------------------------------------- */
 
-struct store *store_open(const char *uri, struct err *err)
+struct stores *stores_new(const struct stores_options *options)
 {
+    struct stores *stores = mem_zero(1, sizeof(*stores));
+
+    stores->remote = remote_new(options);
+    return stores;
+}
+
+void stores_free(struct stores *stores)
+{
+    if (!stores)
+        return;
+    remote_free(stores->remote);
+    free(stores);
+}
+
+void stores_cleanup(struct stores **stores)
+{
+    stores_free(*stores);
+}
+
+static struct store *open_file(struct stores *stores, const struct uri *uri, struct err *err)
+{
+    (void)stores, (void)uri, (void)err;
+    return store_file_new(NULL);
+}
+
+/* A driver's way to open the store of a bucket; `stores` is not NULL. */
+static const struct {
+    const char *scheme;
+    struct store *(*open)(struct stores *stores, const struct uri *uri, struct err *err);
+} drivers[] = {
+    { "file", open_file },
+};
+
+struct store *store_open(struct stores *stores, const char *uri, struct err *err)
+{
+    const char *schemes[ARRAY_SIZE(drivers) + 1] = { NULL };
+    size_t count = stores ? ARRAY_SIZE(drivers) : 1; /* the first is file */
     struct uri parsed;
 
+    for (size_t i = 0; i < count; i++)
+        schemes[i] = drivers[i].scheme;
     if (uri_parse(uri, schemes, &parsed, err))
         return NULL;
-    return store_file_new(NULL);
+    for (size_t i = 0; i < count; i++)
+        if (span_equals(parsed.scheme, drivers[i].scheme))
+            return drivers[i].open(stores, &parsed, err);
+    __builtin_unreachable(); /* uri_parse() accepts these schemes only */
 }
 
 void store_close(struct store *store)

@@ -1,4 +1,4 @@
-/* store.h - bytes at a URI: the one way programs read and write files.
+/* store.h - bytes at a URI: the one way programs read and write files and objects.
  *
  * An object appears whole or not at all, and every object has a generation: a
  * text that changes whenever its content is replaced. Readers may ask for one
@@ -6,15 +6,24 @@
  * generation. Names are URIs; folders end in '/' and come into being with the
  * first object in them.
  *
- * A store belongs to a URI scheme (and bucket). Drivers implement the small set
- * of functions in store_driver.h; file:// is there now. All calls block. A store
- * may be shared by threads, a reader or writer not. Errors name the URI. */
+ * A store belongs to a URI scheme (and bucket); what all stores of a process share
+ * (connections, credentials, patience) is in a struct stores. Drivers implement the
+ * small set of functions in store_driver.h: file:// is here, buckets stand on remote.h.
+ * All calls block, and what is temporary (a busy server, a connection that is cut or
+ * stalls) is tried again before it is an error. stores and a store may be shared by
+ * threads, a reader or writer not. They are released in the opposite order.
+ *
+ * Errors name the URI, never a secret. NOT_FOUND, GONE (another generation), EXISTS and
+ * CONFLICT (a condition does not hold) and DENIED mean what they say; RETRY: a bucket cannot
+ * be reached, or its bytes came damaged, in spite of all attempts; IO: a local file. */
 #pragma once
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/span.h"
 #include "base/stream.h"
@@ -33,8 +42,44 @@ struct store_info {
     char generation[STORE_GENERATION];
 };
 
-/* The store that a URI belongs to. ERR_UNSUPPORTED for a scheme without driver. */
-struct store *store_open(const char *uri, struct err *err) __attribute__((warn_unused_result));
+/* --- what all stores share ------------------------------------------------ */
+
+struct transport;
+
+/* Everything zero or NULL is the default. Texts and pointers are borrowed until stores_free(). */
+struct stores_options {
+    /* The environment (getenv() of a program): where credentials and endpoints are found.
+     * NULL: an empty one. */
+    const char *(*variable)(void *context, const char *name);
+    /* An attempt failed; the next one begins after delay_ms. From any thread that uses a store. */
+    void (*on_trouble)(void *context, const struct err *why, int64_t delay_ms);
+    void *context;
+    const volatile sig_atomic_t *stop; /* set by a signal: calls end soon with CANCELED */
+    int64_t patience_ms;               /* without getting on; default 2 min, -1: none */
+    /* How long 401 and 403 are tried again, from the first one on: a workload identity takes a
+     * while to be known. Default 60 s, -1: not at all. */
+    int64_t denied_patience_ms;
+    int64_t stall_ms; /* a transfer that moves no byte for so long is cut; default 30 s */
+    /* Endpoints are named by users: they may not lead to this machine or link (HOST_PUBLIC of
+     * net/transport.h). */
+    bool public_hosts_only;
+    /* For tests. */
+    const struct clock *clock;
+    struct transport *(*transport_new)(void *context, struct err *err);
+    void (*transport_free)(struct transport *transport);
+};
+
+/* Opens no connection yet. */
+struct stores *stores_new(const struct stores_options *options)
+    __attribute__((returns_nonnull, warn_unused_result));
+void stores_free(struct stores *stores);
+void stores_cleanup(struct stores **stores);
+#define auto_stores __attribute__((cleanup(stores_cleanup)))
+
+/* The store that a URI belongs to. `stores` NULL: for file:// only. INVALID for a scheme
+ * without driver. */
+struct store *store_open(struct stores *stores, const char *uri, struct err *err)
+    __attribute__((warn_unused_result));
 void store_close(struct store *store);
 void store_cleanup(struct store **store);
 #define auto_store __attribute__((cleanup(store_cleanup)))

@@ -38,5 +38,10 @@ struct store_writer {
     void (*free)(struct store_writer *writer);
 };
 
+/* What all stores of a process share. */
+struct stores {
+    struct remote *remote;
+};
+
 /* ERR_GONE, reason InputChanged. */
 int store_fail_changed(const char *uri, struct err *err);

@@ -24,7 +24,7 @@ static void setup(struct folder *folder)
 
 static void teardown(struct folder *folder)
 {
-    struct store *store auto_store = store_open(folder->uri, NULL);
+    struct store *store auto_store = store_open(NULL, folder->uri, NULL);
 
     assert_int_equal(store_delete_folder(store, folder->uri, NULL), 0);
     free(folder->uri);

@@ -502,7 +502,7 @@ static void bad_uris_are_refused(void **state)
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct err err = { 0 };
-        CASE(cases[i].uri, !store_open(cases[i].uri, &err));
+        CASE(cases[i].uri, !store_open(NULL, cases[i].uri, &err));
         CASE(cases[i].uri, strstr(err.message, cases[i].part));
     }
     struct err err = { 0 };

@@ -1,0 +1,240 @@
+#include "store/download.h"
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/num.h"
+#include "store/store_driver.h"
+
+/* What one turn of a transport can bring is below this by far. */
+#define PIECES_MAXIMUM (64 * MIB)
+
+struct stream {
+    struct store_reader base;
+    struct remote *remote;
+    struct arena arena;
+    struct download plan;
+    struct remote_line *line;
+    struct http_call *call; /* NULL: none is running */
+    struct remote_tries tries;
+    uint64_t position; /* of the next byte that comes, in the object */
+    uint64_t skip;     /* bytes that come again, because the server began at 0 */
+    struct buf pieces; /* bytes that came and were not read yet, behind `taken` */
+    size_t taken;
+    struct checksum checksum;
+    bool over, failed;   /* of the exchange */
+    bool ends_here;      /* the server said so */
+    bool ended, damaged; /* of the stream */
+    struct err failure;
+};
+
+int download_parse_content_range(const char *text, uint64_t *ret_first, struct err *err)
+{
+    const char unit[] = "bytes ", *minus = strchr(text, '-');
+    size_t begin = sizeof(unit) - 1;
+    int64_t first;
+
+    if (strncmp(text, unit, begin) != 0 || !minus ||
+        num_int64((struct span){ text + begin, (size_t)(minus - text) - begin }, 0, INT64_MAX,
+                  &first, err))
+        return err_set(err, ERR_INVALID, "Content-Range \"%.64s\" is not \"bytes FIRST-LAST/SIZE\"",
+                       text);
+    *ret_first = (uint64_t)first;
+    return 0;
+}
+
+/* --- what the transport calls ---------------------------------------------------- */
+
+static int on_head(void *context, const struct http_reply *head, struct err *err)
+{
+    struct stream *self = context;
+    const char *text = http_reply_header(head, "Content-Range"), *what = self->plan.question.what;
+    uint64_t first = 0;
+
+    if (head->status == 206 && (!text || download_parse_content_range(text, &first, err)))
+        return err_set(err, ERR_INVALID, "%s: the server does not say which part it sends", what);
+    if (first > self->position)
+        return err_set(err, ERR_INVALID, "%s: the server sends another part than was asked for",
+                       what);
+    self->skip = self->position - first;
+    return 0;
+}
+
+static int on_data(void *context, struct span piece, struct err *err)
+{
+    struct stream *self = context;
+    size_t skipped = self->skip < piece.length ? (size_t)self->skip : piece.length;
+    uint64_t rest = self->plan.end - self->position;
+
+    self->skip -= skipped;
+    piece.data += skipped;
+    piece.length -= skipped;
+    if (piece.length > 0 && rest == 0) /* a server that does not know ranges goes on */
+        return err_set(err, ERR_CANCELED, "enough");
+    if (piece.length > rest)
+        piece.length = (size_t)rest;
+    if (piece.length == 0)
+        return 0;
+    self->tries = (struct remote_tries){ 0 };
+    self->position += piece.length;
+    checksum_add(&self->checksum, piece.data, piece.length);
+    buf_append(&self->pieces, piece.data, piece.length);
+    return buf_check(&self->pieces, self->plan.question.what, err);
+}
+
+static void on_done(void *context, const struct http_reply *reply, const struct err *failure)
+{
+    struct stream *self = context;
+
+    self->call = NULL;
+    self->over = true;
+    self->failed = true;
+    if (failure) {
+        self->failure = *failure;
+        err_wrap(&self->failure, "%s", self->plan.question.what);
+    } else if (reply->status == 404 || reply->status == 412 || reply->status == 416) {
+        store_fail_changed(self->plan.question.what, &self->failure);
+    } else if (reply->status >= 200 && reply->status < 300) {
+        self->failed = false;
+    } else {
+        remote_fail(&self->plan.question, reply, &self->failure);
+    }
+}
+
+/* --- reading ------------------------------------------------------------------------ */
+
+static int begin(struct stream *self, struct err *err)
+{
+    static const struct http_handler handler = { on_head, on_data, on_done };
+    struct remote_question question = self->plan.question;
+    auto_arena struct arena arena = { 0 };
+    struct http_header *headers = arena_zero(&arena, question.header_count + 1, sizeof(*headers));
+
+    if (!self->line && !(self->line = remote_take_line(self->remote, err)))
+        return -1;
+    for (size_t i = 0; i < question.header_count; i++)
+        headers[i] = question.headers[i];
+    question.headers = headers;
+    if (self->plan.end != UINT64_MAX && !(self->plan.whole && self->position == 0))
+        headers[question.header_count++] = (struct http_header){
+            "Range",
+            arena_format(&arena, "bytes=%" PRIu64 "-%" PRIu64, self->position, self->plan.end - 1),
+        };
+    else if (self->position > 0)
+        headers[question.header_count++] =
+            (struct http_header){ "Range",
+                                  arena_format(&arena, "bytes=%" PRIu64 "-", self->position) };
+    self->over = self->failed = false;
+    self->call =
+        remote_start(self->remote, self->line, &question, self->tries.refused, &handler, self, err);
+    return self->call ? 0 : -1;
+}
+
+static void end_stream(struct stream *self)
+{
+    char text[CHECKSUM_TEXT];
+
+    self->ended = true;
+    checksum_text(&self->checksum, text);
+    self->damaged = self->plan.whole && strcmp(text, self->plan.checksum) != 0;
+}
+
+/* The exchange is over: shall the stream go on with another one? */
+static int conclude(struct stream *self, struct err *err)
+{
+    struct err why = self->failure;
+
+    if (self->position == self->plan.end || (!self->failed && self->plan.end == UINT64_MAX))
+        return 0;
+    if (!self->failed)
+        err_set(&why, ERR_RETRY, "%s: the server sent less than it should",
+                self->plan.question.what);
+    return remote_try_again(self->remote, self->line, &self->plan.question, &self->tries, &why,
+                            err);
+}
+
+/* Until bytes are there, or the end. */
+static int fetch(struct stream *self, struct err *err)
+{
+    buf_clear(&self->pieces);
+    self->taken = 0;
+    while (self->pieces.length == 0 && !self->ended) {
+        if (self->call) {
+            if (remote_turn(self->remote, self->line, err))
+                return -1;
+        } else if (self->over) {
+            self->over = false;
+            if (conclude(self, err))
+                return -1;
+            self->ends_here = !self->failed && self->plan.end == UINT64_MAX;
+        } else if (self->position == self->plan.end || self->ends_here) {
+            end_stream(self);
+        } else if (begin(self, err)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int stream_read(void *context, void *buffer, size_t capacity, size_t *ret_length,
+                       struct err *err)
+{
+    struct stream *self = context;
+    size_t length;
+
+    if (self->taken == self->pieces.length && fetch(self, err))
+        return -1;
+    if (self->damaged && self->taken == self->pieces.length)
+        return err_set(err, ERR_RETRY, "%s was damaged on its way: its checksum is not %s",
+                       self->plan.question.what, self->plan.checksum);
+    length = self->pieces.length - self->taken;
+    length = length < capacity ? length : capacity;
+    if (length > 0)
+        memcpy(buffer, self->pieces.data + self->taken, length);
+    self->taken += length;
+    *ret_length = length;
+    return 0;
+}
+
+static void stream_free(struct store_reader *reader)
+{
+    struct stream *self = (struct stream *)reader;
+
+    if (self->call)
+        transport_cancel(remote_line_transport(self->line), self->call);
+    remote_give_line(self->remote, self->line);
+    checksum_release(&self->checksum);
+    buf_release(&self->pieces);
+    arena_release(&self->arena);
+    free(self);
+}
+
+static const char *copy(struct stream *self, const char *text)
+{
+    return text ? arena_strdup(&self->arena, text) : NULL;
+}
+
+struct store_reader *download_new(struct remote *remote, const struct download *download)
+{
+    struct stream *self = mem_zero(1, sizeof(*self));
+    struct remote_question *question = &self->plan.question;
+    struct http_header *headers =
+        arena_zero(&self->arena, download->question.header_count, sizeof(*headers));
+
+    self->base = (struct store_reader){ .source = { stream_read, self }, .free = stream_free };
+    self->remote = remote;
+    self->plan = *download;
+    self->position = download->begin;
+    question->what = copy(self, question->what);
+    question->right = copy(self, question->right);
+    question->method = copy(self, question->method);
+    question->url = copy(self, question->url);
+    for (size_t i = 0; i < question->header_count; i++)
+        headers[i] = (struct http_header){ copy(self, question->headers[i].name),
+                                           copy(self, question->headers[i].value) };
+    question->headers = headers;
+    checksum_init(&self->checksum, download->whole ? download->checksum_kind : CHECKSUM_NONE);
+    if (self->checksum.kind == CHECKSUM_NONE)
+        self->plan.checksum[0] = '\0'; /* as the text of none */
+    buf_init(&self->pieces, PIECES_MAXIMUM);
+    return &self->base;
+}

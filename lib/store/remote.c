@@ -1,0 +1,396 @@
+#include "store/remote.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/random.h>
+
+#include "base/random.h"
+#include "net/backoff.h"
+#include "net/http.h"
+
+enum {
+    PATIENCE_MS = 120 * 1000,
+    DENIED_PATIENCE_MS = 60 * 1000,
+    STALL_MS = 30 * 1000,
+    TURN_MS = 1000, /* how long a signal may go unnoticed that comes just before a wait */
+    /* A body above this goes out from where it is, by large buffers. */
+    BULK_BYTES = 64 * 1024,
+};
+
+static const struct backoff busy = { .base_ms = 500, .cap_ms = 15000 };
+static const struct backoff denied = { .base_ms = 1000, .cap_ms = 5000 };
+
+struct remote_line {
+    struct transport *transport;
+    struct remote_line *next;
+};
+
+struct remote {
+    struct stores_options options;
+    pthread_mutex_t mutex; /* of everything below */
+    struct remote_line *idle;
+    struct random random;
+    bool was_denied;
+    int64_t denied_ms; /* when it was first */
+};
+
+/* --- creation ---------------------------------------------------------------- */
+
+static struct transport *new_transport(void *context, struct err *err)
+{
+    (void)context;
+    return http_transport_new(&(struct http_options){ .user_agent = "churn-operator/" CHURN_VERSION,
+                                                      .maximum_connections = 4 },
+                              err);
+}
+
+/* 0: the default; -1: none. */
+static int64_t choose(int64_t chosen_ms, int64_t default_ms)
+{
+    return chosen_ms < 0 ? 0 : chosen_ms > 0 ? chosen_ms : default_ms;
+}
+
+struct remote *remote_new(const struct stores_options *options)
+{
+    struct remote *remote = mem_zero(1, sizeof(*remote));
+    uint64_t seed = 0;
+
+    remote->options = *options;
+    if (!options->clock)
+        remote->options.clock = &clock_system;
+    if (!options->transport_new) {
+        remote->options.transport_new = new_transport;
+        remote->options.transport_free = http_transport_free;
+    }
+    remote->options.patience_ms = choose(options->patience_ms, PATIENCE_MS);
+    remote->options.denied_patience_ms = choose(options->denied_patience_ms, DENIED_PATIENCE_MS);
+    remote->options.stall_ms = choose(options->stall_ms, STALL_MS);
+    /* Without a good seed, two processes may wait equally long: no harm. */
+    if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
+        seed = (uint64_t)clock_monotonic_ms(remote->options.clock);
+    random_seed(&remote->random, seed);
+    pthread_mutex_init(&remote->mutex, NULL);
+    return remote;
+}
+
+void remote_free(struct remote *remote)
+{
+    struct remote_line *line;
+
+    if (!remote)
+        return;
+    while ((line = remote->idle)) {
+        remote->idle = line->next;
+        remote->options.transport_free(line->transport);
+        free(line);
+    }
+    pthread_mutex_destroy(&remote->mutex);
+    free(remote);
+}
+
+const struct clock *remote_clock(const struct remote *remote)
+{
+    return remote->options.clock;
+}
+
+const char *remote_variable(const struct remote *remote, const char *name)
+{
+    const char *text =
+        remote->options.variable ? remote->options.variable(remote->options.context, name) : NULL;
+
+    return text && *text ? text : NULL;
+}
+
+/* --- lines --------------------------------------------------------------------- */
+
+struct remote_line *remote_take_line(struct remote *remote, struct err *err)
+{
+    struct transport *transport;
+    struct remote_line *line;
+
+    pthread_mutex_lock(&remote->mutex);
+    line = remote->idle;
+    if (line)
+        remote->idle = line->next;
+    pthread_mutex_unlock(&remote->mutex);
+    if (line)
+        return line;
+    transport = remote->options.transport_new(remote->options.context, err);
+    if (!transport)
+        return NULL;
+    line = mem_zero(1, sizeof(*line));
+    line->transport = transport;
+    return line;
+}
+
+void remote_give_line(struct remote *remote, struct remote_line *take_line)
+{
+    if (!take_line)
+        return;
+    pthread_mutex_lock(&remote->mutex);
+    take_line->next = remote->idle;
+    remote->idle = take_line;
+    pthread_mutex_unlock(&remote->mutex);
+}
+
+struct transport *remote_line_transport(struct remote_line *line)
+{
+    return line->transport;
+}
+
+/* --- waiting --------------------------------------------------------------------- */
+
+static int check_stop(const struct remote *remote, struct err *err)
+{
+    if (!remote->options.stop || !*remote->options.stop)
+        return 0;
+    return err_set(err, ERR_CANCELED, "stopped by a signal");
+}
+
+int remote_turn(struct remote *remote, struct remote_line *line, struct err *err)
+{
+    if (check_stop(remote, err))
+        return -1;
+    transport_run(line->transport, TURN_MS);
+    return check_stop(remote, err);
+}
+
+static int64_t now_ms(const struct remote *remote)
+{
+    return clock_monotonic_ms(remote->options.clock);
+}
+
+static int wait_until(struct remote *remote, struct remote_line *line, int64_t due_ms,
+                      struct err *err)
+{
+    for (int64_t rest; (rest = due_ms - now_ms(remote)) > 0;) {
+        if (check_stop(remote, err))
+            return -1;
+        transport_run(line->transport, rest < TURN_MS ? rest : TURN_MS);
+    }
+    return check_stop(remote, err);
+}
+
+static int64_t denied_deadline(struct remote *remote)
+{
+    int64_t first_ms;
+
+    pthread_mutex_lock(&remote->mutex);
+    if (!remote->was_denied)
+        remote->denied_ms = now_ms(remote);
+    remote->was_denied = true;
+    first_ms = remote->denied_ms;
+    pthread_mutex_unlock(&remote->mutex);
+    return first_ms + remote->options.denied_patience_ms;
+}
+
+static int64_t choose_delay(struct remote *remote, const struct backoff *backoff,
+                            const struct remote_tries *tries, const struct err *why)
+{
+    int64_t delay_ms;
+
+    pthread_mutex_lock(&remote->mutex);
+    delay_ms = backoff_delay_ms(backoff, tries->count - 1, why->retry_after_ms, &remote->random);
+    pthread_mutex_unlock(&remote->mutex);
+    return delay_ms;
+}
+
+static int give_up(const struct remote *remote, const struct remote_tries *tries,
+                   const struct remote_question *question, const struct err *why, struct err *err)
+{
+    struct err failure = *why;
+    int64_t seconds = (now_ms(remote) - tries->since_ms + 500) / 1000;
+
+    if (why->kind == ERR_DENIED && question->right && why->http_status == 403)
+        err_reason(&failure, why->kind, why->reason, "%s (the right needed is %s)", why->message,
+                   question->right);
+    else if (why->kind == ERR_RETRY && tries->count > 1)
+        err_reason(&failure, why->kind, why->reason, "%s (%u attempts in %" PRId64 " s)",
+                   why->message, tries->count, seconds);
+    failure.http_status = why->http_status;
+    failure.retry_after_ms = why->retry_after_ms;
+    if (err)
+        *err = failure;
+    return -1;
+}
+
+int remote_try_again(struct remote *remote, struct remote_line *line,
+                     const struct remote_question *question, struct remote_tries *tries,
+                     const struct err *why, struct err *err)
+{
+    bool is_denied = why->kind == ERR_DENIED && why->http_status != 0;
+    int64_t deadline_ms, delay_ms;
+
+    if (tries->count++ == 0)
+        tries->since_ms = now_ms(remote);
+    if (!is_denied && why->kind != ERR_RETRY)
+        return give_up(remote, tries, question, why, err);
+    if (why->http_status == 401 && question->signer && !tries->refused) {
+        tries->refused = true;
+        return 0;
+    }
+    deadline_ms =
+        is_denied ? denied_deadline(remote) : tries->since_ms + remote->options.patience_ms;
+    delay_ms = choose_delay(remote, is_denied ? &denied : &busy, tries, why);
+    if (now_ms(remote) + delay_ms > deadline_ms)
+        return give_up(remote, tries, question, why, err);
+    if (remote->options.on_trouble)
+        remote->options.on_trouble(remote->options.context, why, delay_ms);
+    return wait_until(remote, line, now_ms(remote) + delay_ms, err);
+}
+
+/* --- questions --------------------------------------------------------------------- */
+
+void remote_answer_release(struct remote_answer *answer)
+{
+    arena_release(&answer->arena);
+    *answer = (struct remote_answer){ 0 };
+}
+
+int remote_fail(const struct remote_question *question, const struct http_reply *reply,
+                struct err *err)
+{
+    if (http_reply_check(reply, question->what, err) < 0)
+        return -1;
+    return err_set(err, ERR_INTERNAL, "%s: the answer %d was not expected", question->what,
+                   reply->status);
+}
+
+struct http_call *remote_start(struct remote *remote, struct remote_line *line,
+                               const struct remote_question *question, bool refused,
+                               const struct http_handler *handler, void *context, struct err *err)
+{
+    auto_arena struct arena arena = { 0 };
+    struct http_header *headers =
+        arena_zero(&arena, question->header_count + REMOTE_SIGNATURE_HEADERS, sizeof(*headers));
+    struct http_request request = {
+        .method = question->method,
+        .url = question->url,
+        .hide_path = true,
+        .headers = headers,
+        .header_count = question->header_count,
+        .body = question->body,
+        .tls = question->tls,
+        .idle_ms = remote->options.stall_ms,
+        .bulk = handler->on_data || question->body.length > BULK_BYTES,
+        .guard = remote->options.public_hosts_only && !question->own_host ? HOST_PUBLIC : HOST_ANY,
+    };
+    size_t count = 0;
+
+    for (size_t i = 0; i < question->header_count; i++)
+        headers[i] = question->headers[i];
+    if (question->signer &&
+        question->signer->sign(question->signer->context, &request, refused, &arena,
+                               headers + question->header_count, &count, err))
+        return NULL;
+    request.header_count += count;
+    return transport_start(line->transport, &request, handler, context);
+}
+
+struct asking {
+    struct remote_answer *answer;
+    bool over, failed;
+    struct err failure;
+};
+
+static void keep_reply(struct remote_answer *answer, const struct http_reply *reply)
+{
+    struct arena *arena = &answer->arena;
+    struct http_header *headers = arena_zero(arena, reply->header_count, sizeof(*headers));
+
+    for (size_t i = 0; i < reply->header_count; i++)
+        headers[i] = (struct http_header){ arena_strdup(arena, reply->headers[i].name),
+                                           arena_strdup(arena, reply->headers[i].value) };
+    answer->reply = (struct http_reply){
+        .status = reply->status,
+        .body = { arena_strndup(arena, reply->body.data ? reply->body.data : "",
+                                reply->body.length),
+                  reply->body.length },
+        .headers = headers,
+        .header_count = reply->header_count,
+    };
+}
+
+static void on_done(void *context, const struct http_reply *reply, const struct err *failure)
+{
+    struct asking *asking = context;
+
+    asking->over = true;
+    asking->failed = failure != NULL;
+    if (failure)
+        asking->failure = *failure;
+    else
+        keep_reply(asking->answer, reply);
+}
+
+/* Is it to be judged by the driver? Else *ret_why says what to try again for. */
+static bool is_answered(const struct remote_question *question, const struct asking *asking,
+                        struct err *ret_why)
+{
+    if (asking->failed) {
+        *ret_why = asking->failure;
+        err_wrap(ret_why, "%s", question->what);
+        return false;
+    }
+    return http_reply_check(&asking->answer->reply, question->what, ret_why) == 0 ||
+           (ret_why->kind != ERR_RETRY && ret_why->kind != ERR_DENIED);
+}
+
+/* One attempt; -1 when it could not be made or shall not go on. */
+static int attempt(struct remote *remote, struct remote_line *line,
+                   const struct remote_question *question, bool refused, struct asking *asking,
+                   struct err *err)
+{
+    static const struct http_handler handler = { .on_done = on_done };
+    struct http_call *call = remote_start(remote, line, question, refused, &handler, asking, err);
+
+    if (!call)
+        return -1;
+    while (!asking->over) {
+        if (remote_turn(remote, line, err) == 0)
+            continue;
+        if (!asking->over)
+            transport_cancel(line->transport, call);
+        return -1;
+    }
+    return 0;
+}
+
+static int ask_on(struct remote *remote, struct remote_line *line,
+                  const struct remote_question *question, struct remote_answer *answer,
+                  struct err *err)
+{
+    struct remote_tries tries = { 0 };
+    struct err why = { 0 };
+
+    for (unsigned attempts = 1;; attempts++) {
+        struct asking asking = { .answer = answer };
+
+        remote_answer_release(answer);
+        if (attempt(remote, line, question, tries.refused, &asking, err))
+            return -1;
+        answer->attempts = attempts;
+        if (is_answered(question, &asking, &why))
+            return 0;
+        if (remote_try_again(remote, line, question, &tries, &why, err))
+            return -1;
+    }
+}
+
+int remote_ask(struct remote *remote, const struct remote_question *question,
+               struct remote_answer *ret_answer, struct err *err)
+{
+    auto_answer struct remote_answer answer = { 0 };
+    struct remote_line *line = remote_take_line(remote, err);
+    int outcome;
+
+    if (!line)
+        return -1;
+    outcome = ask_on(remote, line, question, &answer, err);
+    remote_give_line(remote, line);
+    if (outcome)
+        return -1;
+    *ret_answer = answer;
+    answer = (struct remote_answer){ 0 };
+    return 0;
+}

@@ -1,0 +1,237 @@
+/* Goal: a question is asked until it is answered, never longer than its patience, and errors say
+ * what is missing. Method: a fake cloud that answers from a list, under virtual time. */
+#include "unit.h"
+
+#include <string.h>
+
+#include "fake_cloud.h"
+#include "store/remote.h"
+
+/* Answers one after the other; the last one stays. */
+struct script {
+    const struct fake_reply *replies;
+    size_t count, next;
+    char authorization[64]; /* of the last question */
+};
+
+static struct fake_cloud cloud;
+static struct script script;
+
+static void serve(void *context, const struct http_request *request, struct fake_reply *ret_reply)
+{
+    struct script *self = context;
+    const char *authorization = fake_sent(request, "Authorization");
+
+    *ret_reply = self->replies[self->next];
+    self->next += self->next + 1 < self->count;
+    snprintf(self->authorization, sizeof(self->authorization), "%s",
+             authorization ? authorization : "");
+}
+
+static struct remote *set_up(const struct fake_reply *replies, size_t count,
+                             const struct stores_options *changes)
+{
+    struct stores_options options;
+
+    script = (struct script){ .replies = replies, .count = count };
+    fake_cloud_init(&cloud, serve, &script);
+    options = fake_cloud_options(&cloud);
+    options.patience_ms = changes->patience_ms;
+    options.denied_patience_ms = changes->denied_patience_ms;
+    return remote_new(&options);
+}
+
+static void tear_down(struct remote *remote)
+{
+    remote_free(remote);
+    fake_cloud_release(&cloud);
+}
+
+static int sign(void *context, const struct http_request *request, bool refused,
+                struct arena *arena, struct http_header *ret_headers, size_t *ret_count,
+                struct err *err)
+{
+    (void)context, (void)err;
+    assert_string_equal(request->url, "http://cloud/o");
+    ret_headers[0] =
+        (struct http_header){ "Authorization", arena_strdup(arena, refused ? "fresh" : "kept") };
+    *ret_count = 1;
+    return 0;
+}
+
+static const struct remote_signer signer = { .sign = sign };
+static const struct remote_question question = {
+    .what = "gs://bank/o",
+    .right = "storage.objects.get",
+    .method = "GET",
+    .url = "http://cloud/o",
+    .signer = &signer,
+};
+
+#define BUSY(code)                                                                                 \
+    {                                                                                              \
+        .status = (code)                                                                           \
+    }
+#define DONE                                                                                       \
+    {                                                                                              \
+        .status = 200, .body = { "yes", 3 }                                                        \
+    }
+
+static void busy_servers_are_asked_again(void **state)
+{
+    static const struct fake_reply replies[] = {
+        BUSY(0),
+        BUSY(408),
+        BUSY(425),
+        BUSY(429),
+        BUSY(500),
+        BUSY(503),
+        { .cut = true, .status = 200 },
+        { .stall = true, .status = 200 },
+        DONE,
+    };
+    struct remote *remote = set_up(replies, ARRAY_SIZE(replies), &(struct stores_options){ 0 });
+    auto_answer struct remote_answer answer = { 0 };
+    struct err err = { 0 };
+    int64_t begin_ms = cloud.now_ms;
+
+    (void)state;
+    assert_int_equal(remote_ask(remote, &question, &answer, &err), 0);
+    assert_int_equal(answer.reply.status, 200);
+    assert_string_equal(answer.reply.body.data, "yes");
+    assert_int_equal(answer.attempts, 9);
+    assert_int_equal(cloud.troubles, 8);
+    assert_in_range(cloud.now_ms - begin_ms, 30000 + 24000, 30000 + 62000); /* stall and waiting */
+    tear_down(remote);
+}
+
+static void patience_ends(void **state)
+{
+    static const struct fake_reply replies[] = { { .status = 503, .body = { "too much", 8 } } };
+    struct remote *remote = set_up(replies, 1, &(struct stores_options){ .patience_ms = 20000 });
+    auto_answer struct remote_answer answer = { 0 };
+    struct err err = { 0 };
+    int64_t begin_ms = cloud.now_ms;
+
+    (void)state;
+    assert_int_equal(remote_ask(remote, &question, &answer, &err), -1);
+    assert_int_equal(err.kind, ERR_RETRY);
+    assert_int_equal(err.http_status, 503);
+    assert_true(cloud.now_ms - begin_ms <= 20000);
+    assert_true(cloud.requests >= 4);
+    assert_ptr_equal(strstr(err.message, "gs://bank/o: 503 Service Unavailable: too much ("),
+                     err.message);
+    tear_down(remote);
+}
+
+static void servers_say_how_long_to_wait(void **state)
+{
+    static const struct fake_reply replies[] = {
+        { .status = 429, .headers = { { "Retry-After", "50" } }, .header_count = 1 }, DONE
+    };
+    struct remote *remote = set_up(replies, 2, &(struct stores_options){ 0 });
+    auto_answer struct remote_answer answer = { 0 };
+    struct err err = { 0 };
+    int64_t begin_ms = cloud.now_ms;
+
+    (void)state;
+    assert_int_equal(remote_ask(remote, &question, &answer, &err), 0);
+    assert_int_equal(cloud.now_ms - begin_ms, 50000);
+    tear_down(remote);
+}
+
+static void withdrawn_tokens_are_replaced_at_once(void **state)
+{
+    static const struct fake_reply replies[] = { BUSY(401), DONE };
+    struct remote *remote =
+        set_up(replies, 2, &(struct stores_options){ .denied_patience_ms = -1 });
+    auto_answer struct remote_answer answer = { 0 };
+    struct err err = { 0 };
+    int64_t begin_ms = cloud.now_ms;
+
+    (void)state;
+    assert_int_equal(remote_ask(remote, &question, &answer, &err), 0);
+    assert_string_equal(script.authorization, "fresh");
+    assert_int_equal(cloud.now_ms, begin_ms);
+    tear_down(remote);
+}
+
+static void rights_take_a_while_and_only_once(void **state)
+{
+    static const struct fake_reply replies[] = { BUSY(403), BUSY(401), BUSY(403), DONE, BUSY(403) };
+    struct remote *remote = set_up(replies, ARRAY_SIZE(replies), &(struct stores_options){ 0 });
+    auto_answer struct remote_answer answer = { 0 };
+    struct err err = { 0 };
+    int64_t begin_ms = cloud.now_ms;
+
+    (void)state;
+    assert_int_equal(remote_ask(remote, &question, &answer, &err), 0);
+    remote_answer_release(&answer);
+    assert_int_equal(remote_ask(remote, &question, &answer, &err), -1);
+    assert_int_equal(err.kind, ERR_DENIED);
+    assert_int_equal(err.http_status, 403);
+    assert_string_equal(err.message,
+                        "gs://bank/o: 403 Forbidden (the right needed is storage.objects.get)");
+    assert_in_range(cloud.now_ms - begin_ms, 50000, 60000);
+    begin_ms = cloud.now_ms;
+    assert_int_equal(remote_ask(remote, &question, &answer, &err), -1);
+    assert_int_equal(err.kind, ERR_DENIED);
+    assert_in_range(cloud.now_ms - begin_ms, 0, 10000); /* what is left of the minute */
+    tear_down(remote);
+}
+
+static void other_answers_are_the_drivers(void **state)
+{
+    static const int statuses[] = { 200, 204, 308, 400, 404, 409, 412, 416 };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
+        const struct fake_reply replies[] = {
+            { .status = statuses[i], .headers = { { "ETag", "\"e\"" } }, .header_count = 1 }
+        };
+        struct remote *remote = set_up(replies, 1, &(struct stores_options){ 0 });
+        auto_answer struct remote_answer answer = { 0 };
+        struct err err = { 0 };
+
+        assert_int_equal(remote_ask(remote, &question, &answer, &err), 0);
+        assert_int_equal(answer.reply.status, statuses[i]);
+        assert_string_equal(http_reply_header(&answer.reply, "etag"), "\"e\"");
+        assert_int_equal(cloud.requests, 1);
+        assert_int_equal(remote_fail(&question, &answer.reply, &err), -1);
+        assert_ptr_equal(strstr(err.message, "gs://bank/o: "), err.message);
+        tear_down(remote);
+    }
+}
+
+static void a_signal_ends_waiting(void **state)
+{
+    static const struct fake_reply replies[] = { { .status = 200, .stall = true }, BUSY(503) };
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct remote *remote = set_up(replies + i, 1, &(struct stores_options){ 0 });
+        auto_answer struct remote_answer answer = { 0 };
+        struct err err = { 0 };
+        int64_t begin_ms = cloud.now_ms;
+
+        cloud.stop_at_ms = begin_ms + 100;
+        assert_int_equal(remote_ask(remote, &question, &answer, &err), -1);
+        assert_int_equal(err.kind, ERR_CANCELED);
+        assert_int_equal(cloud.now_ms - begin_ms, 100);
+        tear_down(remote);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(busy_servers_are_asked_again),
+        cmocka_unit_test(patience_ends),
+        cmocka_unit_test(servers_say_how_long_to_wait),
+        cmocka_unit_test(withdrawn_tokens_are_replaced_at_once),
+        cmocka_unit_test(rights_take_a_while_and_only_once),
+        cmocka_unit_test(other_answers_are_the_drivers),
+        cmocka_unit_test(a_signal_ends_waiting),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
