@@ -71,6 +71,16 @@ static const struct program program = {
     .maximum_operands = 0,
 };
 
+/* The last word at a terminal. */
+static void conclude(const struct progress *progress, const struct result *result)
+{
+    if (result->output)
+        progress_conclude(progress, "%s: %" PRId64 " rows, %s", outcome_names[result->outcome],
+                          result->rows->scored, result->output->uri);
+    else
+        progress_conclude(progress, "%s", outcome_names[result->outcome]);
+}
+
 /* The only global: a signal handler has nothing else to write to. */
 static volatile sig_atomic_t stop;
 
@@ -112,10 +122,12 @@ static int score(const struct arguments *arguments, struct arena *arena)
     progress_init(&progress, &clock_system);
     bool scored = score_job_read(common->job, arena, &job, &err) == 0 &&
                   score_run(&job, &score_options, arena, &result, &err) == 0;
+    if (scored && !stop) {
+        conclude(&progress, &result);
+        return program_done(&program, common, &result);
+    }
     if (stop) /* whatever it interrupted; what is published already the next run finds (Reused) */
         err_reason(&err, ERR_CANCELED, REASON_Terminated, "stopped by a signal");
-    else if (scored)
-        return program_done(&program, common, &result);
     return program_failed(&program, common, &err);
 }
 

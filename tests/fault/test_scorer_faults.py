@@ -8,7 +8,7 @@ output of two."""
 import shutil
 
 from faults import KINDS, FaultTest, Scenario, sample, temporary_folder
-from test_scorer import weekly
+from scorer_case import weekly
 from test_trainer_faults import training
 
 LONG = 135_000  # rows; from the 131,072nd on ids are in a scratch file

@@ -6,7 +6,7 @@ once more, which finds them."""
 import shutil
 
 from faults import KINDS, FaultTest, Scenario, sample, temporary_folder
-from test_trainer import history
+from trainer_case import history
 
 RUN_KEY = "0123456789abcdef0123456789abcdef"
 

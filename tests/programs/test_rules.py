@@ -39,6 +39,7 @@ class Style(unittest.TestCase):
         ("lib/base/d.h", "#pragma once\n", 'must begin with "/* d.h - "'),
         ("lib/base/e.c", "void e(void)\n{\n" + "    e();\n" * 80 + "}\n", "a function of 82 lines"),
         ("lib/base/f.c", "int f;\n" * 601, "a file of 601 lines"),
+        ("tests/f.py", "f = 0\n" * 601, "a file of 601 lines"),
         ("lib/base/g.c", "/* TO" "DO: more */\n", "finish it"),
     ]
 
