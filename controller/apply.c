@@ -15,6 +15,7 @@ struct round {
     size_t next;
     struct kube_call *call; /* the request that is out; the round's next step is its callback */
     bool again;             /* an answer is there already: another round at once */
+    bool owner_is_there;    /* the API server said so in this round */
 };
 
 void *round_owner(const struct round *round)
@@ -119,6 +120,7 @@ static void status_written(void *context, json_t *object, const struct err *fail
 
     count_api(round, API_PATCH, 200, failure);
     if (!failure) {
+        round->owner_is_there = true;
         remember_version(round, object);
         count_decisions(round);
         next_action(round);
@@ -323,8 +325,36 @@ static void child_created(void *context, json_t *object, const struct err *failu
     }
 }
 
+static void owner_read(void *context, json_t *object, const struct err *failure)
+{
+    struct round *round = context;
+    const json_t *metadata = json_object_get(object, "metadata");
+    const char *uid = jx_string(metadata, "uid", NULL);
+
+    count_api(round, API_GET, 200, failure);
+    if (failure && failure->kind != ERR_NOT_FOUND) {
+        end(round, ROUND_FAILED, failure);
+    } else if (!uid || strcmp(uid, round->metadata.uid) != 0 ||
+               json_object_get(metadata, "deletionTimestamp")) {
+        end(round, ROUND_WAITED, NULL); /* as after a status write */
+    } else {
+        round->owner_is_there = true;
+        (void)step(round);
+    }
+}
+
+/* The cluster deletes what belongs to an owner that is gone: for as long as the watch holds the
+ * owner's own deletion back, that would be made again, and deleted again. Whoever wrote status in
+ * this round knows that the owner is there; who makes again what is missing has to ask. */
 static void create_child(struct round *round)
 {
+    const struct metadata *metadata = &round->metadata;
+
+    if (!round->owner_is_there) {
+        round->call = kube_get(round->applier->client, &object_resources[round->kind],
+                               metadata->namespace_, metadata->name, owner_read, round);
+        return;
+    }
     round->call = kube_create(round->applier->client, &object_resources[child_kind(round)],
                               round->metadata.namespace_, current(round)->create.object,
                               child_created, round);

@@ -22,15 +22,14 @@
  * EXPIRE_JOB    merge patch of a finished Job's spec.ttlSecondsAfterFinished, with uid and
  *               resourceVersion. 404 is success; 409: reconcile again when the cache has
  *               caught up.
- * CREATE_JOB    POST. 409: GET it; the same owner uid and run key is success; being
- *               deleted: stop, its DELETED event wakes the key; a stranger's, and
- *               400, 403, 413, 422: a job_refusal goes into the next view, the key
- *               comes again at once.
- * CREATE_BATCH  POST. 409: the batch of that file is there, which is success; being deleted:
- *               stop. Refusals as for a Job.
- * NEED_FACT     start a look-up and wake the key when it ended. When the answer is
- *               there already (a shared fact that is new enough), put it into the
- *               view and reconcile again at once. */
+ * CREATE_JOB    POST, once the API server said in this round that the owner is there: by a
+ *               WRITE_STATUS before, else by a GET (gone, being deleted, or another uid: stop, its
+ *               event wakes the key). 409: GET the Job; the same owner uid and run key is success;
+ * being deleted: stop, its DELETED event wakes the key; a stranger's, and 400, 403, 413, 422: a
+ * job_refusal goes into the next view, the key comes again at once. CREATE_BATCH  POST, likewise.
+ * 409: the batch of that file is there, which is success; being deleted: stop. Refusals as for a
+ * Job. NEED_FACT     start a look-up and wake the key when it ended. When the answer is there
+ * already (a shared fact that is new enough), put it into the view and reconcile again at once. */
 #pragma once
 
 #include "base/fields.h"

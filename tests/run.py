@@ -174,9 +174,7 @@ def seeds_of(preset, count, processes, seconds_per_seed):
 
 def sim(options):
     """Seeded schedules of users and trouble: many optimised, some under the sanitizers."""
-    # Seed 951 shows a loop that is not mended yet: the Job of an owner that was deleted is made again
-    # for as long as the watch holds the deletion back.
-    count = options.seeds or (100 if options.quick else 950)
+    count = options.seeds or (100 if options.quick else 1000)
     sanitized = 12 if options.quick else 40
     return ["sim", "dev"], lambda: (seeds_of("sim", count, PARALLEL, 2) +
                                     seeds_of("dev", sanitized, PARALLEL, 20))

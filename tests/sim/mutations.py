@@ -32,6 +32,8 @@ MUTATIONS = [
      "if (!is_the_same(round, object)) {", "if (false && !is_the_same(round, object)) {"),
     ("a Job that is being deleted is adopted", "controller/apply.c",
      '} else if (jx_string(object, "metadata", "deletionTimestamp", NULL)) {', "} else if (false) {"),
+    ("children are made for an owner that is gone", "controller/apply.c",
+     "if (!round->owner_is_there) {", "if (false && !round->owner_is_there) {"),
     ("a Job that exists already is a failure", "controller/apply.c",
      "} else if (failure->kind == ERR_EXISTS) {", "} else if (false) {"),
     ("a refused Job is not told", "controller/apply.c",
