@@ -156,14 +156,9 @@ static enum err_kind kind_of_code(CURLcode code)
 
 static const char *reason_of_code(CURLcode code)
 {
-    switch (code) {
-    case CURLE_PEER_FAILED_VERIFICATION:
-        return HTTP_UNTRUSTED;
-    case CURLE_SSL_CONNECT_ERROR:
-        return HTTP_NO_TLS;
-    default:
-        return "";
-    }
+    return code == CURLE_PEER_FAILED_VERIFICATION ? HTTP_UNTRUSTED
+           : code == CURLE_SSL_CONNECT_ERROR      ? HTTP_NO_TLS
+                                                  : "";
 }
 
 static void finish_with_code(struct http_call *call, CURLcode code)
