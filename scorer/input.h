@@ -14,7 +14,7 @@
 
 #include "base/sha256.h"
 #include "ml/csv.h"
-#include "ml/decompress.h"
+#include "base/decompress.h"
 #include "store/store.h"
 
 struct input {

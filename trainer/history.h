@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "base/sha256.h"
-#include "ml/decompress.h"
+#include "base/decompress.h"
 #include "store/store.h"
 
 struct history {

@@ -1,5 +1,5 @@
 /* decompress.c - gzip by zlib, zstd by libzstd, behind one source. */
-#include "ml/decompress.h"
+#include "base/decompress.h"
 
 #include <stdbool.h>
 

@@ -1,14 +1,14 @@
 /* Goal: archives are unpacked whole or refused, never cut short. Method: a text
  * packed by zlib and libzstd, read in pieces of every size, truncated everywhere. */
-#include "check.h"
-#include "text_source.h"
+#include "ml/check.h"
+#include "ml/text_source.h"
 
 #include <zlib.h>
 #include <zstd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "ml/decompress.h"
+#include "base/decompress.h"
 
 #define TEXT_MAXIMUM ((size_t)400000)
 
