@@ -184,6 +184,12 @@ def programs(options):
     return ["dev"], lambda: python_suites("tests/programs", "dev", 900)
 
 
+def quality(options):
+    """Floors of what Auto learns, with the programs that images ship, one training at a time."""
+    data = {"CHURN_DATA": os.path.abspath(options.data)} if options.data else {}
+    return ["release"], lambda: python_suites("tests/quality", "release", 3600, **data)
+
+
 def fault(options):
     return ["release"], lambda: python_suites(
         "tests/fault", "release", 3600 if options.exhaustive else 900,
@@ -241,13 +247,15 @@ def cluster(options):
 # The scenarios whose ends do not depend on how often something was asked or how long it took.
 DISTURBED = ("test_batches.py", "test_main_job.py", "test_retraining.py")
 GROUPS = {"style": style, "unit": unit, "golden": golden, "fuzz": fuzz, "sim": sim, "programs": programs,
-          "fault": fault, "e2e": e2e, "manifests": manifests, "images": images, "cluster": cluster}
+          "quality": quality, "fault": fault, "e2e": e2e, "manifests": manifests, "images": images,
+          "cluster": cluster}
+NOT_QUICK = ("quality",)
 ONLY_FULL = ("images",)
 BY_NAME = ("cluster",)  # changes the network of the machine for its time: only when asked for
 
 
 def groups_of(options):
-    left_out = BY_NAME if options.full else BY_NAME + ONLY_FULL
+    left_out = BY_NAME + (() if options.full else ONLY_FULL) + (NOT_QUICK if options.quick else ())
     return [name for name in GROUPS if name not in left_out]
 
 
@@ -273,7 +281,8 @@ def run_group(name, options, built):
 def main():
     parser = argparse.ArgumentParser(prog="hack/test", description="Runs the tests.")
     parser.add_argument("--quick", action="store_true",
-                        help="one compiler, no thread sanitizer, no search for new fuzz inputs")
+                        help="one compiler, no thread sanitizer, no search for new fuzz inputs, not the group " +
+                        ", ".join(NOT_QUICK))
     parser.add_argument("--full", action="store_true",
                         help="longer fuzzing, tools built from Go modules, and the group " +
                         ", ".join(ONLY_FULL))
@@ -285,6 +294,8 @@ def main():
     parser.add_argument("--only", action="append", choices=GROUPS, metavar="GROUP",
                         help="only this group (repeatable): " + ", ".join(GROUPS) + "; " +
                         ", ".join(BY_NAME) + " runs in no other way")
+    parser.add_argument("--data", metavar="DIR",
+                        help="group quality: files and folds that do not come with the repository")
     parser.add_argument("--use-existing", action="store_true",
                         help="group cluster: on the cluster of $KUBECONFIG with the registry $CHURN_REGISTRY")
     parser.add_argument("--cluster-version", default="1.34.4", metavar="VERSION",

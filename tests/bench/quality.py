@@ -3,9 +3,10 @@
 
 For every data file and each of its five folds: churn-trainer learns from the other four (its
 hold-out and everything it chooses lie inside them), churn-scorer scores the fold, and the scores
-are compared with the labels, which the scorer has not seen. The data folder holds NAME.csv and
+are compared with the labels, which the scorer has not seen. A data folder holds NAME.csv and
 folds/NAME.csv (row, src_row, fold; src_row counts data lines from 0). Files that are not there are
-left out: only the telco history comes with the repository.
+left out, but for the telco file: it is put together from the samples and telco_folds.csv, which has
+the folds and the labels of all its customers in the order of the file.
 
 Prints a table, and with --json one JSON line per figure:
   {"name", "value", "unit", "reference", "ratio", "goal", "met"}
@@ -21,7 +22,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from measure import Failed
+
 ROOT = Path(__file__).resolve().parents[2]
+SAMPLES = ROOT / "manifests" / "samples"
+TELCO = "telco_ibm"
+TELCO_FOLDS = Path(__file__).with_name("telco_folds.csv")
 
 FILES = {
     "bank_churn_modelling": {
@@ -30,7 +36,7 @@ FILES = {
     "bank_churners": {
         "data": {"target": "Attrition_Flag", "positiveLabel": "Attrited Customer",
                  "id": "CLIENTNUM"}, "auc": 0.993},
-    "telco_ibm": {
+    TELCO: {
         "data": {"target": "Churn", "positiveLabel": "Yes", "id": "customerID"}, "auc": 0.846},
 }
 ECE_GOAL = 0.02
@@ -69,9 +75,36 @@ def ece(scores, labels, bins=10):
     return total / len(rows)
 
 
+def read_table(path):
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        header, *rows = csv.reader(file)
+    return [cell.strip() for cell in header], rows
+
+
+def read_samples():
+    """The whole telco file: header, rows and the fold of each row."""
+    customers = {}
+    header, rows = read_table(SAMPLES / "telco_history.csv")
+    for week in ("01", "02", "03"):
+        rows += read_table(SAMPLES / f"telco_week_{week}.csv")[1]
+    for row in rows:
+        customers[row[0]] = row[:len(header) - 1]  # the label is the last column of the history
+    _, lines = read_table(TELCO_FOLDS)
+    return header, [[*customers[name], label] for name, label, _ in lines], [fold for *_, fold in lines]
+
+
 class Bench:
+    """`data` is a folder or None, `programs` that of the programs, `folder` one to work in."""
+
     def __init__(self, data, programs, folder):
-        self.data, self.programs, self.folder = Path(data), Path(programs), Path(folder)
+        self.data = Path(data) if data else None
+        self.programs, self.folder = Path(programs), Path(folder)
+
+    def is_in_data(self, name):
+        return self.data is not None and (self.data / f"{name}.csv").exists()
+
+    def has(self, name):
+        return name == TELCO or self.is_in_data(name)
 
     def run(self, program, job, name):
         path, result = self.folder / f"{name}.json", self.folder / f"{name}.result.json"
@@ -79,7 +112,7 @@ class Bench:
         run = subprocess.run([self.programs / program, "--job", path, "--result", result],
                              stderr=subprocess.PIPE, text=True)
         if run.returncode != 0:
-            sys.exit(f"{program} {name}: exit code {run.returncode}\n{run.stderr}")
+            raise Failed(f"{program} {name}: exit code {run.returncode}\n{run.stderr}")
         return json.loads(result.read_text())
 
     def write_rows(self, path, header, rows):
@@ -87,11 +120,12 @@ class Bench:
             csv.writer(file).writerows([header, *rows])
 
     def read(self, name):
-        with open(self.data / f"{name}.csv", newline="", encoding="utf-8-sig") as file:
-            header, *rows = csv.reader(file)
-        with open(self.data / "folds" / f"{name}.csv", newline="") as file:
-            folds = {int(row["src_row"]): row["fold"] for row in csv.DictReader(file)}
-        return [cell.strip() for cell in header], rows, [folds[i] for i in range(len(rows))]
+        if not self.is_in_data(name):
+            return read_samples()
+        header, rows = read_table(self.data / f"{name}.csv")
+        _, lines = read_table(self.data / "folds" / f"{name}.csv")
+        folds = {int(row): fold for _, row, fold in lines}
+        return header, rows, [folds[i] for i in range(len(rows))]
 
     def fold(self, name, header, rows, folds, fold):
         """Scores and labels of one fold, and the seconds of its training."""
@@ -141,16 +175,15 @@ def figures(name, measured):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("data", help="folder with NAME.csv and folds/NAME.csv")
+    parser.add_argument("data", nargs="?", help="folder with NAME.csv and folds/NAME.csv")
     parser.add_argument("--bin", default=os.environ.get("CHURN_BIN", ROOT / "build" / "bin"),
                         help="folder of the programs")
     parser.add_argument("--json", help="file for JSON lines, - for standard output")
     options = parser.parse_args()
-    names = [name for name in FILES if (Path(options.data) / f"{name}.csv").exists()]
     lines = []
     with tempfile.TemporaryDirectory(prefix="churn-quality-") as folder:
         bench = Bench(options.data, options.bin, folder)
-        for name in names:
+        for name in filter(bench.has, FILES):
             for figure, value, unit, goal, met in figures(name, bench.measure(name)):
                 lines.append({"name": figure, "value": round(value, 4), "unit": unit,
                               "reference": None, "ratio": None, "goal": goal, "met": met})
@@ -159,7 +192,7 @@ def main():
     if options.json:
         text = "".join(json.dumps(line) + "\n" for line in lines)
         sys.stdout.write(text) if options.json == "-" else Path(options.json).write_text(text)
-    return 0 if names and all(line["met"] is not False for line in lines) else 1
+    return 0 if all(line["met"] is not False for line in lines) else 1
 
 
 if __name__ == "__main__":
