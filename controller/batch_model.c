@@ -58,9 +58,10 @@ static bool required_digest(struct batch_pass *pass, const char **ret_digest,
     const struct object_view *view = &pass->view->object;
     const struct model_status *status = &pass->model_status;
     const char *reference = trainer_image(&pass->model_spec, view->settings->trainer_image);
+    const struct image_access access = { &pass->model_spec.image_pull_secrets,
+                                         pass->model_spec.pod_template };
     struct image_lookup image;
-    lookup_image(view, pass->plan, reference, &pass->model_spec.image_pull_secrets, view->seen_ms,
-                 &image);
+    lookup_image(view, pass->plan, reference, &access, view->seen_ms, &image);
     if (image.state == LOOKUP_PENDING) {
         pass->hold = !image.slow;
         return wait_for_model(pass, REASON_CheckingImage,

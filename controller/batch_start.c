@@ -37,8 +37,10 @@ static bool find_image(struct batch_pass *pass, struct image_lookup *ret_image)
     const struct object_view *view = &pass->view->object;
     const char *reference =
         pass->spec.how.image ? pass->spec.how.image : view->settings->scorer_image;
-    lookup_recent_image(view, pass->plan, reference, &pass->model_spec.image_pull_secrets,
-                        SCORER_IMAGE_AGE_MS, ret_image);
+    const struct image_access access = { &pass->model_spec.image_pull_secrets,
+                                         pass->spec.pod_template ? pass->spec.pod_template
+                                                                 : pass->model_spec.pod_template };
+    lookup_recent_image(view, pass->plan, reference, &access, SCORER_IMAGE_AGE_MS, ret_image);
     if (ret_image->state == LOOKUP_PENDING) {
         pass->hold = pass->hold || !ret_image->slow;
         batch_say(pass, REASON_Pending, true, false, REASON_Resolving,

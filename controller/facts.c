@@ -3,11 +3,10 @@
 #include <search.h>
 
 #include "base/limits.h"
+#include "contract/reasons.h"
 #include "net/backoff.h"
-#include "oci/registry.h"
 
 #include "folder_lister.h"
-#include "pull_secrets.h"
 
 #define LOOKUPS_MAXIMUM 8 /* of images, at a time; folders stand in the line of their thread */
 
@@ -18,7 +17,7 @@ struct fact {
     struct fact_store *store;
     enum fact_kind kind;
     char *argument;
-    struct pull_secrets *secrets;    /* NULL: none are named */
+    struct image_source *image;      /* IMAGE */
     struct inbox_question *question; /* INBOX: the latest */
     struct fact_use *users;
 
@@ -33,7 +32,6 @@ struct fact {
     /* the look-up */
     int64_t waiting_ms; /* since then in the line for a free place; 0: not in it */
     struct fact *line_next;
-    struct registry_lookup *lookup;
     unsigned failures;
     struct timer retry;
 };
@@ -48,7 +46,7 @@ struct fact_use {
 
 struct fact_store {
     struct facts_options options;
-    struct registry *registry;
+    struct image_resolver *resolver;
     struct folder_lister *lister;
     struct random random;
     void *facts; /* tsearch(3) tree by id */
@@ -71,8 +69,7 @@ static int compare_facts(const void *left, const void *right)
 static void free_fact(struct fact *fact)
 {
     timer_stop(fact->store->options.timers, &fact->retry);
-    registry_cancel(fact->lookup);
-    pull_secrets_free(fact->secrets);
+    image_source_free(fact->image);
     inbox_question_free(fact->question);
     inbox_files_release(&fact->inbox);
     free(fact->value);
@@ -92,8 +89,8 @@ static void drop_if_unused(struct fact *fact)
     free_fact(fact);
 }
 
-/* What a fact is known by: kind, argument, for an image with pull secrets the namespace
- * and the secrets, for an inbox whose it is and which files it asks for. */
+/* What a fact is known by: kind, argument, for an image the namespace and its pull secrets or
+ * else the ServiceAccount, for an inbox whose it is and which files it asks for. */
 static char *fact_id(const struct fact_request *request, const char *key)
 {
     int length = (int)strcspn(key, "/");
@@ -103,8 +100,10 @@ static char *fact_id(const struct fact_request *request, const char *key)
     buf_format(&id, "%d %s", (int)request->kind, request->argument);
     if (request->inbox)
         buf_format(&id, "\n%s %d", key, request->inbox->newest);
-    if (request->pull_secrets.count > 0)
+    if (request->kind == FACT_IMAGE)
         buf_format(&id, "\n%.*s", length, key);
+    if (request->pull_secrets.count == 0 && request->service_account)
+        buf_format(&id, "/%s", request->service_account); /* no name of a Secret has a '/' */
     for (size_t i = 0; i < request->pull_secrets.count; i++)
         buf_format(&id, "\n%s", request->pull_secrets.items[i]);
     return buf_take(&id);
@@ -128,8 +127,8 @@ static struct fact *find_or_create(struct fact_store *store, const char *key,
     fact->store = store;
     fact->kind = request->kind;
     fact->argument = mem_strdup(request->argument);
-    if (request->pull_secrets.count > 0)
-        fact->secrets = pull_secrets_new(store->options.client, namespace, &request->pull_secrets);
+    if (request->kind == FACT_IMAGE)
+        fact->image = image_source_new(store->resolver, namespace, request);
     fact->retry = (struct timer){ .fire = look_up_again, .context = fact };
     if (!tsearch(fact, &store->facts, compare_facts))
         abort(); /* out of memory, which ends the process everywhere else too */
@@ -215,15 +214,18 @@ static enum image_error image_error_of(const struct err *failure)
 {
     if (!failure)
         return IMAGE_OK;
-    if (failure->kind == ERR_DENIED)
+    if (strcmp(failure->reason, REASON_DigestUnresolvable) == 0)
+        return IMAGE_UNRESOLVABLE;
+    if (failure->kind == ERR_DENIED || strcmp(failure->reason, "PullSecretInvalid") == 0)
         return IMAGE_DENIED;
     if (failure->kind == ERR_NOT_FOUND || failure->kind == ERR_INVALID)
         return IMAGE_NOT_FOUND;
     return IMAGE_UNREACHABLE;
 }
 
-static void image_ended(struct fact *fact, const char *digest, const struct err *failure)
+static void image_resolved(void *context, const char *digest, const struct err *failure)
 {
+    struct fact *fact = context;
     const char *message = failure ? failure->message : NULL;
     bool changed = fact->error != image_error_of(failure) ||
                    is_other_text(fact->message, message) ||
@@ -234,47 +236,6 @@ static void image_ended(struct fact *fact, const char *digest, const struct err 
         set_text(&fact->value, digest); /* the last one known stays after a failure */
     set_text(&fact->message, message);
     end_lookup(fact, changed, failure);
-}
-
-static void image_resolved(void *context, const char *digest, const struct err *failure)
-{
-    struct fact *fact = context;
-    const char *note = fact->secrets ? pull_secrets_note(fact->secrets) : NULL;
-    struct err explained;
-
-    fact->lookup = NULL;
-    if (fact->secrets)
-        pull_secrets_wipe(fact->secrets);
-    if (failure && failure->kind == ERR_DENIED && note) {
-        explained = *failure;
-        (void)err_wrap(&explained, "%s", note);
-        failure = &explained;
-    }
-    image_ended(fact, digest, failure);
-}
-
-static void resolve_image(struct fact *fact)
-{
-    const struct span *texts = NULL;
-    size_t count = 0;
-    struct registry_lookup *lookup;
-
-    if (fact->secrets)
-        texts = pull_secrets_texts(fact->secrets, &count);
-    lookup =
-        registry_resolve(fact->store->registry, fact->argument, texts, count, image_resolved, fact);
-    if (lookup) /* else it is answered, and the fact may be gone */
-        fact->lookup = lookup;
-}
-
-static void secrets_are_read(void *context, const struct err *failure)
-{
-    struct fact *fact = context;
-
-    if (failure)
-        image_ended(fact, NULL, failure);
-    else
-        resolve_image(fact);
 }
 
 /* --- folders --------------------------------------------------------------------------- */
@@ -328,10 +289,8 @@ static void start_lookup(struct fact *fact)
         folder_lister_ask_inbox(store->lister, fact->argument, fact->question, fact);
     else if (fact->kind == FACT_FOLDER)
         folder_lister_ask(store->lister, fact->argument, fact);
-    else if (fact->secrets)
-        pull_secrets_read(fact->secrets, secrets_are_read, fact);
     else
-        resolve_image(fact);
+        image_source_resolve(fact->image, image_resolved, fact);
 }
 
 static void start_waiting(struct fact_store *store)
@@ -551,10 +510,11 @@ struct fact_store *fact_store_new(const struct facts_options *options, struct er
     store = mem_zero(1, sizeof(*store));
     store->options = *options;
     store->lister = lister;
-    store->registry =
-        registry_new(&(struct registry_options){ .transport = options->transport,
-                                                 .clock = options->timers->clock,
-                                                 .insecure = options->insecure_registries });
+    store->resolver =
+        image_resolver_new(&(struct image_resolver_options){ .client = options->client,
+                                                             .transport = options->transport,
+                                                             .clock = options->timers->clock,
+                                                             .registries = options->registries });
     random_seed(&store->random, options->seed);
     return store;
 }
@@ -569,7 +529,7 @@ void fact_store_free(struct fact_store *store)
     if (!store)
         return;
     tdestroy(store->facts, free_node);
-    registry_free(store->registry);
+    image_resolver_free(store->resolver);
     folder_lister_free(store->lister);
     free(store);
 }

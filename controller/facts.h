@@ -2,8 +2,8 @@
  * points to, which data file in a folder is the newest; and which files are new in
  * an inbox, for one object alone.
  *
- * A fact is known by what it is about (and, for an image with pull secrets, by
- * namespace and secrets). Whoever asks for one sees it in its views from then on,
+ * A fact is known by what it is about (and, for an image, by namespace and what
+ * opens its registry). Whoever asks for one sees it in its views from then on,
  * with its age, until it lets go, or asks for the same image with other pull secrets
  * (the same folder with another question): then only for that. One look-up at a time per fact
  * answers all who asked before it began; those who want a newer one get another afterwards. A
@@ -17,15 +17,16 @@
 
 #include "kube/client.h"
 
+#include "image_resolver.h"
 #include "plan.h"
 #include "view.h"
 
 struct facts_options {
-    struct kube_client *client;  /* reads pull secrets */
+    struct kube_client *client;  /* reads pull secrets and the accounts that have them */
     struct transport *transport; /* to registries */
     struct timers *timers;
-    struct strings insecure_registries; /* HOST:PORT that may be plain HTTP and loopback */
-    struct strings file_roots;          /* folders may be listed below these only */
+    struct registry_settings registries;
+    struct strings file_roots; /* folders may be listed below these only */
     uint64_t seed;
     /* Somebody has to look at what changed. */
     void (*wake)(void *context, unsigned kind, const char *key);

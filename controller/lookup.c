@@ -2,6 +2,8 @@
 #include "contract/reasons.h"
 #include "lookup.h"
 
+/* Of pods that name no ServiceAccount. */
+#define DEFAULT_ACCOUNT  "default"
 #define RETRY_MINIMUM_MS 1000
 #define RETRY_MAXIMUM_MS 60000
 /* A listing is good for one decision, not for a later one. */
@@ -19,10 +21,12 @@ static const struct image_fact *find_image(const struct facts *facts, const char
     return NULL;
 }
 
-static void need_image(struct plan *plan, const char *reference, const struct list *pull_secrets,
+static void need_image(struct plan *plan, const char *reference, const struct image_access *access,
                        int64_t newer_than_ms)
 {
+    const struct list *pull_secrets = access->pull_secrets;
     const struct object_reference *secrets = pull_secrets ? pull_secrets->items : NULL;
+    const char *account = access->pods ? access->pods->service_account_name : NULL;
     struct fact_request request = { .kind = FACT_IMAGE,
                                     .argument = reference,
                                     .newer_than_ms = newer_than_ms };
@@ -31,6 +35,7 @@ static void need_image(struct plan *plan, const char *reference, const struct li
         arena_zero(&plan->arena, request.pull_secrets.count, sizeof(*request.pull_secrets.items));
     for (size_t i = 0; i < request.pull_secrets.count; i++)
         request.pull_secrets.items[i] = secrets[i].name;
+    request.service_account = account ? account : DEFAULT_ACCOUNT;
     plan_need(plan, &request);
 }
 
@@ -41,6 +46,8 @@ static const char *image_reason(enum image_error error)
         return REASON_RegistryDenied;
     case IMAGE_NOT_FOUND:
         return REASON_ImageNotFound;
+    case IMAGE_UNRESOLVABLE:
+        return REASON_DigestUnresolvable;
     case IMAGE_OK:
     case IMAGE_UNREACHABLE:
         break;
@@ -56,7 +63,7 @@ static int64_t retry_delay(int64_t failing_ms)
 }
 
 static void image_failed(const struct object_view *view, struct plan *plan,
-                         const struct image_fact *fact, const struct list *pull_secrets,
+                         const struct image_fact *fact, const struct image_access *access,
                          struct image_lookup *image)
 {
     image->state = LOOKUP_FAILED;
@@ -69,9 +76,9 @@ static void image_failed(const struct object_view *view, struct plan *plan,
     if (image->failing_ms < REGISTRY_PATIENCE_MS)
         plan_requeue(plan, REGISTRY_PATIENCE_MS - image->failing_ms);
     if (fact->pending_ms > 0)
-        need_image(plan, image->reference, pull_secrets, fact->pending_ms);
+        need_image(plan, image->reference, access, fact->pending_ms);
     else if (view->steady_ms >= due_ms)
-        need_image(plan, image->reference, pull_secrets, view->steady_ms);
+        need_image(plan, image->reference, access, view->steady_ms);
     else
         plan_requeue(plan, due_ms - view->steady_ms);
 }
@@ -90,42 +97,42 @@ static bool wait_for(const struct object_view *view, struct plan *plan, int64_t 
  * or after wanted_ms. One that is under way is asked for all the same: somebody else may have
  * begun it, and only who asked is woken. */
 static void look_up(const struct object_view *view, struct plan *plan, const char *reference,
-                    const struct list *pull_secrets, const struct image_fact *fact, bool is_recent,
-                    int64_t wanted_ms, struct image_lookup *ret_image)
+                    const struct image_access *access, const struct image_fact *fact,
+                    bool is_recent, int64_t wanted_ms, struct image_lookup *ret_image)
 {
     const char *pinned = strstr(reference, "@sha256:");
     *ret_image = (struct image_lookup){ .reference = reference };
     if (pinned) {
         ret_image->digest = pinned + 1;
     } else if (fact && fact->error != IMAGE_OK) {
-        image_failed(view, plan, fact, pull_secrets, ret_image);
+        image_failed(view, plan, fact, access, ret_image);
     } else if (fact && fact->digest && is_recent) {
         ret_image->digest = fact->digest;
     } else {
         ret_image->state = LOOKUP_PENDING;
         ret_image->slow = wait_for(view, plan, fact ? fact->pending_ms : 0);
-        need_image(plan, reference, pull_secrets, wanted_ms);
+        need_image(plan, reference, access, wanted_ms);
     }
 }
 
 void lookup_image(const struct object_view *view, struct plan *plan, const char *reference,
-                  const struct list *pull_secrets, int64_t newer_than_ms,
+                  const struct image_access *access, int64_t newer_than_ms,
                   struct image_lookup *ret_image)
 {
     const struct image_fact *fact = find_image(&view->facts, reference);
-    look_up(view, plan, reference, pull_secrets, fact, fact && fact->checked_ms >= newer_than_ms,
+    look_up(view, plan, reference, access, fact, fact && fact->checked_ms >= newer_than_ms,
             newer_than_ms, ret_image);
 }
 
 void lookup_recent_image(const struct object_view *view, struct plan *plan, const char *reference,
-                         const struct list *pull_secrets, int64_t age_ms,
+                         const struct image_access *access, int64_t age_ms,
                          struct image_lookup *ret_image)
 {
     const struct image_fact *fact = find_image(&view->facts, reference);
     int64_t oldest_ms = view->steady_ms - age_ms;
     bool is_recent = fact && fact->checked_ms + fact->took_ms >= oldest_ms;
     bool is_pending = fact && fact->pending_ms > 0;
-    look_up(view, plan, reference, pull_secrets, fact, is_recent,
+    look_up(view, plan, reference, access, fact, is_recent,
             is_pending ? fact->pending_ms : oldest_ms, ret_image);
 }
 

@@ -23,15 +23,22 @@ struct image_lookup {
     int64_t failing_ms;           /* FAILED: for how long */
 };
 
+/* What opens an image's registry: what opens it for the pods that will run it. */
+struct image_access {
+    const struct list *pull_secrets; /* of struct object_reference; NULL: none */
+    const struct pod_template
+        *pods; /* whose ServiceAccount counts when none is named; NULL: none */
+};
+
 /* The digest of `reference` by a look-up that began at or after newer_than_ms.
  * A reference with a digest needs none. Adds NEED_FACT and requeue to the plan. */
 void lookup_image(const struct object_view *view, struct plan *plan, const char *reference,
-                  const struct list *pull_secrets, int64_t newer_than_ms,
+                  const struct image_access *access, int64_t newer_than_ms,
                   struct image_lookup *ret_image);
 /* The same by an answer that is at most age_ms old: however slow the registry is, its answer is
  * good for that long. */
 void lookup_recent_image(const struct object_view *view, struct plan *plan, const char *reference,
-                         const struct list *pull_secrets, int64_t age_ms,
+                         const struct image_access *access, int64_t age_ms,
                          struct image_lookup *ret_image);
 
 struct file_lookup {

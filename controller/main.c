@@ -1,4 +1,5 @@
 /* churn-controller - watches ChurnModels and ChurnBatches and runs their Jobs. */
+#include <errno.h>
 #include <signal.h>
 #include <sys/random.h>
 
@@ -20,6 +21,7 @@ struct arguments {
     const char *kubeconfig, *context, *namespace;
     const char *trainer_image, *scorer_image;
     struct strings insecure_registries, file_roots;
+    const char *registry_ca;
     const char *metrics_address;
     bool leader_elect;
     const char *lease_namespace, *identity;
@@ -50,6 +52,9 @@ static const struct option options[] = {
            .help = "Scorer of batches that name none."),
     OPTION(insecure_registries, "insecure-registry", OPTION_TEXTS, .argument = "HOST:PORT",
            .help = "Registry to be reached over plain HTTP, on any address; repeatable."),
+    OPTION(registry_ca, "registry-ca", OPTION_TEXT, .argument = "FILE",
+           .help = "PEM file of certificate authorities that registries are trusted by, besides "
+                   "the system's; read again for every connection."),
     OPTION(file_roots, "file-root", OPTION_TEXTS, .argument = "FOLDER",
            .help = "file:// folders below this one may be listed by the controller; repeatable."),
     OPTION(metrics_address, "metrics-address", OPTION_TEXT, .fallback = "0.0.0.0:8080",
@@ -171,6 +176,8 @@ static int check_arguments(struct controller *controller, struct err *err)
         if (arguments->file_roots.items[i][0] != '/')
             return err_set(err, ERR_INVALID, "--file-root %s: must be an absolute path",
                            arguments->file_roots.items[i]);
+    if (arguments->registry_ca && access(arguments->registry_ca, R_OK) < 0)
+        return err_errno(err, errno, "--registry-ca %s", arguments->registry_ca);
     if (!arguments->identity)
         arguments->identity = default_identity(controller);
     controller->settings = (struct settings){ .trainer_image = arguments->trainer_image,
@@ -232,7 +239,9 @@ static int start_manager(struct controller *controller, struct err *err)
                                    .timers = &controller->timers,
                                    .settings = &controller->settings,
                                    .namespace = arguments->namespace,
-                                   .insecure_registries = arguments->insecure_registries,
+                                   .registries = { .insecure = arguments->insecure_registries,
+                                                   .ca_file = arguments->registry_ca,
+                                                   .google_metadata = getenv("GCE_METADATA_HOST") },
                                    .identity = arguments->identity,
                                    .lease = arguments->leader_elect ? &controller->lease : NULL,
                                    .seed = controller->seed },

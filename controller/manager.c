@@ -400,17 +400,16 @@ static struct fact_store *new_facts(struct manager *manager, struct err *err)
 {
     const struct manager_options *options = &manager->options;
 
-    return fact_store_new(
-        &(struct facts_options){ .client = options->client,
-                                 .transport = options->transport,
-                                 .timers = options->timers,
-                                 .insecure_registries = options->insecure_registries,
-                                 .file_roots = options->settings->file_roots,
-                                 .seed = options->seed + 1,
-                                 .wake = wake,
-                                 .ended = look_up_ended,
-                                 .context = manager },
-        err);
+    return fact_store_new(&(struct facts_options){ .client = options->client,
+                                                   .transport = options->transport,
+                                                   .timers = options->timers,
+                                                   .registries = options->registries,
+                                                   .file_roots = options->settings->file_roots,
+                                                   .seed = options->seed + 1,
+                                                   .wake = wake,
+                                                   .ended = look_up_ended,
+                                                   .context = manager },
+                          err);
 }
 
 static struct objects *new_objects(struct manager *manager)

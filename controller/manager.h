@@ -7,6 +7,7 @@
 
 #include "kube/lease.h"
 
+#include "image_resolver.h"
 #include "metrics.h"
 #include "view.h"
 
@@ -19,7 +20,7 @@ struct manager_options {
     struct timers *timers;
     const struct settings *settings;
     const char *namespace; /* to watch; NULL: all */
-    struct strings insecure_registries;
+    struct registry_settings registries;
     const char *identity;              /* of this process */
     const struct lease_options *lease; /* NULL: always the leader */
     uint64_t seed;

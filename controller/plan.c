@@ -126,6 +126,8 @@ void plan_need(struct plan *plan, const struct fact_request *request)
     struct arena *arena = &plan->arena;
     struct fact_request copy = *request;
     copy.argument = arena_strdup(arena, request->argument);
+    copy.service_account =
+        request->service_account ? arena_strdup(arena, request->service_account) : NULL;
     copy.inbox = request->inbox ? copy_question(request->inbox, arena) : NULL;
     copy.pull_secrets.items =
         arena_zero(arena, request->pull_secrets.count, sizeof(*copy.pull_secrets.items));

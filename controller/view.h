@@ -46,7 +46,13 @@ struct job_view {
 
 /* --- facts --------------------------------------------------------------- */
 
-enum image_error { IMAGE_OK, IMAGE_UNREACHABLE, IMAGE_DENIED, IMAGE_NOT_FOUND };
+enum image_error {
+    IMAGE_OK,
+    IMAGE_UNREACHABLE,
+    IMAGE_DENIED,
+    IMAGE_NOT_FOUND,
+    IMAGE_UNRESOLVABLE, /* the digest cannot be had by asking: it has to be pinned */
+};
 
 /* What a tag points to. */
 struct image_fact {

@@ -61,6 +61,7 @@
     REASON(RegistryUnreachable, "the registry cannot be reached")                                  \
     REASON(RegistryDenied, "the registry refuses access")                                          \
     REASON(ImageNotFound, "the registry does not have the image")                                  \
+    REASON(DigestUnresolvable, "the digest cannot be looked up from here: pin it")                 \
     REASON(SpecInvalid, "a field of the spec is wrong; the message names it")                      \
     REASON(SpecImmutable, "a started batch was edited in a field that may not change")             \
     REASON(NotVisibleToController, "the controller cannot list this folder")                       \

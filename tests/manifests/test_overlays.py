@@ -1,8 +1,11 @@
 """What kubectl apply -k installs: every overlay builds, asks for no right that it should not have,
 and runs under the restricted Pod Security profile."""
+import os
+import tempfile
 import unittest
 
 import parts
+import yaml
 
 OVERLAYS = ["default", "high-availability", "namespaced"]
 CLUSTER_WIDE = {"Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"}
@@ -67,6 +70,26 @@ class Overlays(unittest.TestCase):
                 self.assertFalse(context["allowPrivilegeEscalation"])
                 self.assertTrue(context["readOnlyRootFilesystem"])
                 self.assertEqual(context["capabilities"], {"drop": ["ALL"]})
+
+    def test_components_go_together(self):
+        """In any order, on every overlay."""
+        components = ["file-root", "registry-ca"]
+        for name in OVERLAYS:
+            for order in (components, components[::-1]):
+                with self.subTest(overlay=name, order=order), tempfile.TemporaryDirectory() as folder:
+                    def path(*places):
+                        return os.path.relpath(os.path.join(parts.ROOT, "manifests", *places), os.path.realpath(folder))
+                    with open(os.path.join(folder, "kustomization.yaml"), "w") as file:
+                        yaml.safe_dump({"resources": [path("overlays", name)],
+                                        "components": [path("components", part) for part in order]}, file)
+                    pod = one(parts.objects(parts.kustomize(folder)), "Deployment")["spec"]["template"]["spec"]
+                    container = pod["containers"][0]
+                    self.assertIn("--registry-ca=/etc/churn-operator/registry-ca/ca.crt", container["args"])
+                    self.assertIn("--file-root=/var/lib/churn", container["args"])
+                    self.assertEqual(sorted(mount["name"] for mount in container["volumeMounts"]),
+                                     ["churn-data", "registry-ca"])
+                    self.assertEqual(sorted(volume["name"] for volume in pod["volumes"]), ["churn-data", "registry-ca"])
+                    self.assertIn("CHURN_TRAINER_IMAGE", [entry["name"] for entry in container["env"]])
 
     def test_high_availability_spreads_three_replicas_over_nodes(self):
         deployment = one(overlay("high-availability"), "Deployment")

@@ -426,7 +426,7 @@ void sim_start_controller(struct sim *sim, size_t index)
                                                .transport = &controller->network.transport,
                                                .timers = &controller->timers,
                                                .settings = &sim->settings,
-                                               .insecure_registries = { insecure, 1 },
+                                               .registries = { .insecure = { insecure, 1 } },
                                                .identity = controller->identity,
                                                .lease = &controller->lease,
                                                .seed = 10 * controller->starts + index },

@@ -112,7 +112,7 @@ static void fixture_init(struct fixture *fixture)
         fact_store_new(&(struct facts_options){ .client = fixture->client,
                                                 .transport = &fixture->network.transport,
                                                 .timers = &fixture->timers,
-                                                .insecure_registries = { insecure, 1 },
+                                                .registries = { .insecure = { insecure, 1 } },
                                                 .seed = 5,
                                                 .wake = on_wake,
                                                 .ended = on_ended,
@@ -274,6 +274,7 @@ static void test_errors_of_a_registry(void **state)
         { "not there", 404, IMAGE_NOT_FOUND },
         { "forbidden", 403, IMAGE_DENIED },
         { "in trouble", 500, IMAGE_UNREACHABLE },
+        { "no registry", 418, IMAGE_UNRESOLVABLE },
     };
 
     (void)state;
