@@ -190,14 +190,13 @@ static bool use_listing(const struct object_view *view, struct plan *plan,
     if (fact->checked_ms == 0 || fact->checked_ms < view->seen_ms ||
         view->steady_ms >= good_until_ms)
         return false;
-    if (!found || age_ms > LISTING_AGE_MS)
-        plan_requeue(plan, good_until_ms - view->steady_ms);
     if (found) {
         file->uri = fact->newest_uri;
         file->generation = fact->generation;
         file->bytes = fact->bytes;
         return true;
     }
+    plan_requeue(plan, good_until_ms - view->steady_ms);
     if (fact->message)
         file_failed(file, REASON_FolderUnreadable,
                     arena_format(&plan->arena, "%s: %s", path, fact->message));
@@ -219,14 +218,8 @@ void lookup_file(const struct object_view *view, struct plan *plan, const char *
         *ret_file = (struct file_lookup){ .uri = uri };
 }
 
-void lookup_existing_file(const struct object_view *view, struct plan *plan, const char *uri,
-                          const char *path, struct file_lookup *ret_file)
-{
-    lookup_recent_file(view, plan, uri, path, LISTING_AGE_MS, ret_file);
-}
-
-void lookup_recent_file(const struct object_view *view, struct plan *plan, const char *uri,
-                        const char *path, int64_t age_ms, struct file_lookup *ret_file)
+static void look_at_file(const struct object_view *view, struct plan *plan, const char *uri,
+                         const char *path, int64_t age_ms, struct file_lookup *ret_file)
 {
     *ret_file = (struct file_lookup){ .uri = uri };
     if (!lookup_is_visible(view->settings, uri)) {
@@ -250,4 +243,19 @@ void lookup_recent_file(const struct object_view *view, struct plan *plan, const
                                             .newer_than_ms = pending_ms >= newer_than_ms
                                                                  ? pending_ms
                                                                  : newer_than_ms });
+}
+
+void lookup_existing_file(const struct object_view *view, struct plan *plan, const char *uri,
+                          const char *path, struct file_lookup *ret_file)
+{
+    look_at_file(view, plan, uri, path, LISTING_AGE_MS, ret_file);
+}
+
+void lookup_recent_file(const struct object_view *view, struct plan *plan, const char *uri,
+                        const char *path, int64_t age_ms, struct file_lookup *ret_file)
+{
+    look_at_file(view, plan, uri, path, age_ms, ret_file);
+    const struct folder_fact *fact = find_folder(&view->facts, uri);
+    if (ret_file->state == LOOKUP_KNOWN)
+        plan_requeue(plan, fact->checked_ms + fact->took_ms + age_ms - view->steady_ms);
 }

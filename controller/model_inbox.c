@@ -64,12 +64,18 @@ static void create_pending(struct inbox_pass *inbox)
         create_batch(inbox, &left[i]);
 }
 
+/* Nothing more will be done for one that is being deleted, whatever keeps it from going. */
+static bool is_over(const struct inbox_batch *batch)
+{
+    return batch->finished || batch->deleting;
+}
+
 static void count_active(struct inbox_pass *inbox)
 {
     const struct model_view *view = inbox->pass->view;
     inbox->status->active = (int64_t)inbox->status->pending.count;
     for (size_t i = 0; i < view->batch_count; i++)
-        inbox->status->active += view->batches[i].owned && !view->batches[i].finished;
+        inbox->status->active += view->batches[i].owned && !is_over(&view->batches[i]);
 }
 
 static int compare_ages(const void *left, const void *right)
@@ -80,7 +86,7 @@ static int compare_ages(const void *left, const void *right)
     return strcmp(a->name, b->name);
 }
 
-/* The oldest finished batches beyond spec.inbox.keep go. */
+/* The oldest finished batches beyond spec.inbox.keep go; some may be going already. */
 static void delete_old(struct inbox_pass *inbox)
 {
     const struct model_view *view = inbox->pass->view;
@@ -88,7 +94,7 @@ static void delete_old(struct inbox_pass *inbox)
         arena_zero(inbox->pass->arena, view->batch_count, sizeof(*finished));
     size_t count = 0, keep = (size_t)inbox->spec->keep;
     for (size_t i = 0; i < view->batch_count; i++)
-        if (view->batches[i].owned && view->batches[i].finished)
+        if (view->batches[i].owned && view->batches[i].finished && !view->batches[i].deleting)
             finished[count++] = view->batches[i];
     if (count <= keep)
         return;
@@ -206,17 +212,31 @@ static int64_t due_ms(const struct inbox_pass *inbox, const struct inbox_fact *f
     return due_ms;
 }
 
-/* The answer about the folder; NULL, with the question in the plan, while it is too old. */
+static void say_unreadable(struct inbox_pass *inbox, const char *why)
+{
+    struct model_pass *pass = inbox->pass;
+    if (!pass->reason)
+        model_say(pass, true, false, REASON_FolderUnreadable,
+                  arena_format(pass->arena, "spec.inbox.uri: %s", why));
+}
+
+/* The answer about the folder, which is not older than the spec; NULL while there is none that can
+ * be used. One that is too old is asked for again, and what it complained of stands until then. */
 static const struct inbox_fact *look(struct inbox_pass *inbox, bool newest)
 {
     struct model_pass *pass = inbox->pass;
+    const struct object_view *view = &pass->view->object;
     const struct inbox_fact *fact = find_fact(inbox, newest);
     struct inbox_question question = { newest, inbox->status->floor, inbox->status->taken };
-    int64_t now_ms = pass->view->object.steady_ms;
-    int64_t wanted_ms = fact && fact->checked_ms > 0 ? due_ms(inbox, fact) : 1;
-    if (fact && fact->checked_ms > 0 && now_ms < wanted_ms) {
-        plan_requeue(pass->plan, wanted_ms - now_ms);
-        return fact;
+    int64_t wanted_ms = view->seen_ms;
+    if (fact && fact->message)
+        say_unreadable(inbox, fact->message);
+    if (fact && fact->checked_ms > 0 && fact->checked_ms >= view->seen_ms) {
+        wanted_ms = due_ms(inbox, fact);
+        if (view->steady_ms < wanted_ms) {
+            plan_requeue(pass->plan, wanted_ms - view->steady_ms);
+            return fact->message ? NULL : fact;
+        }
     }
     if (fact && fact->pending_ms >= wanted_ms)
         wanted_ms = fact->pending_ms;
@@ -227,17 +247,6 @@ static const struct inbox_fact *look(struct inbox_pass *inbox, bool newest)
     return NULL;
 }
 
-static bool is_readable(struct inbox_pass *inbox, const struct inbox_fact *fact)
-{
-    struct model_pass *pass = inbox->pass;
-    if (!fact || !fact->message)
-        return fact != NULL;
-    if (!pass->reason)
-        model_say(pass, true, false, REASON_FolderUnreadable,
-                  arena_format(pass->arena, "spec.inbox.uri: %s", fact->message));
-    return false;
-}
-
 /* An inbox begins: what is there already is passed over, all of it or all but the newest. */
 static void begin(struct inbox_pass *inbox)
 {
@@ -245,7 +254,7 @@ static void begin(struct inbox_pass *inbox)
     const struct inbox_fact *fact = NULL;
     if (inbox->spec->existing != EXISTING_ALL) {
         fact = look(inbox, true);
-        if (!is_readable(inbox, fact))
+        if (!fact)
             return;
     }
     size_t count = fact ? fact->file_count : 0;
@@ -293,7 +302,7 @@ void model_follow_inbox(struct model_pass *pass)
         if (!inbox.status->uri)
             begin(&inbox);
         const struct inbox_fact *fact = inbox.status->uri ? look(&inbox, false) : NULL;
-        if (is_readable(&inbox, fact))
+        if (fact)
             take_new(&inbox, fact);
     }
     if (inbox.status->uri)

@@ -39,7 +39,7 @@ struct batch_mark {
     char model[64];                 /* name; "" when the spec is not valid */
     char version[VERSION_DIGITS + 1], pinned[VERSION_DIGITS + 1]; /* of the model, in status
                                                                    * and spec; "": none */
-    bool finished, started;
+    bool finished, started, deleting;
 };
 
 struct source {
@@ -96,6 +96,7 @@ static struct batch_mark mark_of_object(const json_t *object)
 
     metadata_decode(object, &arena, &metadata);
     mark.created_ms = metadata.created_ms;
+    mark.deleting = metadata.deleting;
     mark_spec(object, &arena, &mark);
     mark_version(mark.version, jx_string(object, "status", "model", "version", NULL));
     mark_version(mark.pinned, jx_string(object, "spec", "modelVersion", NULL));
@@ -241,7 +242,8 @@ static void wake_inbox(const struct objects *objects, const struct cache_entry *
     char key[OBJECT_KEY];
 
     if (strcmp(cache_entry_owner_kind(batch), MODEL_KIND) != 0 ||
-        (before && after && mark_of(before)->finished == mark_of(after)->finished))
+        (before && after && mark_of(before)->finished == mark_of(after)->finished &&
+         mark_of(before)->deleting == mark_of(after)->deleting))
         return;
     (void)snprintf(key, sizeof(key), "%s/%s", cache_entry_namespace(batch),
                    cache_entry_owner_name(batch));
@@ -410,7 +412,8 @@ static void show_batch(const struct cache_entry *entry, bool owned, struct inbox
                                        .uid = cache_entry_uid(entry),
                                        .created_ms = mark_of(entry)->created_ms,
                                        .owned = owned,
-                                       .finished = mark_of(entry)->finished };
+                                       .finished = mark_of(entry)->finished,
+                                       .deleting = mark_of(entry)->deleting };
 }
 
 void objects_inbox_batches(const struct objects *objects, const struct cache_entry *model,

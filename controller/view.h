@@ -174,7 +174,7 @@ struct object_view {
 struct inbox_batch {
     const char *name, *uid;
     int64_t created_ms;
-    bool owned, finished;
+    bool owned, finished, deleting;
 };
 
 struct model_view {

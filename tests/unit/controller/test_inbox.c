@@ -117,6 +117,23 @@ static void test_existing_files(void **state)
     }
 }
 
+/* A file that came with the model, after a listing for the model's generation before. */
+static void test_an_old_listing_does_not_say_what_was_there(void **state)
+{
+    (void)state;
+    struct world world;
+    begin(&world, "");
+    world.inbox_facts[true] =
+        (struct inbox_fact){ .uri = FOLDER, .newest = true, .checked_ms = world.now_ms };
+    world_drop_file(&world, "01", "a.csv");
+    world.now_ms += 1000;
+    world_settle(&world);
+    poll(&world);
+    poll(&world);
+    assert_int_equal(world.batches_created, 0);
+    world_release(&world);
+}
+
 /* Files with equal times, with older times than one that was taken, uploaded again. */
 static void test_what_is_new(void **state)
 {
@@ -228,6 +245,35 @@ static void test_finished_batches_go(void **state)
     world_release(&world);
 }
 
+/* Something else keeps a batch from going: it is told once, and counts no more. */
+static void test_batches_that_are_held(void **state)
+{
+    (void)state;
+    struct world world;
+    begin(&world, "\"keep\": 1, \"maxActive\": 1, ");
+    world_settle(&world);
+    world.slow_deletion = true;
+    for (int i = 1; i < 5; i++) {
+        auto_free char *second = mem_format("%02d", i), *name = mem_format("%d.csv", i);
+        world_drop_file(&world, second, name);
+        poll(&world);
+        world_succeed(&world);
+        world_settle(&world);
+        assert_int_equal(world.batches_deleted, i - 1);
+    }
+    world_drop_file(&world, "05", "5.csv");
+    world_drop_file(&world, "06", "6.csv");
+    poll(&world);
+    assert_int_equal(world.batches_created, 5);
+    char name[IDENTITY_NAME];
+    identity_inbox_batch("m", FOLDER "5.csv", "g05", name);
+    json_object_set_new(json_object_get(world_get(&world, "ChurnBatch", name), "metadata"),
+                        "deletionTimestamp", json_string("2026-01-01T00:00:00Z"));
+    world_settle(&world);
+    assert_int_equal(world.batches_created, 6);
+    world_release(&world);
+}
+
 static void test_suspended_and_removed(void **state)
 {
     (void)state;
@@ -282,6 +328,10 @@ static void test_trouble(void **state)
     poll(&world);
     assert_string_equal(world_condition(&world, MODEL, "Reconciling"), "True FolderUnreadable");
     assert_string_equal(world_condition(&world, MODEL, "Ready"), "True Trained");
+    int writes = world.status_writes;
+    for (int i = 0; i < 3; i++) /* nothing is said again while it lasts */
+        poll(&world);
+    assert_int_equal(world.status_writes, writes);
     world.listing_fails = false;
     world.refuses_batches = true;
     world_drop_file(&world, "01", "a.csv");
@@ -373,11 +423,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_file_becomes_a_batch),
         cmocka_unit_test(test_existing_files),
+        cmocka_unit_test(test_an_old_listing_does_not_say_what_was_there),
         cmocka_unit_test(test_what_is_new),
         cmocka_unit_test(test_many_old_files),
         cmocka_unit_test(test_few_at_a_time_oldest_first),
         cmocka_unit_test(test_a_growing_file),
         cmocka_unit_test(test_finished_batches_go),
+        cmocka_unit_test(test_batches_that_are_held),
         cmocka_unit_test(test_suspended_and_removed),
         cmocka_unit_test(test_another_folder),
         cmocka_unit_test(test_trouble),

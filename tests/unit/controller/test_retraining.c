@@ -139,6 +139,22 @@ static void test_poll_interval(void **state)
     world_release(&world);
 }
 
+/* An interval shorter than what a listing is good for otherwise. */
+static void test_a_short_poll_interval(void **state)
+{
+    (void)state;
+    struct world world;
+    begin(&world, "{\"data\": {\"uri\": \"" FOLDER "\", \"pollInterval\": \"5s\"}, "
+                  "\"retrain\": {\"on\": [\"Data\"]}}");
+    finish(&world);
+    assert_in_range(world.requeue_after_ms, 1, 5000);
+    world.generation = "2";
+    world.now_ms += world.requeue_after_ms;
+    world_settle(&world);
+    assert_int_equal(world.created, 2);
+    world_release(&world);
+}
+
 /* Whatever the reason, a training reads what is there now, and that is then not new any more. */
 static void test_another_reason_takes_the_newest_file(void **state)
 {
@@ -296,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_the_document_names_the_generation),
         cmocka_unit_test(test_without_data_nothing_is_polled),
         cmocka_unit_test(test_poll_interval),
+        cmocka_unit_test(test_a_short_poll_interval),
         cmocka_unit_test(test_another_reason_takes_the_newest_file),
         cmocka_unit_test(test_data_change_during_a_training),
         cmocka_unit_test(test_data_replaced_too_early),

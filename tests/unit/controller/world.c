@@ -418,6 +418,7 @@ bool world_step(struct world *world, const char *kind, const char *name)
     assert_null(plan.problem);
     world->job_fact = (struct job_fact){ 0 };
     world->pods_fact = (struct pods_fact){ 0 };
+    world->requeue_after_ms = plan.requeue_after_ms;
     for (size_t i = 0; i < plan.count && !world->killed; i++) {
         if (is_write(&plan.actions[i]) && world->budget == 0)
             world->killed = true;

@@ -55,7 +55,8 @@ struct world {
     int created, deleted, expired, status_writes, events, warnings;
     int batches_created, batches_deleted;
     const char *last_event;
-    int budget; /* API writes until the controller is killed; -1: never */
+    int64_t requeue_after_ms; /* of the last plan */
+    int budget;               /* API writes until the controller is killed; -1: never */
     bool killed, acted;
 };
 

@@ -81,9 +81,10 @@ void world_view_inbox(struct world *world, const json_t *model, struct arena *ar
             0, batch_status_decode(json_object_get(object, "status"), arena, &status, NULL));
         struct metadata metadata;
         metadata_decode(object, arena, &metadata);
-        batches[view->batch_count++] =
-            (struct inbox_batch){ metadata.name, metadata.uid, metadata.created_ms, owned,
-                                  batch_is_finished(&status) };
+        batches[view->batch_count++] = (struct inbox_batch){
+            metadata.name,    metadata.uid, metadata.created_ms, owned, batch_is_finished(&status),
+            metadata.deleting
+        };
     }
     view->batches = batches;
     for (size_t i = 0; i < 2; i++)
@@ -135,6 +136,10 @@ void world_delete_batch(struct world *world, const struct action *action)
 {
     const json_t *batch = world_get(world, "ChurnBatch", action->delete_.name);
     assert_string_equal(jx_string(batch, "metadata", "uid", NULL), action->delete_.uid);
-    world_remove(world, "ChurnBatch", action->delete_.name);
     world->batches_deleted++;
+    if (world->slow_deletion)
+        json_object_set_new(json_object_get(batch, "metadata"), "deletionTimestamp",
+                            json_string("2026-01-01T00:00:00Z"));
+    else
+        world_remove(world, "ChurnBatch", action->delete_.name);
 }
