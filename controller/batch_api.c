@@ -174,6 +174,13 @@ const char *batch_output_uri(const char *output_uri, const char *batch_name, str
     return arena_strdup(arena, output_uri);
 }
 
+const char *batch_output_place(const char *output_uri, const char *namespace,
+                               const char *batch_name, struct arena *arena)
+{
+    const char *uri = batch_output_uri(output_uri, batch_name, arena);
+    return strncmp(uri, "file:", 5) == 0 ? arena_format(arena, "%s %s", namespace, uri) : uri;
+}
+
 struct opt_int batch_ttl_seconds(const json_t *spec)
 {
     int64_t seconds = jx_int(spec, TTL_FIELD, -1);

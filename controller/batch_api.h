@@ -70,9 +70,13 @@ int batch_spec_decode(const json_t *spec, struct arena *arena, struct batch_spec
 int batch_status_decode(const json_t *status, struct arena *arena, struct batch_status *ret_status,
                         struct err *err) __attribute__((warn_unused_result));
 
-/* The file a batch writes: output.uri, or <folder>/<batch name>.csv. The shell
- * indexes unfinished batches by it. */
+/* The file a batch writes: output.uri, or <folder>/<batch name>.csv. */
 const char *batch_output_uri(const char *output_uri, const char *batch_name, struct arena *arena);
+/* A text that is the same for two batches if they may write the same file, by which the shell
+ * indexes unfinished ones. A path is one of the volumes that pods mount, so each namespace has its
+ * own; a bucket is the same for all. */
+const char *batch_output_place(const char *output_uri, const char *namespace,
+                               const char *batch_name, struct arena *arena);
 
 /* A hash for every field of a spec that may not change while the batch runs or is
  * Complete; fields equal to their defaults have none. In the arena. */

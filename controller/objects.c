@@ -35,7 +35,7 @@ static const char *const *const unread_members[OBJECT_KINDS] = {
  * and must not cost parsing. */
 struct batch_mark {
     int64_t created_ms;
-    char output[OUTPUT_DIGITS + 1]; /* hash of the output's URI; "" when the spec is not valid */
+    char output[OUTPUT_DIGITS + 1]; /* hash of the output's place; "" when the spec is not valid */
     char model[64];                 /* name; "" when the spec is not valid */
     char version[VERSION_DIGITS + 1], pinned[VERSION_DIGITS + 1]; /* of the model, in status
                                                                    * and spec; "": none */
@@ -67,6 +67,7 @@ void object_key(const struct cache_entry *entry, char ret_key[OBJECT_KEY])
 
 static void mark_spec(const json_t *object, struct arena *arena, struct batch_mark *mark)
 {
+    const char *namespace = jx_string(object, "metadata", "namespace", NULL);
     const char *name = jx_string(object, "metadata", "name", NULL);
     const char *output = jx_string(object, "spec", "output", "uri", NULL);
     const char *model = jx_string(object, "spec", "modelRef", "name", NULL);
@@ -74,9 +75,9 @@ static void mark_spec(const json_t *object, struct arena *arena, struct batch_ma
 
     if (model && strlen(model) < sizeof(mark->model))
         (void)snprintf(mark->model, sizeof(mark->model), "%s", model);
-    if (!output || !name)
+    if (!output || !name || !namespace)
         return;
-    sha256_of(span_of(batch_output_uri(output, name, arena)), hex);
+    sha256_of(span_of(batch_output_place(output, namespace, name, arena)), hex);
     memcpy(mark->output, hex, OUTPUT_DIGITS);
 }
 
@@ -210,6 +211,12 @@ static void unindex_version(struct objects *objects, const char *model, const ch
         batch_index_remove(&objects->versions, model, version);
 }
 
+/* It writes there, or will. One that is being deleted starts nothing more. */
+static bool claims_output(const struct batch_mark *mark)
+{
+    return !mark->finished && (mark->started || !mark->deleting);
+}
+
 static void index_batch(struct objects *objects, const struct cache_entry *entry, const char *key)
 {
     char model[OBJECT_KEY];
@@ -218,7 +225,8 @@ static void index_batch(struct objects *objects, const struct cache_entry *entry
         return;
     model_key(entry, model);
     batch_index_add(&objects->by_model, model, key);
-    batch_index_add(&objects->by_output, mark_of(entry)->output, key);
+    if (claims_output(mark_of(entry)))
+        batch_index_add(&objects->by_output, mark_of(entry)->output, key);
     index_version(objects, model, mark_of(entry)->version, key);
     index_version(objects, model, mark_of(entry)->pinned, key);
 }
@@ -253,8 +261,8 @@ static void wake_inbox(const struct objects *objects, const struct cache_entry *
 static void batch_changed(struct objects *objects, const struct cache_entry *before,
                           const struct cache_entry *after, const char *key)
 {
-    bool frees_output = before && !mark_of(before)->finished &&
-                        (!after || mark_of(after)->finished ||
+    bool frees_output = before && claims_output(mark_of(before)) &&
+                        (!after || !claims_output(mark_of(after)) ||
                          strcmp(mark_of(before)->output, mark_of(after)->output) != 0);
 
     if (before)

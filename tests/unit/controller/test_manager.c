@@ -187,41 +187,6 @@ static void test_deleted_jobs_do_not_run_again(void **state)
     sim_free(sim);
 }
 
-static void create_batch_to(struct sim *sim, const char *name, const char *output)
-{
-    char *body auto_free = mem_format(
-        "{'apiVersion':'churnops.io/v1alpha1','kind':'ChurnBatch','metadata':{'name':'%s'},"
-        "'spec':{'modelRef':{'name':'m'},'input':{'uri':'file:///data/weekly/w.csv'},"
-        "'output':{'uri':'%s'}}}",
-        name, output);
-
-    assert_int_equal(sim_ask(sim, "POST", SIM_BATCHES, body), 201);
-}
-
-/* Whoever waits for an output is woken when it is free: by an end, and by a deletion. */
-static void test_a_free_output_wakes_who_waits(void **state)
-{
-    static const char *const names[] = { "a", "b", "c" };
-    struct sim *sim = start();
-
-    (void)state;
-    sim_create_model(sim);
-    finish_everything(sim);
-    volume_write(&sim->volume, "file:///data/weekly/w.csv", "good");
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        create_batch_to(sim, names[i], "file:///data/out/x.csv");
-    sim_run(sim, 2 * SECOND);
-    assert_string_equal(sim_condition(sim, SIM_BATCHES "/b", "Reconciling"), "True OutputInUse");
-    assert_int_equal(sim_ask(sim, "DELETE", SIM_BATCHES "/a", NULL), 200);
-    sim_run(sim, 2 * SECOND);
-    assert_string_equal(sim_condition(sim, SIM_BATCHES "/b", "Ready"), "False Running");
-    assert_string_equal(sim_condition(sim, SIM_BATCHES "/c", "Reconciling"), "True OutputInUse");
-    sim_pod_succeeds(sim);
-    sim_run(sim, 2 * SECOND);
-    assert_string_equal(sim_condition(sim, SIM_BATCHES "/c", "Ready"), "False Running");
-    sim_free(sim);
-}
-
 /* --- crashes ------------------------------------------------------------------------ */
 
 struct crash {
@@ -554,7 +519,6 @@ int main(void)
         cmocka_unit_test(test_only_the_very_job_is_deleted),
         cmocka_unit_test(test_a_registry_slower_than_the_poll_interval),
         cmocka_unit_test(test_deleted_jobs_do_not_run_again),
-        cmocka_unit_test(test_a_free_output_wakes_who_waits),
         cmocka_unit_test(test_a_crash_at_every_write),
         cmocka_unit_test(test_a_conflict_is_decided_again),
         cmocka_unit_test(test_trouble_passes),

@@ -152,8 +152,9 @@ static void view_rivals(struct world *world, const json_t *self, struct arena *a
             0, batch_status_decode(json_object_get(object, "status"), arena, &status, NULL));
         const char *theirs = jx_string(object, "spec", "output", "uri", NULL);
         if (batch_is_finished(&status) ||
-            strcmp(batch_output_uri(mine, view->object.metadata.name, arena),
-                   batch_output_uri(theirs, metadata.name, arena)) != 0)
+            strcmp(batch_output_place(mine, view->object.metadata.namespace_,
+                                      view->object.metadata.name, arena),
+                   batch_output_place(theirs, metadata.namespace_, metadata.name, arena)) != 0)
             continue;
         rivals[view->rival_count++] =
             (struct output_rival){ metadata.namespace_, metadata.name, metadata.created_ms,
