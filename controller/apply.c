@@ -54,12 +54,6 @@ static struct memo *memo_of_round(const struct round *round)
     return memo_find(round->applier->memos, round->metadata.uid);
 }
 
-static void count_api(const struct round *round, enum api_verb verb, int success_code,
-                      const struct err *failure)
-{
-    metrics_count_api(round->applier->metrics, verb, success_code, failure);
-}
-
 /* What was done, for people who read the log of the controller. */
 static void log_done(const struct round *round, const char *what, const char *member,
                      const char *value)
@@ -85,7 +79,6 @@ static void object_read_again(void *context, json_t *object, const struct err *f
 {
     struct round *round = context;
 
-    count_api(round, API_GET, 200, failure);
     if (failure && failure->kind != ERR_NOT_FOUND) {
         end(round, ROUND_FAILED, failure);
         return;
@@ -118,7 +111,6 @@ static void status_written(void *context, json_t *object, const struct err *fail
     struct round *round = context;
     const struct metadata *metadata = &round->metadata;
 
-    count_api(round, API_PATCH, 200, failure);
     if (!failure) {
         round->owner_is_there = true;
         remember_version(round, object);
@@ -177,7 +169,6 @@ static void child_deleted(void *context, json_t *object, const struct err *failu
     struct memo *memo = memo_of_round(round);
     const char *kind = jx_string(object, "kind", NULL);
 
-    count_api(round, API_DELETE, 200, failure);
     if (failure && failure->kind != ERR_NOT_FOUND && failure->kind != ERR_CONFLICT) {
         end(round, ROUND_FAILED, failure);
         return;
@@ -213,7 +204,6 @@ static void job_expires(void *context, json_t *object, const struct err *failure
 {
     struct round *round = context;
 
-    count_api(round, API_PATCH, 200, failure);
     if (failure && failure->kind == ERR_CONFLICT) {
         end(round, ROUND_WAITED, NULL); /* the event of the newer Job wakes the key */
     } else if (failure && failure->kind != ERR_NOT_FOUND) {
@@ -286,7 +276,6 @@ static void existing_child_read(void *context, json_t *object, const struct err 
     struct round *round = context;
     char *message auto_free = NULL;
 
-    count_api(round, API_GET, 200, failure);
     if (failure) { /* deleted since: the next round creates it */
         end(round, failure->kind == ERR_NOT_FOUND ? ROUND_AGAIN : ROUND_FAILED, failure);
         return;
@@ -307,7 +296,6 @@ static void child_created(void *context, json_t *object, const struct err *failu
     struct round *round = context;
     enum object_kind child = child_kind(round);
 
-    count_api(round, API_CREATE, 201, failure);
     if (!failure) {
         log_done(round, child == OBJECT_JOB ? "Job created" : "ChurnBatch created", "child",
                  current(round)->create.name);
@@ -331,7 +319,6 @@ static void owner_read(void *context, json_t *object, const struct err *failure)
     const json_t *metadata = json_object_get(object, "metadata");
     const char *uid = jx_string(metadata, "uid", NULL);
 
-    count_api(round, API_GET, 200, failure);
     if (failure && failure->kind != ERR_NOT_FOUND) {
         end(round, ROUND_FAILED, failure);
     } else if (!uid || strcmp(uid, round->metadata.uid) != 0 ||

@@ -534,6 +534,7 @@ void manager_snapshot(const struct manager *manager, struct metrics *ret_metrics
     workqueue_stats(manager->queue, &queue);
     recorder_stats(manager->recorder, &events);
     *ret_metrics = manager->metrics;
+    ret_metrics->requests = *kube_client_requests(manager->options.client);
     ret_metrics->leader = manager->leading;
     ret_metrics->ready = manager_is_ready(manager);
     ret_metrics->queue_ready = queue.ready;

@@ -4,24 +4,9 @@ static const int64_t bucket_ms[METRICS_BUCKETS - 1] = { 1,    2,    5,     10,  
                                                         50,   100,  200,   500,   1000,
                                                         2000, 5000, 10000, 30000, 60000 };
 
-static const char *const verb_names[API_VERBS] = { "get", "list", "create", "patch", "delete" };
 static const char *const outcome_names_of_rounds[ROUND_OUTCOMES] = { "done", "again", "waited",
                                                                      "failed", "stopped" };
 static const char *const fact_names[] = { "image", "folder", "inbox", "job", "pods" };
-
-void metrics_count_api(struct metrics *metrics, enum api_verb verb, int success_code,
-                       const struct err *failure)
-{
-    struct code_counts *counts = &metrics->api[verb];
-    int code = failure ? failure->http_status : success_code;
-    size_t i = 0;
-
-    while (i < METRICS_CODES - 1 && counts->counts[i] > 0 && counts->codes[i] != code)
-        i++;
-    if (counts->counts[i] == 0)
-        counts->codes[i] = code;
-    counts->counts[i]++;
-}
 
 void metrics_count_word(struct word_counts *counts, const char *word)
 {
@@ -110,14 +95,15 @@ static void render_queue(const struct metrics *metrics, struct buf *out)
     render_histogram(out, "churn_queue_wait_seconds", "From ready to taken.", &metrics->queue_wait);
 }
 
-static void render_api(const struct metrics *metrics, struct buf *out)
+static void render_requests(const struct kube_requests *requests, struct buf *out)
 {
     family(out, "churn_api_requests_total", "counter",
-           "Requests about single objects, by verb and status code; 0: no answer.");
-    for (size_t verb = 0; verb < API_VERBS; verb++)
-        for (size_t i = 0; i < METRICS_CODES && metrics->api[verb].counts[i] > 0; i++)
-            buf_format(out, "churn_api_requests_total{verb=\"%s\",code=\"%d\"} %" PRIu64 "\n",
-                       verb_names[verb], metrics->api[verb].codes[i], metrics->api[verb].counts[i]);
+           "Requests to the API server that ended, by status code; 0: no whole answer.");
+    for (size_t i = 0; i < requests->count; i++)
+        buf_format(
+            out, "churn_api_requests_total{verb=\"%s\",resource=\"%s\",code=\"%d\"} %" PRIu64 "\n",
+            requests->items[i].verb, requests->items[i].resource, requests->items[i].status,
+            requests->items[i].count);
 }
 
 static void render_words(struct buf *out, const char *name, const char *kind, const char *label,
@@ -199,7 +185,7 @@ void metrics_render(const struct metrics *metrics, struct buf *out)
     single(out, "churn_ready", "gauge", "The caches have been complete.", metrics->ready);
     render_rounds(metrics, out);
     render_queue(metrics, out);
-    render_api(metrics, out);
+    render_requests(&metrics->requests, out);
     render_work(metrics, out);
     render_lookups(metrics, out);
     render_caches(metrics, out);

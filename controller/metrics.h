@@ -9,12 +9,10 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/err.h"
+#include "kube/client.h"
 
 #include "objects.h"
 #include "plan.h"
-
-enum api_verb { API_GET, API_LIST, API_CREATE, API_PATCH, API_DELETE, API_VERBS };
 
 enum round_outcome {
     ROUND_DONE,    /* the plan was carried out                                 */
@@ -23,13 +21,6 @@ enum round_outcome {
     ROUND_FAILED,  /* an action failed: again after a delay                    */
     ROUND_STOPPED, /* this process may not write any more                      */
     ROUND_OUTCOMES,
-};
-
-/* Status codes of one verb; 0 stands for no answer. The last one takes the rest. */
-#define METRICS_CODES 12
-struct code_counts {
-    int codes[METRICS_CODES];
-    uint64_t counts[METRICS_CODES];
 };
 
 /* Upper bounds in milliseconds: 1, 2, 5, ... 60,000; the last bucket is open. */
@@ -50,7 +41,6 @@ struct metrics {
     bool leader, ready;
     uint64_t rounds[OBJECT_JOB][ROUND_OUTCOMES];
     struct histogram queue_wait, round_time;
-    struct code_counts api[API_VERBS];
     uint64_t jobs_created[OBJECT_JOB], jobs_deleted[OBJECT_JOB];
     struct word_counts decisions;            /* First, ..., Skipped */
     struct word_counts promotions;           /* Promoted, Kept, Pinned, RolledBack */
@@ -58,6 +48,7 @@ struct metrics {
     uint64_t lookups[FACT_PODS + 1], lookup_failures[FACT_PODS + 1];
 
     /* Taken from their owners when a snapshot is made. */
+    struct kube_requests requests;
     uint64_t queue_ready, queue_in_flight, queue_delayed, queue_additions, queue_retries;
     uint64_t events_pending, events_sent, events_dropped;
     struct {
@@ -67,8 +58,6 @@ struct metrics {
     } caches[OBJECT_KINDS];
 };
 
-void metrics_count_api(struct metrics *metrics, enum api_verb verb, int success_code,
-                       const struct err *failure);
 /* `word` is copied when it is new; NULL: no effect. */
 void metrics_count_word(struct word_counts *counts, const char *word);
 void metrics_observe(struct histogram *histogram, int64_t value_ms);

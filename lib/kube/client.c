@@ -7,6 +7,7 @@
 struct kube_client {
     struct kube_client_options options;
     struct kube_call *calls; /* all that run */
+    struct kube_requests requests;
 };
 
 struct kube_call {
@@ -16,7 +17,8 @@ struct kube_call {
     bool renewed;           /* tried again with new credentials */
     unsigned credential;    /* the generation that was sent */
 
-    const char *method, *content_type;
+    const char *method, *verb, *content_type;
+    const struct kube_resource *resource;
     char *url, *body;
     char *what; /* begins error messages: "get jobs bank/week-07-s1" */
     int64_t timeout_ms, idle_ms;
@@ -51,6 +53,11 @@ struct timers *kube_client_timers(const struct kube_client *client)
     return client->options.timers;
 }
 
+const struct kube_requests *kube_client_requests(const struct kube_client *client)
+{
+    return &client->requests;
+}
+
 /* --- life of a call -------------------------------------------------------- */
 
 static void call_link(struct kube_call *call)
@@ -82,10 +89,30 @@ static void call_free(struct kube_call *call)
     free(call);
 }
 
+static void count_request(const struct kube_call *call, int status)
+{
+    struct kube_requests *requests = &call->client->requests;
+    struct kube_request_count found = { call->verb, call->resource->plural, status, 0 };
+    size_t i = 0;
+
+    while (i < requests->count && (strcmp(requests->items[i].verb, found.verb) != 0 ||
+                                   requests->items[i].status != status ||
+                                   strcmp(requests->items[i].resource, found.resource) != 0))
+        i++;
+    if (i == KUBE_REQUESTS)
+        i = KUBE_REQUESTS - 1;
+    else if (i == requests->count)
+        requests->items[requests->count++] =
+            i < KUBE_REQUESTS - 1 ? found : (struct kube_request_count){ "other", "other", 0, 0 };
+    requests->items[i].count++;
+}
+
 void kube_cancel(struct kube_call *call)
 {
     if (!call)
         return;
+    if (call->http)
+        count_request(call, 0);
     transport_cancel(call->client->options.transport, call->http);
     call_unlink(call);
     call_free(call);
@@ -195,6 +222,7 @@ static void on_done(void *context, const struct http_reply *reply, const struct 
     struct kube_call *call = context;
 
     call->http = NULL;
+    count_request(call, failure ? 0 : reply->status);
     if (failure) {
         call->failure = *failure;
         err_wrap(&call->failure, "%s", call->what);
@@ -262,13 +290,16 @@ static void call_send(struct kube_call *call)
 }
 
 /* A call without a receiver yet; nothing is sent. */
-static struct kube_call *call_new(struct kube_client *client, const char *method,
-                                  const struct buf *path, char *take_what)
+static struct kube_call *call_new(struct kube_client *client, const char *verb,
+                                  const struct kube_resource *resource, const struct buf *path,
+                                  char *take_what)
 {
     struct kube_call *call = mem_zero(1, sizeof(*call));
 
     call->client = client;
-    call->method = method;
+    call->method = "GET";
+    call->verb = verb;
+    call->resource = resource;
     call->url = mem_format("%s%s", client->options.config->server, buf_text(path));
     call->what = take_what;
     call->timeout_ms = KUBE_REQUEST_TIMEOUT_MS;
@@ -354,7 +385,8 @@ static struct kube_call *perform(struct kube_client *client, const struct operat
     if (operation->managed)
         kube_path_query(&path, "fieldManager", client->options.field_manager);
 
-    call = call_new(client, operation->method, &path, describe(operation));
+    call = call_new(client, operation->verb, operation->resource, &path, describe(operation));
+    call->method = operation->method;
     if (operation->body) {
         call->content_type = operation->content_type;
         call->body = jx_canonical(operation->body);
@@ -467,24 +499,11 @@ struct kube_call *kube_list(struct kube_client *client, const struct kube_resour
     return perform(client, &operation, callback, context);
 }
 
-struct kube_call *kube_get_path(struct kube_client *client, const char *path_text,
-                                kube_callback callback, void *context)
-{
-    auto_buf struct buf path = { 0 };
-    struct kube_call *call;
-
-    buf_init(&path, LIMIT_KUBE_PATH);
-    buf_string(&path, path_text);
-    call = call_new(client, "GET", &path, mem_format("get %s", path_text));
-    call->callback = callback;
-    call->context = context;
-    return call_begin(call, &path);
-}
-
 struct kube_call *kube_stream(struct kube_client *client, const struct kube_stream *stream,
                               const struct kube_stream_handler *handler, void *context)
 {
-    struct kube_call *call = call_new(client, "GET", stream->path, mem_strdup(stream->what));
+    char *what = mem_format("%s %s", stream->verb, stream->resource->plural);
+    struct kube_call *call = call_new(client, stream->verb, stream->resource, stream->path, what);
 
     call->timeout_ms = stream->timeout_ms;
     call->idle_ms = stream->idle_ms;

@@ -47,6 +47,20 @@ struct kube_client *kube_client_new(const struct kube_client_options *options)
     __attribute__((returns_nonnull, warn_unused_result));
 void kube_client_free(struct kube_client *client); /* cancels what runs; NULL: no effect */
 
+/* How many requests ended, by what they asked for and how the server answered. When there is no
+ * place for another combination, the last one is "other" and counts the rest. */
+#define KUBE_REQUESTS 128
+struct kube_requests {
+    struct kube_request_count {
+        const char *verb;     /* as in RBAC: get, list, watch, create, patch, update, delete */
+        const char *resource; /* its plural; static text as that of struct kube_resource */
+        int status;           /* of HTTP; 0: no whole answer, or canceled */
+        uint64_t count;
+    } items[KUBE_REQUESTS];
+    size_t count;
+};
+const struct kube_requests *kube_client_requests(const struct kube_client *client);
+
 /* `object` is the answer, borrowed for the call (take a reference to keep it);
  * NULL on failure. Failures: NOT_FOUND, EXISTS (409 AlreadyExists), CONFLICT (409, uid or
  * resourceVersion do not match), GONE, DENIED, INVALID (the server refuses the object),
@@ -91,10 +105,6 @@ struct kube_call *kube_list(struct kube_client *client, const struct kube_resour
                             const char *namespace, const char *label_selector,
                             kube_callback callback, void *context);
 
-/* GET of any path ("/version", "/apis/churnops.io/v1alpha1"), answered in JSON. */
-struct kube_call *kube_get_path(struct kube_client *client, const char *path,
-                                kube_callback callback, void *context);
-
 /* The callback will not be called. Not for use inside it; NULL: no effect. */
 void kube_cancel(struct kube_call *call);
 
@@ -110,9 +120,10 @@ void kube_path_query(struct buf *path, const char *name, const char *value);
 
 struct kube_stream {
     const struct buf *path; /* with query; a buffer that overflowed ends in TOO_BIG */
-    const char *what;       /* for error messages: "list jobs" */
-    int64_t timeout_ms;     /* of the whole answer */
-    int64_t idle_ms;        /* longest silence; 0: no limit */
+    const char *verb;       /* "list" or "watch" */
+    const struct kube_resource *resource;
+    int64_t timeout_ms; /* of the whole answer */
+    int64_t idle_ms;    /* longest silence; 0: no limit */
 };
 struct kube_stream_handler {
     /* A piece of a 2xx body. Returning -1 ends the call with that err. */

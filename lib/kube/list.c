@@ -66,7 +66,6 @@ struct kube_call *kube_list_items(struct kube_client *client, const struct kube_
                                   const struct kube_list_handler *handler, void *context)
 {
     const struct kube_stream_handler receiver = { on_data, on_done, release };
-    auto_free char *what = mem_format("list %s", resource->plural);
     auto_buf struct buf path = { 0 };
     struct list_call *list = mem_zero(1, sizeof(*list));
 
@@ -76,8 +75,10 @@ struct kube_call *kube_list_items(struct kube_client *client, const struct kube_
     buf_init(&path, LIMIT_KUBE_PATH);
     list_path(&path, resource, options);
 
-    const struct kube_stream stream = {
-        .path = &path, .what = what, .timeout_ms = LIST_TIMEOUT_MS, .idle_ms = LIST_IDLE_MS
-    };
+    const struct kube_stream stream = { .path = &path,
+                                        .verb = "list",
+                                        .resource = resource,
+                                        .timeout_ms = LIST_TIMEOUT_MS,
+                                        .idle_ms = LIST_IDLE_MS };
     return kube_stream(client, &stream, &receiver, list);
 }

@@ -147,7 +147,8 @@ struct kube_call *kube_watch(struct kube_client *client, const struct kube_resou
     watch_path(&path, resource, options);
 
     const struct kube_stream stream = { .path = &path,
-                                        .what = watch->what,
+                                        .verb = "watch",
+                                        .resource = resource,
                                         .timeout_ms =
                                             (int64_t)options->timeout_s * 1000 + WATCH_GRACE_MS };
     return kube_stream(client, &stream, &receiver, watch);

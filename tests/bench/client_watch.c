@@ -74,10 +74,12 @@ static void on_listed(void *context, const struct kube_list_page *page, const st
     kube_path(&path, &watch->resource, NULL, NULL, NULL);
     kube_path_query(&path, "watch", "true");
     kube_path_query(&path, "resourceVersion", page->resource_version);
-    kube_stream(
-        watch->bench->client,
-        &(struct kube_stream){ .path = &path, .what = "watch", .timeout_ms = WATCH_TIMEOUT_MS },
-        &handler, watch);
+    kube_stream(watch->bench->client,
+                &(struct kube_stream){ .path = &path,
+                                       .verb = "watch",
+                                       .resource = &watch->resource,
+                                       .timeout_ms = WATCH_TIMEOUT_MS },
+                &handler, watch);
     puts("{\"watching\": true}");
     (void)fflush(stdout);
 }

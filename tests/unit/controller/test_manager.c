@@ -483,6 +483,16 @@ static void test_a_graceful_stop_gives_the_lease_back(void **state)
 
 /* --- figures ---------------------------------------------------------------------------------- */
 
+static void expect_requests(const char *text, const char *verb, const char *resource, int code,
+                            int count)
+{
+    auto_free char *line =
+        mem_format("churn_api_requests_total{verb=\"%s\",resource=\"%s\",code=\"%d\"} %d\n", verb,
+                   resource, code, count);
+
+    CASE(line, strstr(text, line));
+}
+
 static void test_snapshot(void **state)
 {
     struct sim *sim = start();
@@ -503,8 +513,11 @@ static void test_snapshot(void **state)
                            "churn_decisions_total{kind=\"ChurnModel\",decision=\"First\"} 1\n"));
     assert_non_null(
         strstr(buf_text(&text), "churn_runs_total{kind=\"ChurnModel\",outcome=\"Trained\"} 1\n"));
-    assert_non_null(
-        strstr(buf_text(&text), "churn_api_requests_total{verb=\"create\",code=\"201\"} 1\n"));
+    expect_requests(buf_text(&text), "list", "jobs", 200, 1);
+    expect_requests(buf_text(&text), "create", "jobs", 201, 1);
+    expect_requests(buf_text(&text), "patch", "churnmodels", 200, 2);
+    expect_requests(buf_text(&text), "create", "leases", 201, 1);
+    expect_requests(buf_text(&text), "list", "pods", 200, 1);
     assert_non_null(strstr(buf_text(&text), "churn_lookups_total{of=\"image\"} 1\n"));
     sim_free(sim);
 }

@@ -125,15 +125,10 @@ static void test_address_in_use(void **state)
 
 static void fill(struct metrics *metrics)
 {
-    struct err failure = { .http_status = 409 };
-
     for (int64_t ms = 0; ms < 100000; ms = ms * 2 + 1)
         metrics_observe(&metrics->queue_wait, ms);
-    for (int code = 0; code < 30; code++) {
-        failure.http_status = 400 + code;
-        metrics_count_api(metrics, API_PATCH, 200, &failure);
-    }
-    metrics_count_api(metrics, API_CREATE, 201, NULL);
+    metrics->requests =
+        (struct kube_requests){ .items = { { "create", "jobs", 201, 7 } }, .count = 1 };
     metrics_count_word(&metrics->decisions, "First");
     metrics_count_word(&metrics->decisions, "Skipped");
     metrics_count_word(&metrics->decisions, "First");
@@ -164,7 +159,8 @@ static void test_every_line_belongs_to_a_family(void **state)
     assert_non_null(strstr(buf_text(&text), "{kind=\"ChurnModel\",decision=\"First\"} 2\n"));
     assert_non_null(strstr(buf_text(&text), "churn_queue_wait_seconds_bucket{le=\"+Inf\"} 17\n"));
     assert_non_null(strstr(buf_text(&text), "churn_queue_wait_seconds_count 17\n"));
-    assert_non_null(strstr(buf_text(&text), "{verb=\"create\",code=\"201\"} 1\n"));
+    assert_non_null(
+        strstr(buf_text(&text), "{verb=\"create\",resource=\"jobs\",code=\"201\"} 7\n"));
 }
 
 int main(void)

@@ -7,6 +7,7 @@
 
 static const struct kube_resource JOBS = { "batch", "v1", "jobs", "Job" };
 static const struct kube_resource PODS = { "", "v1", "pods", "Pod" };
+static const struct kube_resource NODES = { "", "v1", "nodes", "Node" };
 static const struct kube_resource MODELS = { "churnops.io", "v1alpha1", "churnmodels",
                                              "ChurnModel" };
 
@@ -66,10 +67,7 @@ static void test_requests(void **state)
     kube_list(fake.client, &PODS, NULL, "a=b,c in (d)", note, &answer);
     fake_answer(fake_expect(&fake, "GET", "/api/v1/pods", "labelSelector=a%3Db%2Cc%20in%20%28d%29"),
                 200, "{\"items\":[]}");
-
-    kube_get_path(fake.client, "/version", note, &answer);
-    fake_answer(fake_expect(&fake, "GET", "/version", ""), 200, "{}");
-    assert_int_equal(answer.calls, 6);
+    assert_int_equal(answer.calls, 5);
     fake_release(&fake);
 }
 
@@ -196,33 +194,33 @@ static void test_token_rotation(void **state)
     fake.config.credentials =
         kube_credentials_new(&(struct kube_credentials_options){ .token_file = path });
 
-    kube_get_path(fake.client, "/a", note, &answer);
+    kube_get(fake.client, &NODES, NULL, "a", note, &answer);
     write_file(path, "second\n");
-    kube_get_path(fake.client, "/b", note, &answer);
-    call = fake_expect(&fake, "GET", "/a", "");
+    kube_get(fake.client, &NODES, NULL, "b", note, &answer);
+    call = fake_expect(&fake, "GET", "/api/v1/nodes/a", "");
     assert_string_equal(call->authorization, "Bearer first");
     fake_answer(call, 200, "{}");
-    call = fake_expect(&fake, "GET", "/b", "");
+    call = fake_expect(&fake, "GET", "/api/v1/nodes/b", "");
     assert_string_equal(call->authorization, "Bearer first");
     fake_refuse(call, 401, "Unauthorized");
     assert_int_equal(answer.calls, 1); /* not told: tried again with what the file says now */
-    call = fake_expect(&fake, "GET", "/b", "");
+    call = fake_expect(&fake, "GET", "/api/v1/nodes/b", "");
     assert_string_equal(call->authorization, "Bearer second");
     fake_refuse(call, 401, "Unauthorized");
     assert_int_equal(answer.calls, 2); /* but only once */
     assert_int_equal(answer.failure.kind, ERR_DENIED);
 
-    kube_get_path(fake.client, "/c", note, &answer);
-    fake_answer(fake_expect(&fake, "GET", "/c", ""), 200, "{}");
+    kube_get(fake.client, &NODES, NULL, "c", note, &answer);
+    fake_answer(fake_expect(&fake, "GET", "/api/v1/nodes/c", ""), 200, "{}");
     write_file(path, "third\n");
     fake_advance(&fake, KUBE_TOKEN_FILE_AGE_MS - 1);
-    kube_get_path(fake.client, "/d", note, &answer);
-    call = fake_expect(&fake, "GET", "/d", "");
+    kube_get(fake.client, &NODES, NULL, "d", note, &answer);
+    call = fake_expect(&fake, "GET", "/api/v1/nodes/d", "");
     assert_string_equal(call->authorization, "Bearer second");
     fake_answer(call, 200, "{}");
     fake_advance(&fake, 1);
-    kube_get_path(fake.client, "/e", note, &answer);
-    call = fake_expect(&fake, "GET", "/e", "");
+    kube_get(fake.client, &NODES, NULL, "e", note, &answer);
+    call = fake_expect(&fake, "GET", "/api/v1/nodes/e", "");
     assert_string_equal(call->authorization, "Bearer third");
     fake_answer(call, 200, "{}");
     unlink(path);
@@ -245,12 +243,12 @@ static void test_token_file_away(void **state)
     kube_credentials_free(fake.config.credentials);
     fake.config.credentials =
         kube_credentials_new(&(struct kube_credentials_options){ .token_file = path });
-    kube_get_path(fake.client, "/a", note, &answer);
-    fake_answer(fake_expect(&fake, "GET", "/a", ""), 200, "{}");
+    kube_get(fake.client, &NODES, NULL, "a", note, &answer);
+    fake_answer(fake_expect(&fake, "GET", "/api/v1/nodes/a", ""), 200, "{}");
     unlink(path);
     fake_advance(&fake, KUBE_TOKEN_FILE_AGE_MS);
-    kube_get_path(fake.client, "/b", note, &answer);
-    call = fake_expect(&fake, "GET", "/b", "");
+    kube_get(fake.client, &NODES, NULL, "b", note, &answer);
+    call = fake_expect(&fake, "GET", "/api/v1/nodes/b", "");
     assert_string_equal(call->authorization, "Bearer first");
     fake_refuse(call, 401, "Unauthorized");
     fake_advance(&fake, 0);
@@ -308,7 +306,7 @@ static void test_no_credential(void **state)
         kube_credentials_free(fake.config.credentials);
         fake.config.credentials =
             kube_credentials_new(&(struct kube_credentials_options){ .token_file = path });
-        kube_get_path(fake.client, "/a", note, &answer);
+        kube_get(fake.client, &NODES, NULL, "a", note, &answer);
         CASE(name, answer.calls == 0);
         fake_advance(&fake, 0);
         CASE(name, answer.calls == 1 && fake.started == 0);
@@ -329,10 +327,54 @@ static void test_fixed_credentials(void **state)
     kube_credentials_free(fake.config.credentials);
     fake.config.credentials = kube_credentials_new(
         &(struct kube_credentials_options){ .username = "Aladdin", .password = "open sesame" });
-    kube_get_path(fake.client, "/a", note, &answer);
+    kube_get(fake.client, &NODES, NULL, "a", note, &answer);
     assert_string_equal(fake.calls[0]->authorization, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
     fake_refuse(fake.calls[0], 401, "Unauthorized");
     assert_int_equal(answer.calls, 1); /* nothing to renew: told at once */
+    fake_release(&fake);
+}
+
+static uint64_t counted(const struct fake *fake, const char *verb, const char *resource, int status)
+{
+    const struct kube_requests *requests = kube_client_requests(fake->client);
+
+    for (size_t i = 0; i < requests->count; i++)
+        if (strcmp(requests->items[i].verb, verb) == 0 &&
+            strcmp(requests->items[i].resource, resource) == 0 &&
+            requests->items[i].status == status)
+            return requests->items[i].count;
+    return 0;
+}
+
+static void test_requests_are_counted(void **state)
+{
+    struct fake fake;
+    struct answer answer = { 0 };
+
+    (void)state;
+    fake_init(&fake);
+    for (int i = 0; i < 3; i++) {
+        kube_get(fake.client, &JOBS, "bank", "j", note, &answer);
+        fake_answer(fake.calls[0], i == 0 ? 404 : 200, "{}");
+    }
+    kube_list(fake.client, &JOBS, NULL, NULL, note, &answer);
+    fake_answer(fake.calls[0], 200, "{}");
+    kube_get(fake.client, &PODS, "bank", "p", note, &answer);
+    fake_cut(fake.calls[0]);
+    kube_cancel(kube_get(fake.client, &PODS, "bank", "p", note, &answer));
+    assert_int_equal(counted(&fake, "get", "jobs", 200), 2);
+    assert_int_equal(counted(&fake, "get", "jobs", 404), 1);
+    assert_int_equal(counted(&fake, "list", "jobs", 200), 1);
+    assert_int_equal(counted(&fake, "get", "pods", 0), 2);
+    assert_int_equal(kube_client_requests(fake.client)->count, 4);
+
+    for (int status = 200; status < 200 + KUBE_REQUESTS; status++) {
+        kube_get(fake.client, &NODES, NULL, "a", note, &answer);
+        fake_answer(fake.calls[0], status, "{}");
+    }
+    assert_int_equal(kube_client_requests(fake.client)->count, KUBE_REQUESTS);
+    assert_int_equal(counted(&fake, "get", "nodes", 200 + KUBE_REQUESTS - 6), 1);
+    assert_int_equal(counted(&fake, "other", "other", 0), 5);
     fake_release(&fake);
 }
 
@@ -360,7 +402,7 @@ static void test_warnings(void **state)
                                                                  .config = &fake.config,
                                                                  .on_warning = keep_warning,
                                                                  .context = &heard });
-    kube_get_path(fake.client, "/a", note, &answer);
+    kube_get(fake.client, &NODES, NULL, "a", note, &answer);
     fake_answer_with(fake.calls[0], 200, "{}", headers, ARRAY_SIZE(headers));
     assert_string_equal(buf_text(&heard), "[v1beta1 is deprecated][unknown field \"a\"]");
     fake_release(&fake);
@@ -374,7 +416,7 @@ int main(void)
         cmocka_unit_test(test_cancel),          cmocka_unit_test(test_token_rotation),
         cmocka_unit_test(test_token_file_away), cmocka_unit_test(test_rejected_together),
         cmocka_unit_test(test_no_credential),   cmocka_unit_test(test_fixed_credentials),
-        cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_warnings),        cmocka_unit_test(test_requests_are_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,8 @@
 #include "kube/credentials.h"
 #include "kube/kubeconfig.h"
 
+static const struct kube_resource NODES = { "", "v1", "nodes", "Node" };
+
 #define V1 "client.authentication.k8s.io/v1"
 #define ANSWER(status)                                                                             \
     "{\"apiVersion\":\"" V1 "\",\"kind\":\"ExecCredential\",\"status\":{" status "}}"
@@ -166,8 +168,8 @@ static void test_certificate_is_presented(void **state)
     kube_credentials_free(fake.config.credentials);
     fake.config.credentials = kube_credentials_new(&(struct kube_credentials_options){
         .exec = &(struct exec_plugin){ .command = path, .api_version = V1 } });
-    kube_get_path(fake.client, "/a", ignore_answer, NULL);
-    struct http_call *call = fake_expect(&fake, "GET", "/a", "");
+    kube_get(fake.client, &NODES, NULL, "a", ignore_answer, NULL);
+    struct http_call *call = fake_expect(&fake, "GET", "/api/v1/nodes/a", "");
     assert_string_equal(call->certificate, "the certificate");
     assert_string_equal(call->key, "the key");
     assert_string_equal(call->authorization, "");
