@@ -1,6 +1,6 @@
 #include "store/download.h"
 
-#include "base/buf.h"
+#include "base/decompress.h"
 #include "base/limits.h"
 #include "base/num.h"
 #include "store/store_driver.h"
@@ -21,9 +21,13 @@ struct stream {
     struct buf pieces; /* bytes that came and were not read yet, behind `taken` */
     size_t taken;
     struct checksum checksum;
-    bool over, failed;   /* of the exchange */
-    bool ends_here;      /* the server said so */
-    bool ended, damaged; /* of the stream */
+    /* Of a packed object. */
+    struct byte_source bytes; /* as they come */
+    struct decompressor *decompressor;
+    bool begun, unpacked; /* an answer came; by the server */
+    bool over, failed;    /* of the exchange */
+    bool ends_here;       /* the server said so */
+    bool ended, damaged;  /* of the stream */
     struct err failure;
 };
 
@@ -44,12 +48,37 @@ int download_parse_content_range(const char *text, uint64_t *ret_first, struct e
 
 /* --- what the transport calls ---------------------------------------------------- */
 
+/* Does the answer speak of the generation that we want, and packed as before? */
+static int check_head(struct stream *self, const struct http_reply *head, struct err *err)
+{
+    const struct http_header *wanted = &self->plan.generation;
+    const char *found = wanted->name ? http_reply_header(head, wanted->name) : NULL;
+    const char *encoding = http_reply_header(head, "Content-Encoding");
+    bool unpacked = self->plan.packed && (!encoding || strcmp(encoding, "gzip") != 0);
+
+    if (found && strcmp(found, wanted->value) != 0)
+        return store_fail_changed(self->plan.question.what, err);
+    if (self->begun && unpacked != self->unpacked)
+        return err_set(err, ERR_RETRY, "%s: the server packs it now and then",
+                       self->plan.question.what);
+    self->begun = true;
+    if (!unpacked || self->unpacked)
+        return 0;
+    self->unpacked = true;
+    self->plan.end = UINT64_MAX;
+    checksum_release(&self->checksum);
+    self->plan.checksum[0] = '\0';
+    return 0;
+}
+
 static int on_head(void *context, const struct http_reply *head, struct err *err)
 {
     struct stream *self = context;
     const char *text = http_reply_header(head, "Content-Range"), *what = self->plan.question.what;
     uint64_t first = 0;
 
+    if (check_head(self, head, err))
+        return -1;
     if (head->status == 206 && (!text || download_parse_content_range(text, &first, err)))
         return err_set(err, ERR_INVALID, "%s: the server does not say which part it sends", what);
     if (first > self->position)
@@ -148,8 +177,7 @@ static int conclude(struct stream *self, struct err *err)
     if (!self->failed)
         err_set(&why, ERR_RETRY, "%s: the server sent less than it should",
                 self->plan.question.what);
-    return remote_try_again(self->remote, self->line, &self->plan.question, &self->tries, &why,
-                            err);
+    return remote_try_again(self->remote, &self->plan.question, &self->tries, &why, err);
 }
 
 /* Until bytes are there, or the end. */
@@ -175,8 +203,8 @@ static int fetch(struct stream *self, struct err *err)
     return 0;
 }
 
-static int stream_read(void *context, void *buffer, size_t capacity, size_t *ret_length,
-                       struct err *err)
+static int read_bytes(void *context, void *buffer, size_t capacity, size_t *ret_length,
+                      struct err *err)
 {
     struct stream *self = context;
     size_t length;
@@ -195,6 +223,30 @@ static int stream_read(void *context, void *buffer, size_t capacity, size_t *ret
     return 0;
 }
 
+/* Whether there is anything to unpack, the first answer says. */
+static int begin_packed(struct stream *self, struct err *err)
+{
+    auto_free char *name = mem_format("%s.gz", self->plan.question.what);
+
+    if (!self->begun && fetch(self, err))
+        return -1;
+    if (!self->unpacked)
+        self->decompressor = decompressor_new(name, &self->bytes, err);
+    return self->unpacked || self->decompressor ? 0 : -1;
+}
+
+static int read_packed(void *context, void *buffer, size_t capacity, size_t *ret_length,
+                       struct err *err)
+{
+    struct stream *self = context;
+
+    if (!self->decompressor && !self->unpacked && begin_packed(self, err))
+        return -1;
+    return byte_source_read(self->decompressor ? decompressor_source(self->decompressor)
+                                               : &self->bytes,
+                            buffer, capacity, ret_length, err);
+}
+
 static void stream_free(struct store_reader *reader)
 {
     struct stream *self = (struct stream *)reader;
@@ -202,6 +254,7 @@ static void stream_free(struct store_reader *reader)
     if (self->call)
         transport_cancel(remote_line_transport(self->line), self->call);
     remote_give_line(self->remote, self->line);
+    decompressor_free(self->decompressor);
     checksum_release(&self->checksum);
     buf_release(&self->pieces);
     arena_release(&self->arena);
@@ -220,7 +273,10 @@ struct store_reader *download_new(struct remote *remote, const struct download *
     struct http_header *headers =
         arena_zero(&self->arena, download->question.header_count, sizeof(*headers));
 
-    self->base = (struct store_reader){ .source = { stream_read, self }, .free = stream_free };
+    self->bytes = (struct byte_source){ read_bytes, self };
+    self->base =
+        (struct store_reader){ .source = { download->packed ? read_packed : read_bytes, self },
+                               .free = stream_free };
     self->remote = remote;
     self->plan = *download;
     self->position = download->begin;
@@ -232,6 +288,8 @@ struct store_reader *download_new(struct remote *remote, const struct download *
         headers[i] = (struct http_header){ copy(self, question->headers[i].name),
                                            copy(self, question->headers[i].value) };
     question->headers = headers;
+    self->plan.generation.name = copy(self, download->generation.name);
+    self->plan.generation.value = copy(self, download->generation.value);
     checksum_init(&self->checksum, download->whole ? download->checksum_kind : CHECKSUM_NONE);
     if (self->checksum.kind == CHECKSUM_NONE)
         self->plan.checksum[0] = '\0'; /* as the text of none */

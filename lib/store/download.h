@@ -19,6 +19,12 @@ struct download {
     bool whole;          /* that is all of it */
     enum checksum_kind checksum_kind; /* of all of it */
     char checksum[CHECKSUM_TEXT];
+    /* A header that only this generation's answers have with this value, where they have it. */
+    struct http_header generation;
+    /* Whole objects: it is kept as gzip, and its readers mean what is packed (Content-Encoding).
+     * Sizes and checksum are those of the packed bytes, if the answer says that it has them;
+     * else the server has unpacked them, which leaves nothing to compare. */
+    bool packed;
 };
 
 /* Asks nothing before the first read. */

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sys/random.h>
 
+#include "base/file.h"
 #include "base/random.h"
 #include "net/backoff.h"
 #include "net/http.h"
@@ -101,6 +102,14 @@ const char *remote_variable(const struct remote *remote, const char *name)
     return text && *text ? text : NULL;
 }
 
+int remote_read_file(const struct remote *remote, const char *path, struct buf *out,
+                     struct err *err)
+{
+    if (remote->options.read_file)
+        return remote->options.read_file(remote->options.context, path, out, err);
+    return file_read(path, out, err);
+}
+
 /* --- lines --------------------------------------------------------------------- */
 
 struct remote_line *remote_take_line(struct remote *remote, struct err *err)
@@ -140,11 +149,14 @@ struct transport *remote_line_transport(struct remote_line *line)
 
 /* --- waiting --------------------------------------------------------------------- */
 
+static bool is_stopped(const struct remote *remote)
+{
+    return remote->options.stop && *remote->options.stop;
+}
+
 static int check_stop(const struct remote *remote, struct err *err)
 {
-    if (!remote->options.stop || !*remote->options.stop)
-        return 0;
-    return err_set(err, ERR_CANCELED, "stopped by a signal");
+    return is_stopped(remote) ? err_set(err, ERR_CANCELED, "stopped by a signal") : 0;
 }
 
 int remote_turn(struct remote *remote, struct remote_line *line, struct err *err)
@@ -160,14 +172,15 @@ static int64_t now_ms(const struct remote *remote)
     return clock_monotonic_ms(remote->options.clock);
 }
 
-static int wait_until(struct remote *remote, struct remote_line *line, int64_t due_ms,
-                      struct err *err)
+static int wait_until(struct remote *remote, int64_t due_ms, struct err *err)
 {
-    for (int64_t rest; (rest = due_ms - now_ms(remote)) > 0;) {
-        if (check_stop(remote, err))
-            return -1;
+    struct remote_line *line = remote_take_line(remote, err);
+
+    if (!line)
+        return -1;
+    for (int64_t rest; (rest = due_ms - now_ms(remote)) > 0 && !is_stopped(remote);)
         transport_run(line->transport, rest < TURN_MS ? rest : TURN_MS);
-    }
+    remote_give_line(remote, line);
     return check_stop(remote, err);
 }
 
@@ -214,9 +227,8 @@ static int give_up(const struct remote *remote, const struct remote_tries *tries
     return -1;
 }
 
-int remote_try_again(struct remote *remote, struct remote_line *line,
-                     const struct remote_question *question, struct remote_tries *tries,
-                     const struct err *why, struct err *err)
+int remote_try_again(struct remote *remote, const struct remote_question *question,
+                     struct remote_tries *tries, const struct err *why, struct err *err)
 {
     bool is_denied = why->kind == ERR_DENIED && why->http_status != 0;
     int64_t deadline_ms, delay_ms;
@@ -236,7 +248,7 @@ int remote_try_again(struct remote *remote, struct remote_line *line,
         return give_up(remote, tries, question, why, err);
     if (remote->options.on_trouble)
         remote->options.on_trouble(remote->options.context, why, delay_ms);
-    return wait_until(remote, line, now_ms(remote) + delay_ms, err);
+    return wait_until(remote, now_ms(remote) + delay_ms, err);
 }
 
 /* --- questions --------------------------------------------------------------------- */
@@ -356,41 +368,45 @@ static int attempt(struct remote *remote, struct remote_line *line,
     return 0;
 }
 
-static int ask_on(struct remote *remote, struct remote_line *line,
-                  const struct remote_question *question, struct remote_answer *answer,
-                  struct err *err)
+int remote_ask_once(struct remote *remote, const struct remote_question *question,
+                    const struct remote_tries *tries, struct remote_answer *ret_answer,
+                    struct err *err)
 {
-    struct remote_tries tries = { 0 };
-    struct err why = { 0 };
+    auto_answer struct remote_answer answer = { 0 };
+    struct asking asking = { .answer = &answer };
+    struct remote_line *line = remote_take_line(remote, err);
+    struct err why;
+    int outcome;
 
-    for (unsigned attempts = 1;; attempts++) {
-        struct asking asking = { .answer = answer };
-
-        remote_answer_release(answer);
-        if (attempt(remote, line, question, tries.refused, &asking, err))
-            return -1;
-        answer->attempts = attempts;
-        if (is_answered(question, &asking, &why))
-            return 0;
-        if (remote_try_again(remote, line, question, &tries, &why, err))
-            return -1;
+    if (!line)
+        return -1;
+    outcome = attempt(remote, line, question, tries->refused, &asking, err);
+    remote_give_line(remote, line);
+    if (outcome)
+        return -1;
+    if (!is_answered(question, &asking, &why)) {
+        if (err)
+            *err = why;
+        return -1;
     }
+    answer.attempts = 1;
+    *ret_answer = answer;
+    answer = (struct remote_answer){ 0 };
+    return 0;
 }
 
 int remote_ask(struct remote *remote, const struct remote_question *question,
                struct remote_answer *ret_answer, struct err *err)
 {
-    auto_answer struct remote_answer answer = { 0 };
-    struct remote_line *line = remote_take_line(remote, err);
-    int outcome;
+    struct remote_tries tries = { 0 };
+    struct err why = { 0 };
+    unsigned attempts = 1;
 
-    if (!line)
-        return -1;
-    outcome = ask_on(remote, line, question, &answer, err);
-    remote_give_line(remote, line);
-    if (outcome)
-        return -1;
-    *ret_answer = answer;
-    answer = (struct remote_answer){ 0 };
+    while (remote_ask_once(remote, question, &tries, ret_answer, &why)) {
+        if (remote_try_again(remote, question, &tries, &why, err))
+            return -1;
+        attempts++;
+    }
+    ret_answer->attempts = attempts;
     return 0;
 }

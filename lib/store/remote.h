@@ -22,6 +22,7 @@
  * wait for each other and connections stay open between questions. */
 #pragma once
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "net/transport.h"
 #include "store/store.h"
@@ -34,6 +35,9 @@ void remote_free(struct remote *remote); /* NULL: no effect */
 const struct clock *remote_clock(const struct remote *remote) __attribute__((returns_nonnull));
 /* A variable of the environment; NULL when it is not set or empty. Borrowed. */
 const char *remote_variable(const struct remote *remote, const char *name);
+/* Appends a file that the environment names. Errors name the path. */
+int remote_read_file(const struct remote *remote, const char *path, struct buf *out,
+                     struct err *err) __attribute__((warn_unused_result));
 
 /* --- questions ------------------------------------------------------------- */
 
@@ -78,6 +82,25 @@ int remote_ask(struct remote *remote, const struct remote_question *question,
                struct remote_answer *ret_answer, struct err *err)
     __attribute__((warn_unused_result));
 
+/* How often something was tried since it last got on; zeroed at the begin and then. */
+struct remote_tries {
+    unsigned count;
+    int64_t since_ms;
+    bool refused; /* the last attempt was answered with 401: sign anew */
+};
+
+/* The same in steps, for what goes on otherwise after a failure than it began (uploads). One
+ * attempt; where asking again may help, the failure is one that remote_try_again() takes. */
+int remote_ask_once(struct remote *remote, const struct remote_question *question,
+                    const struct remote_tries *tries, struct remote_answer *ret_answer,
+                    struct err *err) __attribute__((warn_unused_result));
+
+/* After an attempt that failed because of `why`: waits and returns 0 when another one may help,
+ * else -1 with the failure to report. */
+int remote_try_again(struct remote *remote, const struct remote_question *question,
+                     struct remote_tries *tries, const struct err *why, struct err *err)
+    __attribute__((warn_unused_result));
+
 /* Says that the answer is a failure: "<what>: 404 Not Found: <what the server said>", kinds as
  * http_reply_check() has them (a 2xx, which was not expected here: INTERNAL). Returns -1. */
 int remote_fail(const struct remote_question *question, const struct http_reply *reply,
@@ -100,16 +123,3 @@ struct http_call *remote_start(struct remote *remote, struct remote_line *line,
 /* Runs the line until something happens. CANCELED when the program shall stop. */
 int remote_turn(struct remote *remote, struct remote_line *line, struct err *err)
     __attribute__((warn_unused_result));
-
-/* How often something was tried since it last got on; zeroed at the begin and then. */
-struct remote_tries {
-    unsigned count;
-    int64_t since_ms;
-    bool refused; /* the last attempt was answered with 401: sign anew */
-};
-
-/* After an attempt that failed because of `why`: waits and returns 0 when another one may help,
- * else -1 with the failure to report. */
-int remote_try_again(struct remote *remote, struct remote_line *line,
-                     const struct remote_question *question, struct remote_tries *tries,
-                     const struct err *why, struct err *err) __attribute__((warn_unused_result));

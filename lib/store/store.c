@@ -7,6 +7,7 @@
 #include "store/remote.h"
 #include "store/store_driver.h"
 #include "store/store_file.h"
+#include "store/store_gs.h"
 
 /* --- stores --------------------------------------------------------------- */
 
@@ -15,6 +16,7 @@ struct stores *stores_new(const struct stores_options *options)
     struct stores *stores = mem_zero(1, sizeof(*stores));
 
     stores->remote = remote_new(options);
+    pthread_mutex_init(&stores->mutex, NULL);
     return stores;
 }
 
@@ -22,7 +24,9 @@ void stores_free(struct stores *stores)
 {
     if (!stores)
         return;
+    gs_account_free(stores->gs);
     remote_free(stores->remote);
+    pthread_mutex_destroy(&stores->mutex);
     free(stores);
 }
 
@@ -43,6 +47,7 @@ static const struct {
     struct store *(*open)(struct stores *stores, const struct uri *uri, struct err *err);
 } drivers[] = {
     { "file", open_file },
+    { "gs", store_gs_open },
 };
 
 struct store *store_open(struct stores *stores, const char *uri, struct err *err)

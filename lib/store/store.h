@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/span.h"
@@ -51,6 +52,8 @@ struct stores_options {
     /* The environment (getenv() of a program): where credentials and endpoints are found.
      * NULL: an empty one. */
     const char *(*variable)(void *context, const char *name);
+    /* Appends a file that the environment names; NULL: file_read(). */
+    int (*read_file)(void *context, const char *path, struct buf *out, struct err *err);
     /* An attempt failed; the next one begins after delay_ms. From any thread that uses a store. */
     void (*on_trouble)(void *context, const struct err *why, int64_t delay_ms);
     void *context;
@@ -131,7 +134,9 @@ int store_writer_append(struct store_writer *writer, const void *bytes, size_t l
                         struct err *err) __attribute__((warn_unused_result));
 /* Appends a whole object of the same store, which must be of that generation (else
  * ERR_GONE, reason InputChanged). A store that can copies it by itself (GCS composes,
- * S3 copies parts, Linux copies between files): the way to make one object from many. */
+ * S3 copies parts, Linux copies between files): the way to make one object from many. Before the
+ * first of them at most STORE_HEAD_BYTES may have been appended (else ERR_UNSUPPORTED). */
+#define STORE_HEAD_BYTES (8 * 1024 * 1024)
 int store_writer_append_object(struct store_writer *writer, const char *uri, const char *generation,
                                struct err *err) __attribute__((warn_unused_result));
 /* Publishes the object durably. ret_info may be NULL. */

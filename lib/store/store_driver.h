@@ -4,6 +4,8 @@
  * below as the first member of its own and frees them in its destructors. */
 #pragma once
 
+#include <pthread.h>
+
 #include "store/store.h"
 
 struct store_driver {
@@ -41,6 +43,8 @@ struct store_writer {
 /* What all stores of a process share. */
 struct stores {
     struct remote *remote;
+    pthread_mutex_t mutex; /* of what drivers make when it is first needed */
+    struct gs_account *gs;
 };
 
 /* ERR_GONE, reason InputChanged. */
