@@ -2,6 +2,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdint.h>
 
 #include "base/mem.h"
@@ -74,18 +75,24 @@ void sha256_add_part(struct sha256 *hash, struct span part)
     sha256_add(hash, part.data, part.length);
 }
 
-void sha256_hex(struct sha256 *hash, char ret_hex[SHA256_HEX])
+void sha256_hex_of_bytes(const unsigned char bytes[SHA256_BYTES], char ret_hex[SHA256_HEX])
 {
     static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < SHA256_BYTES; i++) {
+        ret_hex[2 * i] = digits[bytes[i] >> 4];
+        ret_hex[2 * i + 1] = digits[bytes[i] & 0xF];
+    }
+    ret_hex[SHA256_HEX - 1] = '\0';
+}
+
+void sha256_hex(struct sha256 *hash, char ret_hex[SHA256_HEX])
+{
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned length = 0;
 
     require(EVP_DigestFinal_ex(hash->context, digest, &length));
-    for (size_t i = 0; i < (SHA256_HEX - 1) / 2; i++) {
-        ret_hex[2 * i] = digits[digest[i] >> 4];
-        ret_hex[2 * i + 1] = digits[digest[i] & 0xF];
-    }
-    ret_hex[SHA256_HEX - 1] = '\0';
+    sha256_hex_of_bytes(digest, ret_hex);
     sha256_release(hash);
 }
 
@@ -96,4 +103,14 @@ void sha256_of(struct span bytes, char ret_hex[SHA256_HEX])
     sha256_init(&hash);
     sha256_add(&hash, bytes.data, bytes.length);
     sha256_hex(&hash, ret_hex);
+}
+
+void sha256_hmac(struct span key, struct span bytes, unsigned char ret_code[SHA256_BYTES])
+{
+    static const unsigned char nothing;
+    const void *data = bytes.length > 0 ? (const void *)bytes.data : &nothing;
+    unsigned length = 0;
+
+    require(HMAC(EVP_sha256(), key.length > 0 ? key.data : "", (int)key.length, data, bytes.length,
+                 ret_code, &length) != NULL);
 }

@@ -8,7 +8,8 @@
 
 #include "base/span.h"
 
-#define SHA256_HEX 65 /* 64 digits and NUL */
+#define SHA256_HEX   65 /* 64 digits and NUL */
+#define SHA256_BYTES 32
 
 struct sha256 {
     void *context; /* OpenSSL's EVP_MD_CTX */
@@ -24,3 +25,8 @@ void sha256_hex(struct sha256 *hash, char ret_hex[SHA256_HEX]);
 
 /* One-shot over bytes. */
 void sha256_of(struct span bytes, char ret_hex[SHA256_HEX]);
+
+/* HMAC-SHA-256 (RFC 2104) of `bytes`. */
+void sha256_hmac(struct span key, struct span bytes, unsigned char ret_code[SHA256_BYTES]);
+/* Such a code as lower-case hex. */
+void sha256_hex_of_bytes(const unsigned char bytes[SHA256_BYTES], char ret_hex[SHA256_HEX]);

@@ -64,11 +64,44 @@ static void parts_are_kept_apart(void **state)
     assert_string_equal(hex[0], expected);
 }
 
+/* RFC 4231, test cases 1, 2, 6 and one with nothing in it. */
+static void codes_are_those_of_the_standard(void **state)
+{
+    static const char longer_than_a_block[131] = { [0 ... 130] = (char)0xAA };
+    static const char twenty[20] = { [0 ... 19] = 0x0B };
+    static const struct {
+        struct span key;
+        const char *bytes, *hex;
+    } cases[] = {
+        { { twenty, 20 },
+          "Hi There",
+          "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7" },
+        { { "Jefe", 4 },
+          "what do ya want for nothing?",
+          "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843" },
+        { { longer_than_a_block, 131 },
+          "Test Using Larger Than Block-Size Key - Hash Key First",
+          "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54" },
+        { { NULL, 0 }, "", "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        unsigned char code[SHA256_BYTES];
+        char hex[SHA256_HEX];
+
+        sha256_hmac(cases[i].key, span_of(cases[i].bytes), code);
+        sha256_hex_of_bytes(code, hex);
+        assert_string_equal(hex, cases[i].hex);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_standards_examples),
         cmocka_unit_test(pieces_do_not_matter),
+        cmocka_unit_test(codes_are_those_of_the_standard),
         cmocka_unit_test(parts_are_kept_apart),
     };
 
