@@ -220,6 +220,11 @@ def e2e(options):
                                                 (disturbed_suites() if options.exhaustive else []))
 
 
+def stores(options):
+    """lib/store against servers that nobody here wrote, and faults on the way to them."""
+    return ["dev"], lambda: python_suites("tests/stores", "dev", 900)
+
+
 def manifests(options):
     """With --full also what needs programs that are built from Go modules."""
     suites = python_suites("tests/manifests", "release", 1800)
@@ -247,8 +252,8 @@ def cluster(options):
 # The scenarios whose ends do not depend on how often something was asked or how long it took.
 DISTURBED = ("test_batches.py", "test_main_job.py", "test_retraining.py")
 GROUPS = {"style": style, "unit": unit, "golden": golden, "fuzz": fuzz, "sim": sim, "programs": programs,
-          "quality": quality, "fault": fault, "e2e": e2e, "manifests": manifests, "images": images,
-          "cluster": cluster}
+          "quality": quality, "fault": fault, "stores": stores, "e2e": e2e, "manifests": manifests,
+          "images": images, "cluster": cluster}
 NOT_QUICK = ("quality",)
 ONLY_FULL = ("images",)
 BY_NAME = ("cluster",)  # changes the network of the machine for its time: only when asked for

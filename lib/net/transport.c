@@ -86,6 +86,16 @@ const char *http_reply_header(const struct http_reply *reply, const char *name)
     return NULL;
 }
 
+int http_date(const char *text, int64_t *ret_unix_ms, struct err *err)
+{
+    time_t seconds = curl_getdate(text, NULL);
+
+    if (seconds < 0)
+        return err_set(err, ERR_INVALID, "\"%.64s\" is not a date", text);
+    *ret_unix_ms = (int64_t)seconds * 1000;
+    return 0;
+}
+
 static enum err_kind kind_of_status(int status)
 {
     switch (status) {
@@ -150,6 +160,33 @@ static char *explanation_in_json(const json_t *body)
     return code ? mem_strdup(code) : NULL;
 }
 
+/* The text of the first element of that name, as it stands; empty when there is none. */
+static struct span element_text(struct span body, const char *name)
+{
+    auto_free char *tag = mem_format("<%s>", name);
+    const char *begin = memmem(body.data, body.length, tag, strlen(tag));
+    const char *end = body.data + body.length, *stop;
+
+    if (!begin)
+        return (struct span){ 0 };
+    begin += strlen(tag);
+    stop = memchr(begin, '<', (size_t)(end - begin));
+    return (struct span){ begin, stop ? (size_t)(stop - begin) : 0 };
+}
+
+/* Code and message of S3 and its kind, for a message: entities stay as they are. */
+static char *explanation_in_xml(struct span body)
+{
+    struct span code = element_text(body, "Code"), text = element_text(body, "Message");
+    const int longest = 256;
+
+    if (code.length == 0 || code.length > 64)
+        return NULL;
+    return mem_format("%.*s%s%.*s", (int)code.length, code.data, text.length > 0 ? ": " : "",
+                      text.length < (size_t)longest ? (int)text.length : longest,
+                      text.length > 0 ? text.data : "");
+}
+
 /* The first line of a text that is no markup. */
 static char *explanation_in_text(struct span body)
 {
@@ -157,7 +194,9 @@ static char *explanation_in_text(struct span body)
     size_t length = 0;
 
     body = span_trim(body);
-    if (body.length == 0 || body.data[0] == '<' || body.data[0] == '{')
+    if (body.length > 0 && body.data[0] == '<')
+        return explanation_in_xml(body);
+    if (body.length == 0 || body.data[0] == '{')
         return NULL;
     while (length < body.length && length < longest && !strchr("\r\n", body.data[length]))
         length++;

@@ -116,6 +116,10 @@ const char *http_status_text(int status);
 /* Value of a header, names compared without case; NULL when missing. */
 const char *http_reply_header(const struct http_reply *reply, const char *name);
 
+/* A date as HTTP writes it ("Sun, 06 Nov 1994 08:49:37 GMT") in milliseconds since 1970. */
+int http_date(const char *text, int64_t *ret_unix_ms, struct err *err)
+    __attribute__((warn_unused_result));
+
 /* What a status means to the caller, with `body` (a Kubernetes Status, a
  * registry's errors[], or text) and Retry-After (seconds or a date) taken into
  * account: 0 for 2xx, else *err set - 404 NOT_FOUND, 409/412 CONFLICT, 410 GONE,

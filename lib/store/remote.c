@@ -243,6 +243,8 @@ int remote_try_again(struct remote *remote, const struct remote_question *questi
     }
     deadline_ms =
         is_denied ? denied_deadline(remote) : tries->since_ms + remote->options.patience_ms;
+    if (question->patience_ms > 0 && deadline_ms > tries->since_ms + question->patience_ms)
+        deadline_ms = tries->since_ms + question->patience_ms;
     delay_ms = choose_delay(remote, is_denied ? &denied : &busy, tries, why);
     if (now_ms(remote) + delay_ms > deadline_ms)
         return give_up(remote, tries, question, why, err);
@@ -283,6 +285,7 @@ struct http_call *remote_start(struct remote *remote, struct remote_line *line,
         .header_count = question->header_count,
         .body = question->body,
         .tls = question->tls,
+        .timeout_ms = question->timeout_ms,
         .idle_ms = remote->options.stall_ms,
         .bulk = handler->on_data || question->body.length > BULK_BYTES,
         .guard = remote->options.public_hosts_only && !question->own_host ? HOST_PUBLIC : HOST_ANY,

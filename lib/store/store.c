@@ -8,6 +8,7 @@
 #include "store/store_driver.h"
 #include "store/store_file.h"
 #include "store/store_gs.h"
+#include "store/store_s3.h"
 
 /* --- stores --------------------------------------------------------------- */
 
@@ -25,6 +26,7 @@ void stores_free(struct stores *stores)
     if (!stores)
         return;
     gs_account_free(stores->gs);
+    s3_client_free(stores->s3);
     remote_free(stores->remote);
     pthread_mutex_destroy(&stores->mutex);
     free(stores);
@@ -48,6 +50,7 @@ static const struct {
 } drivers[] = {
     { "file", open_file },
     { "gs", store_gs_open },
+    { "s3", store_s3_open },
 };
 
 struct store *store_open(struct stores *stores, const char *uri, struct err *err)

@@ -45,6 +45,7 @@ struct stores {
     struct remote *remote;
     pthread_mutex_t mutex; /* of what drivers make when it is first needed */
     struct gs_account *gs;
+    struct s3_client *s3;
 };
 
 /* ERR_GONE, reason InputChanged. */

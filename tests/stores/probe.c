@@ -13,7 +13,7 @@
 struct arguments {
     int64_t patience_ms, denied_patience_ms, stall_ms, piece, offset, length, repeat;
     const char *generation;
-    bool absent;
+    bool absent, public_hosts;
 };
 
 static const struct option options[] = {
@@ -44,6 +44,10 @@ static const struct option options[] = {
       .kind = OPTION_FLAG,
       .offset = offsetof(struct arguments, absent),
       .help = "put: only if there is none" },
+    { .name = "public-hosts",
+      .kind = OPTION_FLAG,
+      .offset = offsetof(struct arguments, public_hosts),
+      .help = "endpoints may not lead to this machine" },
     { .name = "piece",
       .kind = OPTION_INT,
       .fallback = "65536",
@@ -80,8 +84,9 @@ static const struct option options[] = {
 static const struct program program = {
     .name = "churn-store-probe",
     .synopsis = "[options] OPERATION URI [URI...]",
-    .description = "stat URI, get URI, put URI, delete URI, list FOLDER, clear FOLDER, or "
-                   "compose URI PART...: standard input and then the parts become the object.",
+    .description =
+        "stat URI, get URI, put URI, delete URI, list FOLDER, entries FOLDER, clear "
+        "FOLDER, or compose URI PART...: standard input and then the parts become the object.",
     .options = options,
     .option_count = ARRAY_SIZE(options),
     .maximum_operands = 1000,
@@ -171,6 +176,21 @@ static int list(struct store *store, const char *uri, struct err *err)
     return 0;
 }
 
+static int print_entry(void *context, const struct store_entry *entry, struct err *err)
+{
+    const struct store_info *info = &entry->info;
+    auto_json json_t *object =
+        json_pack("{s:o, s:I, s:I, s:s}", "name",
+                  json_sprintf("%s%s", entry->name, entry->is_folder ? "/" : ""), "bytes",
+                  (json_int_t)info->bytes, "updated", (json_int_t)info->updated_ns, "generation",
+                  info->generation);
+    auto_free char *text = jx_canonical(object);
+
+    (void)context, (void)err;
+    printf("%s\n", text);
+    return 0;
+}
+
 static int look(struct store *store, const struct arguments *arguments, const char *uri,
                 struct err *err)
 {
@@ -201,6 +221,8 @@ static int run(struct stores *stores, const struct arguments *arguments,
         return store_delete(store, uri, err);
     if (strcmp(operation, "list") == 0)
         return list(store, uri, err);
+    if (strcmp(operation, "entries") == 0)
+        return store_walk(store, uri, print_entry, NULL, err);
     if (strcmp(operation, "clear") == 0)
         return store_delete_folder(store, uri, err);
     return err_reason(err, ERR_INVALID, "UsageError", "there is no operation %s", operation);
@@ -225,6 +247,7 @@ int main(int argc, char **argv)
         .patience_ms = arguments.patience_ms,
         .denied_patience_ms = arguments.denied_patience_ms,
         .stall_ms = arguments.stall_ms,
+        .public_hosts_only = arguments.public_hosts,
     });
     if (run(stores, &arguments, &operands, &err) == 0)
         return EXIT_CODE_DONE;

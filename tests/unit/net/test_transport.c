@@ -33,6 +33,13 @@ static const struct {
       ERR_INVALID, "", "GET x: 400 Bad Request: bad", 0 },
     { "text", 500, "first\nsecond", NULL, NULL, ERR_RETRY, "",
       "GET x: 500 Internal Server Error: first", 0 },
+    { "S3", 403,
+      "<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code><Message>No.</Message></Error>",
+      NULL, NULL, ERR_DENIED, "", "GET x: 403 Forbidden: AccessDenied: No.", 0 },
+    { "S3, code only", 404, "<Error><Code>NoSuchKey</Code><Message/></Error>", NULL, NULL,
+      ERR_NOT_FOUND, "", "GET x: 404 Not Found: NoSuchKey", 0 },
+    { "S3, cut", 404, "<Error><Code>NoSuch", NULL, NULL, ERR_NOT_FOUND, "", "GET x: 404 Not Found",
+      0 },
     { "markup", 502, "<html>", NULL, NULL, ERR_RETRY, "", "GET x: 502 Bad Gateway", 0 },
     { "broken JSON", 504, "{\"a", NULL, NULL, ERR_RETRY, "", "GET x: 504 Gateway Timeout", 0 },
     { "empty", 410, "", NULL, NULL, ERR_GONE, "", "GET x: 410 Gone", 0 },
@@ -87,10 +94,23 @@ static void test_success(void **state)
     assert_int_equal(err.kind, ERR_GONE);
 }
 
+static void test_date(void **state)
+{
+    struct err err = { 0 };
+    int64_t ms = 0;
+
+    (void)state;
+    assert_int_equal(http_date("Sun, 06 Nov 1994 08:49:37 GMT", &ms, &err), 0);
+    assert_int_equal(ms, 784111777000);
+    assert_int_equal(http_date("yesterday", &ms, &err), -1);
+    assert_string_equal(err.message, "\"yesterday\" is not a date");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_check),
+        cmocka_unit_test(test_date),
         cmocka_unit_test(test_success),
     };
 

