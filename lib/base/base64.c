@@ -65,3 +65,35 @@ int base64_decode(struct buf *out, struct span text, struct err *err)
     }
     return count == 0 ? 0 : bad_base64(err);
 }
+
+static int url_digit(char character)
+{
+    const char *found = character == '-'                       ? strchr(ALPHABET, '+')
+                        : character == '_'                     ? strchr(ALPHABET, '/')
+                        : character == '+' || character == '/' ? NULL
+                                                               : strchr(ALPHABET, character);
+
+    return found && *found ? (int)(found - ALPHABET) : -1;
+}
+
+int base64url_decode(struct buf *out, struct span text, struct err *err)
+{
+    uint32_t bits = 0;
+    unsigned count = 0; /* of bits that are not written yet */
+
+    for (size_t i = 0; i < text.length; i++) {
+        int digit = url_digit(text.data[i]);
+
+        if (digit < 0)
+            return bad_base64(err);
+        bits = (bits << 6 | (uint32_t)digit) & 0xffff;
+        count += 6;
+        if (count >= 8) {
+            count -= 8;
+            buf_char(out, (char)(bits >> count));
+        }
+    }
+    if (count >= 6 || (bits & ((1u << count) - 1)))
+        return bad_base64(err); /* a digit too many, or bits that no encoder leaves behind */
+    return 0;
+}

@@ -52,6 +52,14 @@
 /* Descriptors of one of our servers: far more than a cluster's clients and
  * scrapers need, far less than a flood could take. */
 #define LIMIT_HTTP_CONNECTIONS 4096
+/* A signed token in a header: Google's have 1 KiB. */
+#define LIMIT_TOKEN (8 * KIB)
+/* A JWKS: some keys of 4096 bits with their certificates. */
+#define LIMIT_JWKS (256 * KIB)
+/* A push about objects that came: SNS sends at most 256 KiB, in which an event is escaped text. */
+#define LIMIT_PUSH (256 * KIB)
+/* Pushes that wait for their answers, each with a body of that size: a flood stays outside. */
+#define LIMIT_PUSH_CONNECTIONS 128
 /* A manifest (registries refuse to store more than 4 MiB) or a token. */
 #define LIMIT_REGISTRY_BODY (4 * MIB)
 /* One watch event, or one item of a list: one object of at most 1.5 MiB in

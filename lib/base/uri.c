@@ -146,6 +146,35 @@ void uri_encode(struct buf *out, struct span text, bool keep_slash)
     }
 }
 
+static int hex_digit(char character)
+{
+    if (character >= '0' && character <= '9')
+        return character - '0';
+    character = (char)(character | 0x20);
+    return character >= 'a' && character <= 'f' ? character - 'a' + 10 : -1;
+}
+
+bool uri_form_decode(struct buf *out, struct span text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        char c = text.data[i];
+
+        if (c == '%') {
+            int high = text.length - i > 2 ? hex_digit(text.data[i + 1]) : -1;
+            int low = high >= 0 ? hex_digit(text.data[i + 2]) : -1;
+
+            if (low < 0 || high + low == 0)
+                return false;
+            c = (char)(high * 16 + low);
+            i += 2;
+        } else if (c == '+') {
+            c = ' ';
+        }
+        buf_char(out, c);
+    }
+    return true;
+}
+
 /* --- URLs ----------------------------------------------------------------- */
 
 static bool is_host_character(char c, bool bracketed)

@@ -33,6 +33,10 @@ struct span uri_name(const struct uri *uri);
  * kept when keep_slash. */
 void uri_encode(struct buf *out, struct span text, bool keep_slash);
 
+/* Appends `text` decoded as forms and queries write it: '+' is a blank. False: a '%' without two
+ * digits, or a NUL. */
+bool uri_form_decode(struct buf *out, struct span text) __attribute__((warn_unused_result));
+
 /* http:// or https:// URL, split; port 0 when not written; host without the
  * brackets of an IPv6 address; path begins with '/' or is empty; user
  * information and fragments are refused. */

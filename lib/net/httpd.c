@@ -23,6 +23,7 @@ struct httpd {
     struct lws_vhost *listener;
     httpd_handler handler;
     void *context;
+    size_t maximum_body;
     lws_sorted_usec_list_t deadline;  /* of the running httpd_run() */
     struct httpd_exchange *exchanges; /* all that are open */
     bool has_orphans;                 /* a stream was begun after its peer had gone */
@@ -182,7 +183,7 @@ static void dispatch(struct connection *connection)
     struct httpd_exchange *exchange = exchange_new(connection);
 
     connection->exchange = exchange;
-    request_init(&connection->request);
+    request_init(&connection->request, server->maximum_body);
     server->handler(server->context, exchange);
 }
 
@@ -214,7 +215,7 @@ static void connection_open(struct connection *connection, struct lws *wsi)
 {
     connection->wsi = wsi;
     connection->server = lws_context_user(lws_get_context(wsi));
-    request_init(&connection->request);
+    request_init(&connection->request, connection->server->maximum_body);
     buf_init(&connection->input, LIMIT_HTTP_PIPELINE + READ_BYTES);
     buf_init(&connection->output, UNBOUNDED);
     set_timeout(connection);
@@ -307,7 +308,7 @@ static const struct lws_protocols protocols[] = {
     { 0 },
 };
 
-static struct lws_context *loop_new(struct httpd *server, bool tls)
+static struct lws_context *loop_new(struct httpd *server, const struct httpd_options *options)
 {
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN,
@@ -315,11 +316,12 @@ static struct lws_context *loop_new(struct httpd *server, bool tls)
         .gid = -1,
         .uid = -1,
         .user = server,
-        .fd_limit_per_thread = LIMIT_HTTP_CONNECTIONS,
+        .fd_limit_per_thread =
+            options->maximum_connections ? options->maximum_connections : LIMIT_HTTP_CONNECTIONS,
         .pt_serv_buf_size = READ_BYTES,
     };
 
-    if (tls)
+    if (options->tls_certificate_file)
         info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
     lws_set_log_level(0, NULL);
     return lws_create_context(&info);
@@ -371,7 +373,8 @@ struct httpd *httpd_new(const struct httpd_options *options, struct err *err)
 
     server->handler = options->handler;
     server->context = options->context;
-    server->loop = loop_new(server, options->tls_certificate_file);
+    server->maximum_body = options->maximum_body ? options->maximum_body : LIMIT_HTTP_REQUEST_BODY;
+    server->loop = loop_new(server, options);
     if (server->loop)
         server->listener = listener_new(server, options);
     if (!server->listener || lws_get_vhost_listen_port(server->listener) <= 0) {

@@ -30,6 +30,8 @@ struct httpd_options {
     unsigned port;                                   /* 0: a free one, see httpd_port() */
     const char *tls_certificate_file, *tls_key_file; /* NULL: plain HTTP */
     const char *tls_client_ca_file; /* clients must present a certificate of it; NULL: none */
+    size_t maximum_body;            /* 0: LIMIT_HTTP_REQUEST_BODY */
+    unsigned maximum_connections;   /* 0: LIMIT_HTTP_CONNECTIONS; those beyond wait outside */
     httpd_handler handler;
     void *context;
 };

@@ -4,12 +4,13 @@
 
 #include "base/limits.h"
 #include "base/num.h"
+#include "base/uri.h"
 
-void request_init(struct request *request)
+void request_init(struct request *request, size_t maximum_body)
 {
     *request = (struct request){ .state = REQUEST_HEAD };
     buf_init(&request->head, LIMIT_HTTP_HEADERS);
-    buf_init(&request->body, LIMIT_HTTP_REQUEST_BODY);
+    buf_init(&request->body, maximum_body);
 }
 
 void request_release(struct request *request)
@@ -76,35 +77,15 @@ static bool is_clean(const char *text, bool blanks)
     return true;
 }
 
-static int hex_digit(char character)
-{
-    if (character >= '0' && character <= '9')
-        return character - '0';
-    character = (char)(character | 0x20);
-    return character >= 'a' && character <= 'f' ? character - 'a' + 10 : -1;
-}
-
-/* Decodes one name or value of a query as forms write it ('+' is a blank).
- * NULL: a '%' without two digits, or a NUL. */
+/* One name or value of a query; NULL: it is not percent-encoded. */
 static const char *decode(struct request *request, const char *text, size_t length)
 {
-    char *decoded = arena_zero(&request->arena, length + 1, 1);
-    char *end = decoded;
+    auto_buf struct buf decoded;
 
-    for (const char *at = text; at < text + length; at++) {
-        if (*at != '%') {
-            *end++ = *at == '+' ? ' ' : *at;
-            continue;
-        }
-        int high = text + length - at > 2 ? hex_digit(at[1]) : -1;
-        int low = high >= 0 ? hex_digit(at[2]) : -1;
-
-        if (low < 0 || high + low == 0)
-            return NULL;
-        *end++ = (char)(high * 16 + low);
-        at += 2;
-    }
-    return decoded;
+    buf_init(&decoded, length);
+    if (!uri_form_decode(&decoded, (struct span){ text, length }))
+        return NULL;
+    return arena_strndup(&request->arena, buf_text(&decoded), decoded.length);
 }
 
 static bool parse_query(struct request *request, const char *query)
@@ -215,7 +196,7 @@ static bool parse_content_length(struct request *request)
         length = value;
         seen = true;
     }
-    if (length > (int64_t)LIMIT_HTTP_REQUEST_BODY)
+    if (length > (int64_t)request->body.maximum)
         return refuse(request, 413, "the body is too large");
     request->content_length = (size_t)length;
     return true;

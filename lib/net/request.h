@@ -36,7 +36,8 @@ struct request {
     struct arena arena;
 };
 
-void request_init(struct request *request);
+/* `maximum_body`: a larger one is refused with 413. */
+void request_init(struct request *request, size_t maximum_body);
 void request_release(struct request *request); /* safe on a zeroed struct */
 
 /* Takes bytes until the request is COMPLETE or REFUSED and returns how many it

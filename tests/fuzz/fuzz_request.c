@@ -2,13 +2,14 @@
  * request ends in the same state after the same number of bytes. */
 #include <stdint.h>
 
+#include "base/limits.h"
 #include "net/request.h"
 
 static size_t push(struct request *request, struct span bytes, size_t piece)
 {
     size_t taken = 0;
 
-    request_init(request);
+    request_init(request, LIMIT_HTTP_REQUEST_BODY);
     for (size_t at = 0; at < bytes.length && taken == at; at += piece) {
         size_t length = bytes.length - at < piece ? bytes.length - at : piece;
 

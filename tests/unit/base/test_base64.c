@@ -49,6 +49,35 @@ static void test_refused(void **state)
     }
 }
 
+static void test_of_urls(void **state)
+{
+    static const struct {
+        const char *encoded, *plain; /* NULL: refused */
+    } cases[] = {
+        { "", "" },        { "Zg", "f" },          { "Zm8", "fo" },
+        { "Zm9v", "foo" }, { "Zm9vYmE", "fooba" }, { "-_8", "\xfb\xff" },
+        { "+/8", NULL },   { "Zg==", NULL },       { "Z", NULL },
+        { "Zm9vY", NULL }, { "Zh", NULL },         { "Zm9", NULL },
+        { "Zm 9v", NULL }, { "Zm9v\n", NULL },     { "Zm9v.", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        auto_buf struct buf plain;
+        struct err err = { 0 };
+        int outcome;
+
+        buf_init(&plain, 100);
+        outcome = base64url_decode(&plain, span_of(cases[i].encoded), &err);
+        CASE(cases[i].encoded, outcome == (cases[i].plain ? 0 : -1));
+        CASE(cases[i].encoded, !cases[i].plain || strcmp(buf_text(&plain), cases[i].plain) == 0);
+        CASE(cases[i].encoded, cases[i].plain || err.kind == ERR_INVALID);
+    }
+    auto_buf struct buf plain;
+    buf_init(&plain, 100);
+    assert_int_equal(base64url_decode(&plain, (struct span){ "Zm\0v", 4 }, NULL), -1);
+}
+
 static void test_every_byte(void **state)
 {
     char bytes[256];
@@ -77,6 +106,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_of_urls),
         cmocka_unit_test(test_every_byte),
     };
 

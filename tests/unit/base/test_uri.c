@@ -185,6 +185,32 @@ static void bad_urls_are_refused_without_quoting_them(void **state)
     }
 }
 
+static void forms_are_decoded(void **state)
+{
+    static const struct {
+        const char *encoded, *plain; /* NULL: refused */
+    } cases[] = {
+        { "", "" },
+        { "weekly/2026-11-22.csv", "weekly/2026-11-22.csv" },
+        { "a+b%2Bc%20d", "a b+c d" },
+        { "%c3%A4", "\xc3\xa4" },
+        { "%", NULL },
+        { "a%4", NULL },
+        { "%4g", NULL },
+        { "%00", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        auto_buf struct buf plain;
+
+        buf_init(&plain, 100);
+        CASE(cases[i].encoded,
+             uri_form_decode(&plain, span_of(cases[i].encoded)) == (cases[i].plain != NULL));
+        CASE(cases[i].encoded, !cases[i].plain || strcmp(buf_text(&plain), cases[i].plain) == 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +219,7 @@ int main(void)
         cmocka_unit_test(only_listed_schemes_are_accepted),
         cmocka_unit_test(length_is_limited),
         cmocka_unit_test(encoding_leaves_unreserved_characters),
+        cmocka_unit_test(forms_are_decoded),
         cmocka_unit_test(urls_are_split),
         cmocka_unit_test(bad_urls_are_refused_without_quoting_them),
     };

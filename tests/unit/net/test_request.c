@@ -39,7 +39,7 @@ static void replay(const char *text, size_t piece, struct buf *out)
     size_t total = strlen(text), taken = 0;
     struct request request;
 
-    request_init(&request);
+    request_init(&request, LIMIT_HTTP_REQUEST_BODY);
     for (size_t at = 0; at < total && taken == at; at += piece) {
         size_t length = total - at < piece ? total - at : piece;
 
@@ -128,7 +128,7 @@ static void test_rest(void **state)
     struct request request;
 
     (void)state;
-    request_init(&request);
+    request_init(&request, LIMIT_HTTP_REQUEST_BODY);
     assert_int_equal(request_push(&request, span_of(two)), strlen(two) / 2);
     assert_int_equal(request.state, REQUEST_COMPLETE);
     assert_int_equal(request_push(&request, span_of("x")), 0);
@@ -147,7 +147,7 @@ static void test_head_limit(void **state)
         while (text.length < LIMIT_HTTP_HEADERS - 4 + over)
             buf_char(&text, 'x');
         buf_string(&text, "\r\n\r\n");
-        request_init(&request);
+        request_init(&request, LIMIT_HTTP_REQUEST_BODY);
         request_push(&request, (struct span){ text.data, text.length });
         assert_int_equal(request.state, over ? REQUEST_REFUSED : REQUEST_COMPLETE);
         assert_int_equal(request.refused_status, over ? 431 : 0);
