@@ -97,6 +97,22 @@ static json_t *new_object(const struct lease *lease)
                      lease->options.namespace, "spec");
 }
 
+static void write_note(const struct lease *lease, json_t *object)
+{
+    const char *note = lease->options.note;
+    json_t *metadata = jx_get(object, "metadata", NULL);
+    json_t *annotations = jx_get(metadata, "annotations", NULL);
+
+    if (note && !annotations) {
+        annotations = json_object();
+        json_object_set_new(metadata, "annotations", annotations);
+    }
+    if (note)
+        json_object_set_new(annotations, lease->options.note_name, json_string(note));
+    else if (annotations && lease->options.note_name)
+        json_object_del(annotations, lease->options.note_name);
+}
+
 /* What to write: the object as it is known, with our record in its spec. */
 static json_t *object_to_write(const struct lease *lease, enum purpose purpose)
 {
@@ -120,6 +136,8 @@ static json_t *object_to_write(const struct lease *lease, enum purpose purpose)
         json_object_set_new(spec, "leaseTransitions",
                             json_integer(lease->object ? transitions + 1 : 0));
     }
+    if (purpose != RELEASE)
+        write_note(lease, object);
     return object;
 }
 
@@ -351,6 +369,8 @@ struct lease *lease_new(struct kube_client *client, struct timers *timers,
     lease->options.namespace = mem_strdup(options->namespace);
     lease->options.name = mem_strdup(options->name);
     lease->options.identity = mem_strdup(options->identity);
+    lease->options.note_name = options->note_name ? mem_strdup(options->note_name) : NULL;
+    lease->options.note = options->note ? mem_strdup(options->note) : NULL;
     lease->handler = *handler;
     lease->context = context;
     random_seed(&lease->random, options->seed);
@@ -371,12 +391,24 @@ void lease_free(struct lease *lease)
     free((char *)lease->options.namespace);
     free((char *)lease->options.name);
     free((char *)lease->options.identity);
+    free((char *)lease->options.note_name);
+    free((char *)lease->options.note);
     free(lease);
 }
 
 bool lease_is_held(const struct lease *lease)
 {
     return lease->held && now_ms(lease) < lease->renewed_ms + lease->options.renew_deadline_ms;
+}
+
+const char *lease_holder_note(const struct lease *lease)
+{
+    const char *holder = holder_in(lease->seen_spec);
+
+    if (!lease->object || !lease->options.note_name || !*holder ||
+        strcmp(holder, lease->options.identity) == 0)
+        return NULL;
+    return jx_string(lease->object, "metadata", "annotations", lease->options.note_name, NULL);
 }
 
 void lease_release(struct lease *lease, void (*done)(void *context), void *context)

@@ -43,7 +43,10 @@ struct lease_options {
     int64_t duration_ms;          /* 0: 15 s; whole seconds on the wire, rounded up */
     int64_t renew_deadline_ms;    /* 0: 10 s */
     int64_t retry_period_ms;      /* 0: 2 s */
-    uint64_t seed;                /* of the jitter */
+    /* An annotation by which the holder tells the others something, such as an address; NULL:
+     * none. A holder without a value removes what another has left. */
+    const char *note_name, *note;
+    uint64_t seed; /* of the jitter */
 };
 
 /* Fills in the defaults, and checks that duration > renew deadline > 1.2 x
@@ -61,6 +64,10 @@ void lease_free(struct lease *lease);
 
 /* Whether this process may write right now. */
 bool lease_is_held(const struct lease *lease);
+
+/* What another holder's annotation `note_name` said when the Lease was read last; NULL: there is no
+ * other holder, or it says nothing. Borrowed until the loop goes on. */
+const char *lease_holder_note(const struct lease *lease);
 
 /* Gives the Lease back, so that another takes it within its retry period, and
  * calls `done` once: at once for a candidate, after one attempt for a leader.

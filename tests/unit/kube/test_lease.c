@@ -176,9 +176,12 @@ static void start_candidate(struct world *world, size_t index)
     static const struct lease_handler handler = { on_acquired, on_lost, on_observed, on_failed };
     static const char *const identities[] = { "a", "b", "c" };
     struct candidate *candidate = &world->candidates[index];
-    struct lease_options options = {
-        .namespace = "churn", .name = "controller", .identity = identities[index], .seed = index + 1
-    };
+    struct lease_options options = { .namespace = "churn",
+                                     .name = "controller",
+                                     .identity = identities[index],
+                                     .seed = index + 1,
+                                     .note_name = "note",
+                                     .note = index == 0 ? "10.0.0.1:8081" : NULL };
     struct err err;
 
     *candidate = (struct candidate){ .world = world };
@@ -296,10 +299,15 @@ static void test_standby_takes_over_after_a_crash(void **state)
     run_for(&world, 30 * 1000);
     assert_string_equal(holder(&world), "a");
     assert_string_equal(world.candidates[1].holder, "a");
+    assert_string_equal(lease_holder_note(world.candidates[1].lease), "10.0.0.1:8081");
+    assert_null(lease_holder_note(world.candidates[0].lease));
     world.candidates[0].paused = true;
     took_ms = time_to_leader(&world, 1);
     assert_in_range(took_ms, 13 * 1000, 17500);
     assert_int_equal(transitions(&world), 1);
+    world.candidates[0].paused = false; /* what it said is not said any more */
+    run_for(&world, 10 * 1000);
+    assert_null(jx_get(world.server.lease, "metadata", "annotations", "note", NULL));
     world_release(&world);
 }
 
