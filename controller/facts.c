@@ -7,6 +7,7 @@
 #include "net/backoff.h"
 
 #include "folder_lister.h"
+#include "push.h"
 
 #define LOOKUPS_MAXIMUM 8 /* of images, at a time; folders stand in the line of their thread */
 
@@ -28,6 +29,7 @@ struct fact {
     struct inbox_files inbox;
     enum image_error error;
     int64_t checked_ms, took_ms, pending_ms, failing_since_ms;
+    int64_t pushed_ms; /* what began before is out of date; 0: no push came */
 
     /* the look-up */
     int64_t waiting_ms; /* since then in the line for a free place; 0: not in it */
@@ -277,6 +279,36 @@ void fact_store_poll(struct fact_store *store)
     }
 }
 
+/* --- pushes ------------------------------------------------------------------------------- */
+
+struct push_walk {
+    const char *object_uri;
+    size_t count;
+};
+
+static void push_fact(const void *node, VISIT visit, void *context)
+{
+    struct fact *fact = *(struct fact *const *)node;
+    struct push_walk *walk = context;
+    int64_t now = now_ms(fact->store);
+
+    if ((visit != leaf && visit != postorder) || fact->kind == FACT_IMAGE ||
+        !push_concerns(walk->object_uri, fact->argument))
+        return;
+    /* A look-up that began in this very millisecond may have missed the object. */
+    fact->pushed_ms = fact->pending_ms == now ? now + 1 : now;
+    walk->count++;
+    wake_users(fact, true);
+}
+
+size_t fact_store_push(struct fact_store *store, const char *object_uri)
+{
+    struct push_walk walk = { .object_uri = object_uri };
+
+    twalk_r(store->facts, push_fact, &walk);
+    return walk.count;
+}
+
 /* --- the begin of a look-up -------------------------------------------------------------- */
 
 static void start_lookup(struct fact *fact)
@@ -461,6 +493,7 @@ static struct folder_fact folder_view(const struct fact *fact)
                                  .checked_ms = fact->checked_ms,
                                  .took_ms = fact->took_ms,
                                  .pending_ms = pending_ms(fact),
+                                 .pushed_ms = fact->pushed_ms,
                                  .message = fact->message };
 }
 
@@ -473,6 +506,7 @@ static struct inbox_fact inbox_view(const struct fact *fact)
                                 .checked_ms = fact->checked_ms,
                                 .took_ms = fact->took_ms,
                                 .pending_ms = pending_ms(fact),
+                                .pushed_ms = fact->pushed_ms,
                                 .message = fact->message };
 }
 

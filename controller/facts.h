@@ -47,6 +47,10 @@ void fact_store_free(struct fact_store *store);
 /* Takes over what the folder thread has found: call after every transport_run(). */
 void fact_store_poll(struct fact_store *store);
 
+/* Somebody says that an object of this URI has come: folders and files that it concerns
+ * (push.h) are to be looked at again, and who uses those facts is woken. Returns how many. */
+size_t fact_store_push(struct fact_store *store, const char *object_uri);
+
 /* One object's part in facts. Zeroed: uses none. */
 struct fact_user {
     unsigned kind; /* of the key to wake */

@@ -187,7 +187,7 @@ static bool use_listing(const struct object_view *view, struct plan *plan,
 {
     bool found = !fact->message && fact->newest_uri;
     int64_t good_until_ms = fact->checked_ms + fact->took_ms + (found ? age_ms : EMPTY_FOLDER_MS);
-    if (fact->checked_ms == 0 || fact->checked_ms < view->seen_ms ||
+    if (fact->checked_ms == 0 || fact->checked_ms < larger(view->seen_ms, fact->pushed_ms) ||
         view->steady_ms >= good_until_ms)
         return false;
     if (found) {
@@ -236,6 +236,8 @@ static void look_at_file(const struct object_view *view, struct plan *plan, cons
         return;
     int64_t pending_ms = fact ? fact->pending_ms : 0;
     int64_t newer_than_ms = larger(view->seen_ms, view->steady_ms - age_ms);
+    if (fact)
+        newer_than_ms = larger(newer_than_ms, fact->pushed_ms);
     ret_file->state = LOOKUP_PENDING;
     ret_file->slow = wait_for(view, plan, pending_ms);
     plan_need(plan, &(struct fact_request){ .kind = FACT_FOLDER,

@@ -5,9 +5,11 @@
 
 #include "base/log.h"
 #include "base/options.h"
+#include "base/uri.h"
 #include "contract/exit_code.h"
 #include "net/http.h"
 
+#include "hook_server.h"
 #include "manager.h"
 #include "telemetry.h"
 
@@ -23,6 +25,9 @@ struct arguments {
     struct strings insecure_registries, file_roots;
     const char *registry_ca;
     const char *metrics_address;
+    const char *hooks_address, *hooks_host, *hooks_audience, *hooks_issuer, *hooks_keys_url;
+    const char *hooks_token_file;
+    struct strings hooks_emails;
     bool leader_elect;
     const char *lease_namespace, *identity;
     int64_t lease_duration_ms, lease_renew_deadline_ms, lease_retry_period_ms;
@@ -59,6 +64,25 @@ static const struct option options[] = {
            .help = "file:// folders below this one may be listed by the controller; repeatable."),
     OPTION(metrics_address, "metrics-address", OPTION_TEXT, .fallback = "0.0.0.0:8080",
            .argument = "HOST:PORT", .help = "Where /metrics, /healthz and /readyz are served."),
+    OPTION(hooks_address, "hooks-address", OPTION_TEXT, .argument = "HOST:PORT",
+           .help = "Where POST /v1/hooks/storage takes pushes about new objects, over plain HTTP; "
+                   "default: nowhere."),
+    OPTION(hooks_host, "hooks-host", OPTION_TEXT, .environment = "POD_IP", .argument = "HOST",
+           .help = "How the other replicas reach --hooks-address; default: its HOST."),
+    OPTION(hooks_audience, "hooks-audience", OPTION_TEXT, .argument = "TEXT",
+           .help = "Audience of the tokens that Pub/Sub signs for its pushes; default: such "
+                   "tokens are not accepted."),
+    OPTION(hooks_emails, "hooks-service-account", OPTION_TEXTS, .argument = "EMAIL",
+           .help = "Service account that may push with such tokens; repeatable; default: any, "
+                   "which is for audiences that nobody else can know."),
+    OPTION(hooks_issuer, "hooks-issuer", OPTION_TEXT, .fallback = "https://accounts.google.com",
+           .argument = "URL", .help = "Issuer of such tokens."),
+    OPTION(hooks_keys_url, "hooks-keys-url", OPTION_TEXT,
+           .fallback = "https://www.googleapis.com/oauth2/v3/certs", .argument = "URL",
+           .help = "The issuer's keys (JWKS); https://, or http:// to this machine."),
+    OPTION(hooks_token_file, "hooks-token-file", OPTION_TEXT, .argument = "FILE",
+           .help = "Holds a token of at least 16 characters with which stores may push: "
+                   "Authorization: Bearer, the password of Basic, or the query's \"token\"."),
     OPTION(leader_elect, "leader-elect", OPTION_FLAG, .fallback = "true",
            .help = "Elect one leader among all replicas by a Lease."),
     OPTION(lease_namespace, "lease-namespace", OPTION_TEXT, .argument = "NAME",
@@ -132,12 +156,16 @@ struct controller {
     uint64_t seed;
     struct manager *manager;
     struct telemetry *telemetry;
+    struct hooks *hooks; /* NULL: no --hooks-address */
+    struct hook_server *hook_server;
 };
 
 static void controller_release(struct controller *controller)
 {
     waiting_transport = NULL;
     telemetry_free(controller->telemetry);
+    hooks_free(controller->hooks);
+    hook_server_free(controller->hook_server);
     manager_free(controller->manager);
     kube_client_free(controller->client);
     kube_config_release(&controller->config);
@@ -164,6 +192,32 @@ static const char *default_identity(struct controller *controller)
     return arena_format(&controller->arena, "%s_%08" PRIx32, host, (uint32_t)controller->seed);
 }
 
+/* Keys that came over an open network would let anybody sign. */
+static int check_keys_url(const char *text, struct err *err)
+{
+    struct url url;
+
+    if (url_parse(text, &url, err) < 0)
+        return err_wrap(err, "--hooks-keys-url");
+    if (url.https || span_equals(url.host, "127.0.0.1") || span_equals(url.host, "::1") ||
+        span_equals(url.host, "localhost"))
+        return 0;
+    return err_set(err, ERR_INVALID, "--hooks-keys-url %s: must be https://", text);
+}
+
+static int check_hooks(const struct arguments *arguments, struct err *err)
+{
+    if (!arguments->hooks_address)
+        return 0;
+    if (!arguments->hooks_audience && !arguments->hooks_token_file)
+        return err_set(err, ERR_INVALID,
+                       "--hooks-address %s: needs --hooks-audience, --hooks-token-file, or both",
+                       arguments->hooks_address);
+    if (arguments->hooks_token_file && hooks_check_token_file(arguments->hooks_token_file, err) < 0)
+        return err_wrap(err, "--hooks-token-file");
+    return check_keys_url(arguments->hooks_keys_url, err);
+}
+
 static int check_arguments(struct controller *controller, struct err *err)
 {
     struct arguments *arguments = &controller->arguments;
@@ -178,6 +232,8 @@ static int check_arguments(struct controller *controller, struct err *err)
                            arguments->file_roots.items[i]);
     if (arguments->registry_ca && access(arguments->registry_ca, R_OK) < 0)
         return err_errno(err, errno, "--registry-ca %s", arguments->registry_ca);
+    if (check_hooks(arguments, err) < 0)
+        return -1;
     if (!arguments->identity)
         arguments->identity = default_identity(controller);
     controller->settings = (struct settings){ .trainer_image = arguments->trainer_image,
@@ -227,10 +283,73 @@ static int connect_to_cluster(struct controller *controller, struct err *err)
     return 0;
 }
 
+/* --- pushes --- */
+
+static bool leads(void *context)
+{
+    return manager_leads(((struct controller *)context)->manager);
+}
+
+static const char *leader_address(void *context)
+{
+    return manager_leader_address(((struct controller *)context)->manager);
+}
+
+static size_t object_came(void *context, const char *uri)
+{
+    return manager_push(((struct controller *)context)->manager, uri);
+}
+
+/* What other replicas may say http:// to; NULL: they cannot reach us. */
+static const char *own_address(struct controller *controller)
+{
+    const struct arguments *arguments = &controller->arguments;
+    char *host auto_free = NULL;
+    unsigned port;
+    const char *name;
+
+    if (!controller->hook_server ||
+        telemetry_parse_address(arguments->hooks_address, &host, &port, NULL) < 0)
+        return NULL;
+    name = arguments->hooks_host ? arguments->hooks_host : host;
+    if (strcmp(name, "0.0.0.0") == 0 || strcmp(name, "::") == 0)
+        return NULL;
+    return arena_format(&controller->arena, strchr(name, ':') ? "[%s]:%u" : "%s:%u", name,
+                        hook_server_port(controller->hook_server));
+}
+
+/* Pushes that come before there is a manager wait for the first turn of the loop. */
+static int start_hooks(struct controller *controller, struct err *err)
+{
+    const struct arguments *arguments = &controller->arguments;
+
+    if (!arguments->hooks_address)
+        return 0;
+    controller->hooks =
+        hooks_new(&(struct hooks_options){ .transport = controller->transport,
+                                           .clock = &clock_system,
+                                           .issuer = arguments->hooks_issuer,
+                                           .keys_url = arguments->hooks_keys_url,
+                                           .audience = arguments->hooks_audience,
+                                           .emails = arguments->hooks_emails,
+                                           .token_file = arguments->hooks_token_file,
+                                           .leads = leads,
+                                           .leader_address = leader_address,
+                                           .object_came = object_came,
+                                           .context = controller });
+    controller->hook_server =
+        hook_server_new(arguments->hooks_address, controller->transport, controller->hooks, err);
+    return controller->hook_server ? 0 : -1;
+}
+
+/* --- all of it --- */
+
 static int start_manager(struct controller *controller, struct err *err)
 {
     const struct arguments *arguments = &controller->arguments;
 
+    controller->lease.note_name = MANAGER_ADDRESS_NOTE;
+    controller->lease.note = own_address(controller);
     controller->lease.namespace =
         arguments->lease_namespace ? arguments->lease_namespace : controller->config.namespace;
     controller->manager = manager_new(
@@ -256,13 +375,16 @@ static int start(struct controller *controller, struct err *err)
         return -1;
     waiting_transport = controller->transport;
     controller->telemetry = telemetry_new(controller->arguments.metrics_address, err);
-    if (!controller->telemetry || start_manager(controller, err) < 0)
+    if (!controller->telemetry || start_hooks(controller, err) < 0 ||
+        start_manager(controller, err) < 0)
         return -1;
     log_write(LOG_INFO, "started", LOG_TEXT("version", CHURN_VERSION),
               LOG_TEXT("config", controller->config.origin),
               LOG_TEXT("identity", controller->arguments.identity),
               LOG_TEXT("address", controller->arguments.metrics_address),
-              LOG_INT("metricsPort", telemetry_port(controller->telemetry)));
+              LOG_INT("metricsPort", telemetry_port(controller->telemetry)),
+              LOG_INT("hooksPort",
+                      controller->hook_server ? hook_server_port(controller->hook_server) : 0));
     return 0;
 }
 
@@ -278,6 +400,8 @@ static void publish(struct controller *controller, int64_t *published_ms, bool *
     if (ready == *published_ready && now_ms - *published_ms < PUBLISH_MS)
         return;
     manager_snapshot(controller->manager, &metrics);
+    if (controller->hooks)
+        hooks_snapshot(controller->hooks, &metrics);
     telemetry_publish(controller->telemetry, &metrics);
     *published_ms = now_ms;
     *published_ready = ready;
@@ -293,6 +417,8 @@ static int run(struct controller *controller)
         if (stop_requests > 0)
             manager_stop(manager);
         manager_turn(manager, TELEMETRY_TURN_MS);
+        if (controller->hook_server)
+            hook_server_poll(controller->hook_server);
         publish(controller, &published_ms, &published_ready);
     }
     if (manager_loss(manager)) {

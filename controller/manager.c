@@ -500,6 +500,23 @@ const struct err *manager_loss(const struct manager *manager)
     return manager->lost ? &manager->loss : NULL;
 }
 
+/* --- pushes ------------------------------------------------------------------------------- */
+
+size_t manager_push(struct manager *manager, const char *object_uri)
+{
+    return manager->started ? fact_store_push(manager->facts, object_uri) : 0;
+}
+
+bool manager_leads(const struct manager *manager)
+{
+    return manager->leading;
+}
+
+const char *manager_leader_address(const struct manager *manager)
+{
+    return manager->lease ? lease_holder_note(manager->lease) : NULL;
+}
+
 /* --- figures ---------------------------------------------------------------------------- */
 
 static void snapshot_caches(const struct manager *manager, struct metrics *metrics)

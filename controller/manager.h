@@ -49,5 +49,15 @@ const struct err *manager_loss(const struct manager *manager);
 /* The caches are complete; independent of leadership. */
 bool manager_is_ready(const struct manager *manager);
 
+/* Somebody says that an object of this URI has come: whoever looks at its folder looks again.
+ * Returns how many look-ups that concerns. A standby ignores it. */
+size_t manager_push(struct manager *manager, const char *object_uri);
+
+/* This process decides. When it does not: what the leader's Lease says of its address (the
+ * annotation MANAGER_ADDRESS_NOTE, "HOST:PORT"), NULL when it is not known. */
+bool manager_leads(const struct manager *manager);
+const char *manager_leader_address(const struct manager *manager);
+#define MANAGER_ADDRESS_NOTE "churnops.io/hooks-address"
+
 /* The figures of now. */
 void manager_snapshot(const struct manager *manager, struct metrics *ret_metrics);

@@ -8,6 +8,17 @@ static const char *const outcome_names_of_rounds[ROUND_OUTCOMES] = { "done", "ag
                                                                      "failed", "stopped" };
 static const char *const fact_names[] = { "image", "folder", "inbox", "job", "pods" };
 
+void metrics_count_code(struct code_counts *counts, int code)
+{
+    size_t i = 0;
+
+    while (i < METRICS_CODES - 1 && counts->counts[i] > 0 && counts->codes[i] != code)
+        i++;
+    if (counts->counts[i] == 0)
+        counts->codes[i] = code;
+    counts->counts[i]++;
+}
+
 void metrics_count_word(struct word_counts *counts, const char *word)
 {
     size_t i = 0;
@@ -152,6 +163,26 @@ static void render_lookups(const struct metrics *metrics, struct buf *out)
                    metrics->lookup_failures[fact]);
 }
 
+static void render_hooks(const struct metrics *metrics, struct buf *out)
+{
+    const struct hook_counts *hooks = &metrics->hooks;
+
+    family(out, "churn_hook_requests_total", "counter", "Pushes by the status of their answer.");
+    for (size_t i = 0; i < METRICS_CODES && hooks->answers.counts[i] > 0; i++)
+        buf_format(out, "churn_hook_requests_total{code=\"%d\"} %" PRIu64 "\n",
+                   hooks->answers.codes[i], hooks->answers.counts[i]);
+    single(out, "churn_hook_objects_total", "counter", "Objects that pushes spoke of.",
+           hooks->objects);
+    single(out, "churn_hook_wakes_total", "counter", "Look-ups that those concerned.",
+           hooks->wakes);
+    single(out, "churn_hook_forwarded_total", "counter", "Pushes that the leader was told of.",
+           hooks->forwarded);
+    single(out, "churn_hook_key_fetches_total", "counter", "Requests for the issuer's keys.",
+           hooks->key_fetches);
+    single(out, "churn_hook_key_failures_total", "counter", "Those of them that failed.",
+           hooks->key_failures);
+}
+
 /* One family with a value for each cache. */
 #define RENDER_CACHES(out, metrics, name, type, help, member)                                      \
     do {                                                                                           \
@@ -188,6 +219,7 @@ void metrics_render(const struct metrics *metrics, struct buf *out)
     render_requests(&metrics->requests, out);
     render_work(metrics, out);
     render_lookups(metrics, out);
+    render_hooks(metrics, out);
     render_caches(metrics, out);
     single(out, "churn_events_pending", "gauge", "Events that wait to be written.",
            metrics->events_pending);

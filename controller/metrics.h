@@ -37,6 +37,17 @@ struct word_counts {
     uint64_t counts[METRICS_WORDS];
 };
 
+/* Pushes (hooks.h). */
+#define METRICS_CODES 12
+struct code_counts {
+    int codes[METRICS_CODES]; /* statuses; the last place takes the rest */
+    uint64_t counts[METRICS_CODES];
+};
+struct hook_counts {
+    struct code_counts answers;
+    uint64_t objects, wakes, forwarded, key_fetches, key_failures;
+};
+
 struct metrics {
     bool leader, ready;
     uint64_t rounds[OBJECT_JOB][ROUND_OUTCOMES];
@@ -46,6 +57,8 @@ struct metrics {
     struct word_counts promotions;           /* Promoted, Kept, Pinned, RolledBack */
     struct word_counts outcomes[OBJECT_JOB]; /* Trained, Scored, Reused, Failed */
     uint64_t lookups[FACT_PODS + 1], lookup_failures[FACT_PODS + 1];
+
+    struct hook_counts hooks;
 
     /* Taken from their owners when a snapshot is made. */
     struct kube_requests requests;
@@ -58,6 +71,7 @@ struct metrics {
     } caches[OBJECT_KINDS];
 };
 
+void metrics_count_code(struct code_counts *counts, int code);
 /* `word` is copied when it is new; NULL: no effect. */
 void metrics_count_word(struct word_counts *counts, const char *word);
 void metrics_observe(struct histogram *histogram, int64_t value_ms);

@@ -202,6 +202,8 @@ static const struct inbox_fact *find_fact(const struct inbox_pass *inbox, bool n
 static int64_t due_ms(const struct inbox_pass *inbox, const struct inbox_fact *fact)
 {
     int64_t due_ms = fact->checked_ms + fact->took_ms + inbox->spec->poll_interval_ms;
+    if (fact->pushed_ms > fact->checked_ms)
+        return fact->pushed_ms;
     for (size_t i = 0; i < fact->file_count; i++) {
         const struct inbox_file *file = &fact->files[i];
         int64_t settled_ms = file->since_ms + settle_ms(inbox);

@@ -73,6 +73,7 @@ struct folder_fact {
     const char *generation;
     int64_t bytes;
     int64_t checked_ms, took_ms, pending_ms; /* as above                               */
+    int64_t pushed_ms;                       /* a look-up that began before that is out of date */
     const char *message;                     /* error of the last look-up, NULL when OK */
 };
 
@@ -94,6 +95,7 @@ struct inbox_fact {
     const struct inbox_file *files; /* in the order of their keys                      */
     size_t file_count;
     int64_t checked_ms, took_ms, pending_ms; /* as above                               */
+    int64_t pushed_ms;                       /* a look-up that began before that is out of date */
     const char *message;                     /* error of the last look-up, NULL when OK */
 };
 

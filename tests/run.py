@@ -137,7 +137,7 @@ def unit(options):
     if options.quick:
         return ["dev"], lambda: cmocka_suites("dev")
     return (["dev", "clang", "tsan"], lambda: cmocka_suites("dev", full=options.exhaustive) + cmocka_suites("clang") +
-            cmocka_suites("tsan", only=r"test_(facts|google_token|http|image_resolver|log|manager|parallel|registry|search|sockets|telemetry)"))
+            cmocka_suites("tsan", only=r"test_(facts|google_token|hooks|http|image_resolver|log|manager|parallel|registry|search|sockets|telemetry)"))
 
 
 def golden(options):

@@ -73,7 +73,7 @@ class Overlays(unittest.TestCase):
 
     def test_components_go_together(self):
         """In any order, on every overlay."""
-        components = ["file-root", "registry-ca"]
+        components = ["file-root", "hooks", "registry-ca"]
         for name in OVERLAYS:
             for order in (components, components[::-1]):
                 with self.subTest(overlay=name, order=order), tempfile.TemporaryDirectory() as folder:
@@ -85,11 +85,22 @@ class Overlays(unittest.TestCase):
                     pod = one(parts.objects(parts.kustomize(folder)), "Deployment")["spec"]["template"]["spec"]
                     container = pod["containers"][0]
                     self.assertIn("--registry-ca=/etc/churn-operator/registry-ca/ca.crt", container["args"])
+                    self.assertIn("--hooks-address=0.0.0.0:8081", container["args"])
                     self.assertIn("--file-root=/var/lib/churn", container["args"])
                     self.assertEqual(sorted(mount["name"] for mount in container["volumeMounts"]),
-                                     ["churn-data", "registry-ca"])
-                    self.assertEqual(sorted(volume["name"] for volume in pod["volumes"]), ["churn-data", "registry-ca"])
+                                     ["churn-data", "hooks", "registry-ca"])
+                    self.assertEqual(sorted(volume["name"] for volume in pod["volumes"]),
+                                     ["churn-data", "hooks", "registry-ca"])
                     self.assertIn("CHURN_TRAINER_IMAGE", [entry["name"] for entry in container["env"]])
+                    self.assert_pushes_find_their_port(parts.objects(parts.kustomize(folder)))
+
+    def assert_pushes_find_their_port(self, objects):
+        [container] = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        [service] = [object_ for object_ in objects if parts.name_of(object_) == "Service/churn-operator-hooks"]
+        self.assertEqual(ports[service["spec"]["ports"][0]["targetPort"]], 8081)
+        policy = one(objects, "NetworkPolicy")["spec"]
+        self.assertEqual(sorted(port["port"] for rule in policy["ingress"] for port in rule["ports"]), sorted(ports))
 
     def test_high_availability_spreads_three_replicas_over_nodes(self):
         deployment = one(overlay("high-availability"), "Deployment")

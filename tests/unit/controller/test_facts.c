@@ -463,6 +463,44 @@ static void test_files(void **state)
     fixture_release(&fixture);
 }
 
+/* Somebody says that a file came: who uses its folder is woken, and what was looked up before is
+ * out of date, also what is still under way. */
+static void test_pushes(void **state)
+{
+    char folder[] = "/tmp/test_facts_XXXXXX";
+    struct fixture fixture;
+    struct arena arena auto_arena = { 0 };
+    char *uri auto_free = NULL, *file auto_free = NULL, *deeper auto_free = NULL;
+    struct folder_fact fact;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    uri = mem_format("file://%s/", folder);
+    file = mem_format("file://%s/w1.csv", folder);
+    deeper = mem_format("file://%s/more/w1.csv", folder);
+    fixture_init(&fixture);
+    assert_false(need(&fixture, 0, FACT_FOLDER, uri, 1, NULL));
+    assert_false(need(&fixture, 1, FACT_FOLDER, file, 1, NULL));
+    assert_int_equal(fact_store_push(fixture.store, file), 2); /* both are under way */
+    fact = view(&fixture, 0, &arena).folders[0];
+    assert_true(fact.pushed_ms > fact.pending_ms);
+    wait_for_listing(&fixture, 2);
+    fact = view(&fixture, 0, &arena).folders[0];
+    assert_true(fact.pushed_ms > fact.checked_ms);
+    virtual_clock_advance(&fixture.time, 1000);
+    assert_false(need(&fixture, 0, FACT_FOLDER, uri, fact.pushed_ms, NULL));
+    wait_for_listing(&fixture, 3);
+    fact = view(&fixture, 0, &arena).folders[0];
+    assert_true(fact.pushed_ms <= fact.checked_ms);
+    unsigned woken = fixture.woken[0];
+    assert_int_equal(fact_store_push(fixture.store, deeper), 0);
+    assert_int_equal(fixture.woken[0], woken);
+    assert_int_equal(fact_store_push(fixture.store, file), 2);
+    assert_int_equal(fixture.woken[0], woken + 1);
+    assert_int_equal(rmdir(folder), 0);
+    fixture_release(&fixture);
+}
+
 /* The thread that lists folders does not come back from a volume: images are looked up all the
  * same. */
 static void test_hanging_folders_keep_no_image_waiting(void **state)
@@ -523,6 +561,7 @@ int main(void)
         cmocka_unit_test(test_hanging_folders_keep_no_image_waiting),
         cmocka_unit_test(test_waiting_in_the_line_shows),
         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_pushes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

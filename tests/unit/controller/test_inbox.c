@@ -90,6 +90,29 @@ static void test_a_file_becomes_a_batch(void **state)
     world_release(&world);
 }
 
+/* Whoever says that a file came is not believed, but the folder is looked at. */
+static void test_a_push_is_a_look(void **state)
+{
+    (void)state;
+    struct world world;
+    begin(&world, "");
+    world_settle(&world);
+    settle_after(&world, 1000);
+    world_drop_file(&world, "07", "w7.csv");
+    settle_after(&world, 1000);
+    assert_int_equal(world.inbox_facts[0].file_count, 0);
+    world.inbox_facts[0].pushed_ms = world.now_ms;
+    world_settle(&world);
+    assert_int_equal(world.inbox_facts[0].file_count, 1);
+    assert_int_equal(world.inbox_facts[0].checked_ms, world.now_ms);
+    settle_after(&world, SETTLE_MS);
+    assert_int_equal(world.batches_created, 1);
+    world.inbox_facts[0].pushed_ms = world.now_ms; /* again, with nothing new */
+    world_settle(&world);
+    assert_int_equal(world.batches_created, 1);
+    world_release(&world);
+}
+
 /* What was there before, and what came then. */
 static void test_existing_files(void **state)
 {
@@ -422,6 +445,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_file_becomes_a_batch),
+        cmocka_unit_test(test_a_push_is_a_look),
         cmocka_unit_test(test_existing_files),
         cmocka_unit_test(test_an_old_listing_does_not_say_what_was_there),
         cmocka_unit_test(test_what_is_new),
