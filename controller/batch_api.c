@@ -31,6 +31,8 @@ static const struct field batch_spec_items[] = {
     BATCH_TEMPLATE_FIELDS(struct batch_spec, how),
     FIELD(struct batch_spec, retry_token, "retryToken", FIELD_STRING, .fallback = "",
           .maximum = 256),
+    FIELD(struct batch_spec, credentials, "credentials", FIELD_OBJECT,
+          .table = &credentials_spec_fields),
     FIELD(struct batch_spec, pod_template, "podTemplate", FIELD_OBJECT,
           .table = &pod_template_fields),
     FIELD(struct batch_spec, suspend, "suspend", FIELD_BOOL, .fallback = "false"),

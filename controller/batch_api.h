@@ -20,7 +20,8 @@ struct batch_spec {
     struct input_spec *input;
     struct batch_template how;
     const char *retry_token;
-    struct pod_template *pod_template; /* NULL: the model's */
+    struct credentials_spec *credentials; /* NULL: the model's */
+    struct pod_template *pod_template;    /* NULL: the model's */
     bool suspend;
 };
 

@@ -91,6 +91,7 @@ static json_t *build_job(const struct batch_pass *pass)
         .document = document,
         .pod_template = spec->pod_template ? spec->pod_template : pass->model_spec.pod_template,
         .pull_secrets = &pass->model_spec.image_pull_secrets,
+        .credentials = spec->credentials ? spec->credentials : pass->model_spec.credentials,
         .active_deadline_seconds = spec->how.active_deadline_seconds,
         .backoff_limit = spec->how.backoff_limit,
         .indexes = is_sharded ? pass->status.shards->total : 0,

@@ -221,6 +221,8 @@ static json_t *pod_spec(const struct job_order *order, const struct pod_template
                   0, "enableServiceLinks", 0, "securityContext", pod_security(template),
                   "containers", container(order, template), "volumes", volumes(template));
     set_placement(pod, template);
+    if (order->credentials)
+        job_add_credentials(order->credentials->secret_ref->name, order->document, pod);
     if (order->pull_secrets && order->pull_secrets->count > 0)
         json_object_set_new(pod, "imagePullSecrets", pull_secrets(order->pull_secrets));
     return pod;
@@ -262,8 +264,8 @@ static void add_json(struct sha256 *hash, json_t *take_value)
 }
 
 void job_template_hash(const struct pod_template *pod_template, const struct list *secrets,
-                       int64_t active_deadline_seconds, int64_t backoff_limit,
-                       char ret_key[IDENTITY_KEY])
+                       const struct credentials_spec *credentials, int64_t active_deadline_seconds,
+                       int64_t backoff_limit, char ret_key[IDENTITY_KEY])
 {
     struct sha256 hash;
     char hex[SHA256_HEX];
@@ -274,6 +276,8 @@ void job_template_hash(const struct pod_template *pod_template, const struct lis
     add_json(&hash, secrets ? pull_secrets(secrets) : json_array());
     add_json(&hash,
              json_pack("[I, I]", (json_int_t)active_deadline_seconds, (json_int_t)backoff_limit));
+    if (credentials) /* without, hashes are those of versions that knew none */
+        add_json(&hash, fields_encode(&credentials_spec_fields, credentials));
     sha256_hex(&hash, hex);
     memcpy(ret_key, hex, IDENTITY_KEY - 1);
     ret_key[IDENTITY_KEY - 1] = '\0';

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "contract/identity.h"
+#include "job_credentials.h"
 #include "pod_template.h"
 #include "view.h"
 
@@ -22,12 +23,13 @@ struct job_order {
     const char *name, *run_key;
     const char *template_hash; /* job_template_hash(), NULL: the Job is never replaced */
     int64_t attempt;
-    const char *component;                   /* "trainer" or "scorer"                      */
-    const char *model, *batch;               /* names for labels; batch NULL for trainings */
-    const char *image;                       /* with digest                                */
-    json_t *document;                        /* borrowed: the job document                 */
-    const struct pod_template *pod_template; /* NULL: none                  */
-    const struct list *pull_secrets;         /* of struct object_reference  */
+    const char *component;                      /* "trainer" or "scorer"                      */
+    const char *model, *batch;                  /* names for labels; batch NULL for trainings */
+    const char *image;                          /* with digest                                */
+    json_t *document;                           /* borrowed: the job document                 */
+    const struct pod_template *pod_template;    /* NULL: none                  */
+    const struct list *pull_secrets;            /* of struct object_reference  */
+    const struct credentials_spec *credentials; /* NULL: none               */
     int64_t active_deadline_seconds, backoff_limit;
     int64_t indexes; /* of an Indexed Job, one pod each; 0: one pod alone */
 };
@@ -43,10 +45,10 @@ json_t *job_owner_reference(const char *owner_kind, const struct metadata *owner
 json_t *job_build(const struct job_order *order) __attribute__((warn_unused_result));
 
 /* What replaces an unfinished Job when it changes, as a key of 32 hex digits:
- * pod template, pull secrets, deadline, backoff limit. */
+ * pod template, pull secrets, credentials (NULL: none), deadline, backoff limit. */
 void job_template_hash(const struct pod_template *pod_template, const struct list *pull_secrets,
-                       int64_t active_deadline_seconds, int64_t backoff_limit,
-                       char ret_key[IDENTITY_KEY]);
+                       const struct credentials_spec *credentials, int64_t active_deadline_seconds,
+                       int64_t backoff_limit, char ret_key[IDENTITY_KEY]);
 
 /* "ghcr.io/acme/trainer:stable" and a digest to "ghcr.io/acme/trainer@sha256:..." */
 const char *job_image(const char *reference, const char *digest, struct arena *arena);

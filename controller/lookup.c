@@ -222,6 +222,14 @@ static void look_at_file(const struct object_view *view, struct plan *plan, cons
                          const char *path, int64_t age_ms, struct file_lookup *ret_file)
 {
     *ret_file = (struct file_lookup){ .uri = uri };
+    if (strncmp(uri, "file://", 7) != 0) {
+        file_failed(
+            ret_file, REASON_NotVisibleToController,
+            arena_format(&plan->arena, "%s: must be %s: this version lists no buckets", path,
+                         uri_is_folder(uri) ? "a file" : "below a --file-root of the controller"));
+        ret_file->stalled = true;
+        return;
+    }
     if (!lookup_is_visible(view->settings, uri)) {
         file_failed(ret_file, REASON_NotVisibleToController,
                     arena_format(&plan->arena, "%s: must be %s of the controller%s", path,

@@ -52,6 +52,8 @@ static const struct field model_spec_items[] = {
     FIELD(struct model_spec, artifacts, "artifacts", FIELD_OBJECT, .flags = FIELD_REQUIRED,
           .table = &model_artifacts_fields),
     FIELD(struct model_spec, inbox, "inbox", FIELD_OBJECT, .table = &inbox_spec_fields),
+    FIELD(struct model_spec, credentials, "credentials", FIELD_OBJECT,
+          .table = &credentials_spec_fields),
     FIELD(struct model_spec, pod_template, "podTemplate", FIELD_OBJECT,
           .table = &pod_template_fields),
     FIELD(struct model_spec, active_deadline_seconds, "activeDeadlineSeconds", FIELD_INT,

@@ -7,6 +7,7 @@
 #include "contract/result.h"
 #include "conditions.h"
 #include "inbox_api.h"
+#include "job_credentials.h"
 #include "pod_template.h"
 
 #define API_GROUP    "churnops.io"
@@ -37,8 +38,9 @@ struct model_spec {
     struct promotion_spec *promotion;
     const char *pinned_version; /* "": none */
     struct artifacts_spec *artifacts;
-    struct inbox_spec *inbox;          /* NULL: none */
-    struct pod_template *pod_template; /* NULL: none */
+    struct inbox_spec *inbox;             /* NULL: none */
+    struct credentials_spec *credentials; /* NULL: the pods' own identity */
+    struct pod_template *pod_template;    /* NULL: none */
     int64_t active_deadline_seconds, backoff_limit;
     int64_t history_limit;
     bool suspend;

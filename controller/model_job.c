@@ -13,8 +13,8 @@ void model_name_job(struct model_pass *pass, struct training_status *training)
 void model_template_hash(const struct model_pass *pass, char ret_key[IDENTITY_KEY])
 {
     const struct model_spec *spec = &pass->spec;
-    job_template_hash(spec->pod_template, &spec->image_pull_secrets, spec->active_deadline_seconds,
-                      spec->backoff_limit, ret_key);
+    job_template_hash(spec->pod_template, &spec->image_pull_secrets, spec->credentials,
+                      spec->active_deadline_seconds, spec->backoff_limit, ret_key);
 }
 
 static void keep_version(struct strings *versions, const char *version)
@@ -91,6 +91,7 @@ static json_t *build_job(const struct model_pass *pass)
         .document = document,
         .pod_template = pass->spec.pod_template,
         .pull_secrets = &pass->spec.image_pull_secrets,
+        .credentials = pass->spec.credentials,
         .active_deadline_seconds = pass->spec.active_deadline_seconds,
         .backoff_limit = pass->spec.backoff_limit,
     });

@@ -66,12 +66,13 @@ int check_object(const char *text, struct err *err)
                    "letters, digits and '-'");
 }
 
-static int parse_file_uri(const char *text, struct uri *ret_uri, struct err *err)
+static int parse_uri(const char *text, struct uri *ret_uri, struct err *err)
 {
-    static const char *const schemes[] = { "file", NULL };
-    if (strncmp(text, "file://", strlen("file://")) != 0)
-        return err_set(err, ERR_INVALID, "only file:// is supported by this version");
+    static const char *const schemes[] = { "file", "gs", "s3", NULL };
     struct err why;
+    if (strncmp(text, "file://", 7) != 0 && strncmp(text, "gs://", 5) != 0 &&
+        strncmp(text, "s3://", 5) != 0)
+        return err_set(err, ERR_INVALID, "must begin with file://, gs:// or s3://");
     if (uri_parse(text, schemes, ret_uri, &why) < 0)
         return err_set(err, ERR_INVALID, "is no usable URI: %s", why.message);
     return 0;
@@ -80,13 +81,13 @@ static int parse_file_uri(const char *text, struct uri *ret_uri, struct err *err
 int check_uri(const char *text, struct err *err)
 {
     struct uri uri;
-    return parse_file_uri(text, &uri, err);
+    return parse_uri(text, &uri, err);
 }
 
 int check_folder_uri(const char *text, struct err *err)
 {
     struct uri uri;
-    if (parse_file_uri(text, &uri, err) < 0)
+    if (parse_uri(text, &uri, err) < 0)
         return -1;
     if (!uri.is_folder)
         return err_set(err, ERR_INVALID, "must name a folder: end in '/'");
@@ -96,7 +97,7 @@ int check_folder_uri(const char *text, struct err *err)
 int check_file_uri(const char *text, struct err *err)
 {
     struct uri uri;
-    if (parse_file_uri(text, &uri, err) < 0)
+    if (parse_uri(text, &uri, err) < 0)
         return -1;
     if (uri.is_folder)
         return err_set(err, ERR_INVALID, "must name a file: not end in '/'");

@@ -15,8 +15,7 @@ int check_subdomain(const char *text, struct err *err) __attribute__((warn_unuse
 /* "namespace/name", or "name" alone on a laptop. */
 int check_object(const char *text, struct err *err) __attribute__((warn_unused_result));
 
-/* file:// URI of a file or, with '/' at its end, of a folder. Another scheme is
- * refused with "only file:// is supported by this version". */
+/* file://, gs:// or s3:// URI of a file or, with '/' at its end, of a folder. */
 int check_uri(const char *text, struct err *err) __attribute__((warn_unused_result));
 /* The same, folders only. */
 int check_folder_uri(const char *text, struct err *err) __attribute__((warn_unused_result));

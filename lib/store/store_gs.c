@@ -46,12 +46,17 @@ static int read_authorities(struct gs_account *account, const struct remote *rem
                             struct err *err)
 {
     const char *path = remote_variable(remote, "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE");
+    struct err why = { 0 };
 
     buf_init(&account->authorities, LIMIT_CREDENTIAL);
     if (!path)
         return 0;
-    if (remote_read_file(remote, path, &account->authorities, err))
+    if (remote_read_file(remote, path, &account->authorities, &why)) {
+        if (why.kind == ERR_NOT_FOUND) /* a mounted Secret need not have one */
+            return 0;
+        *err = why;
         return -1;
+    }
     account->tls.ca_pem = buf_text(&account->authorities);
     return 0;
 }

@@ -76,10 +76,9 @@ class Stalled(ClusterTest):
         for path, words, rule, spec in (
                 ("spec.image", "image reference", None, {"image": "Not An Image"}),
                 ("spec.imagePollInterval", "24h", "must be a duration from 1s to 24h", {"imagePollInterval": "48h"}),
-                ("spec.data.uri", "only file:// is supported", "spec.data.uri: Invalid value: \"string\": only file://",
+                ("spec.data.uri", "must begin with file://", "spec.data.uri: Invalid value: \"string\": must begin with file://",
                  data(uri="ftp://bank/history.csv")),
-                ("spec.data.uri", "only file:// is supported", "only file:// is supported",
-                 data(uri="gs://bank/history.csv")),
+                ("spec.data.uri", "must name a bucket", "must name a bucket and a path", data(uri="gs://b/h.csv")),
                 ("spec.data.uri", "", "must have three slashes", data(uri="file://bank/history.csv")),
                 ("spec.data.uri", "", None, data(uri="file:///bank/../history.csv")),
                 ("spec.data.id", "another column than data.target", "data.id must be another column than data.target",
@@ -97,7 +96,7 @@ class Stalled(ClusterTest):
                 ("spec.validation.holdout", "at most 0.5", "decimal number within [0.05,0.5]",
                  {"validation": {"holdout": "1.5"}}),
                 ("spec.artifacts.uri", "folder", "must name a folder", {"artifacts": {"uri": self.cluster.uri("models")}}),
-                ("spec.artifacts.uri", "only file://", "only file://", {"artifacts": {"uri": "s3://bank/models/"}}),
+                ("spec.artifacts.uri", "folder", "must name a folder", {"artifacts": {"uri": "s3://bank/models"}}),
                 ("spec.podTemplate.resources.limits.memory", "quantity", None,
                  pods(resources={"limits": {"memory": "much"}})),
                 ("spec.podTemplate.labels", "churnops.io/model", "are the operator's",
@@ -119,8 +118,8 @@ class Stalled(ClusterTest):
         output = batch["spec"]["output"]
         for path, words, rule, spec in (
                 ("spec.image", "image reference", None, {"image": "Not An Image"}),
-                ("spec.input.uri", "only file:// is supported", "only file://", {"input": {"uri": "s3://bank/week.csv"}}),
-                ("spec.output.uri", "only file:// is supported", "only file://", {"output": {"uri": "gs://bank/out/"}}),
+                ("spec.input.uri", "must begin with file://", "must begin with file://", {"input": {"uri": "http://bank/week.csv"}}),
+                ("spec.output.uri", "must begin with file://", "must begin with file://", {"output": {"uri": "/bank/out/"}}),
                 ("spec.output.columns[0]", "", None, {"output": {**output, "columns": [" gender"]}}),
                 ("spec.threshold", "Auto or a decimal number within [0,1]", "Auto or a decimal number within [0,1]",
                  {"threshold": "1.5"}),

@@ -3,11 +3,13 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/fields.h"
 #include "base/limits.h"
 #include "kubesim/runner/folder.h"
 
 #define MAXIMUM_VARIABLES 256
 #define MAXIMUM_ARGUMENTS 256
+#define SECRETS_MAXIMUM   16
 #define JOB_ANNOTATION    "churnops.io/job"
 
 struct preparation {
@@ -17,6 +19,7 @@ struct preparation {
     struct arena *arena;
     char **environment;
     size_t count;
+    struct pairs secrets; /* mount path to the folder that stands for it */
 };
 
 static int set(struct preparation *to, const char *name, const char *value, struct err *err)
@@ -79,6 +82,18 @@ static int key_of(const struct preparation *from, const json_t *reference, const
     return 0;
 }
 
+/* A file below a mounted Secret is elsewhere: the pod is a process of this machine. */
+static const char *moved(const struct preparation *from, const char *value)
+{
+    for (size_t i = 0; i < from->secrets.count; i++) {
+        const struct pair *mounted = &from->secrets.items[i];
+        size_t length = strlen(mounted->name);
+        if (strncmp(value, mounted->name, length) == 0 && value[length] == '/')
+            return arena_format(from->arena, "%s%s", mounted->value, value + length);
+    }
+    return value;
+}
+
 static int variable(struct preparation *to, const json_t *entry, struct err *err)
 {
     const char *name = jx_string(entry, "name", NULL), *value = jx_string(entry, "value", NULL);
@@ -99,7 +114,7 @@ static int variable(struct preparation *to, const json_t *entry, struct err *err
     } else if (!value) {
         value = "";
     }
-    return value ? set(to, name, value, err) : 0;
+    return value ? set(to, name, moved(to, value), err) : 0;
 }
 
 /* --- volumes -------------------------------------------------------------------------------- */
@@ -125,6 +140,29 @@ static int write_downward(struct preparation *to, const json_t *volume, const ch
         if (strstr(field, JOB_ANNOTATION) && set(to, "CHURN_JOB", path, err) != 0)
             return -1;
     }
+    return 0;
+}
+
+static int write_secret(struct preparation *to, const json_t *volume, const char *mount_path,
+                        const char *folder, struct err *err)
+{
+    const char *name = jx_string(volume, "secret", "secretName", NULL), *key;
+    const struct resource *resource = resource_find(&to->cluster->resources, "", "v1", "secrets");
+    const struct object *object =
+        name ? store_find(resource, jx_string(to->pod, "metadata", "namespace", NULL), name) : NULL;
+    json_t *value;
+    if (!object)
+        return err_set(err, ERR_INVALID, "couldn't find secret %s", name ? name : "");
+    json_object_foreach(jx_get(object->snapshot->json, "data", NULL), key, value)
+    {
+        const char *text = decoded(to->arena, json_string_value(value));
+        const char *path = arena_format(to->arena, "%s/%s", folder, key);
+        if (strchr(key, '/') || folder_write(path, span_of(text), err) != 0)
+            return -1;
+    }
+    if (to->secrets.count == SECRETS_MAXIMUM)
+        return err_set(err, ERR_INVALID, "more than %d volumes of Secrets", SECRETS_MAXIMUM);
+    to->secrets.items[to->secrets.count++] = (struct pair){ mount_path, folder };
     return 0;
 }
 
@@ -157,10 +195,13 @@ static int mount(struct preparation *to, const json_t *volume, const char *mount
         return -1;
     if (jx_get(volume, "downwardAPI", NULL))
         return write_downward(to, volume, folder, err);
+    if (jx_get(volume, "secret", NULL))
+        return write_secret(to, volume, mount_path, folder, err);
     if (json_object_get(volume, "emptyDir") && strcmp(mount_path, "/tmp") == 0)
         return set(to, "TMPDIR", folder, err);
     return err_set(err, ERR_INVALID,
-                   "volume %s: kubesim knows hostPath, downwardAPI, and emptyDir at /tmp", name);
+                   "volume %s: kubesim knows hostPath, downwardAPI, secret, and emptyDir at /tmp",
+                   name);
 }
 
 static const json_t *volume_named(const json_t *pod, const char *name)
@@ -252,6 +293,7 @@ int launch_prepare(const struct cluster *cluster, const json_t *pod, const char 
                               .folder = folder,
                               .arena = arena };
     to.environment = arena_zero(arena, MAXIMUM_VARIABLES + 1, sizeof(char *));
+    to.secrets.items = arena_zero(arena, SECRETS_MAXIMUM, sizeof(*to.secrets.items));
     if (json_array_size(containers) != 1 || jx_get(pod, "spec", "initContainers", NULL))
         return err_set(err, ERR_INVALID,
                        "kubesim runs pods of one container without initContainers");

@@ -378,8 +378,8 @@ static void test_invalid_specs(void **state)
     static const struct {
         const char *patch, *message, *cure;
     } cases[] = {
-        { "{\"data\": {\"uri\": \"gs://bank/h.csv\"}}",
-          "spec.data.uri: only file:// is supported by this version",
+        { "{\"data\": {\"uri\": \"ftp://bank/h.csv\"}}",
+          "spec.data.uri: must begin with file://, gs:// or s3://",
           "{\"data\": {\"uri\": \"file:///data/history.csv\"}}" },
         { "{\"data\": {\"drop\": [\"Exited\"]}}", "spec.data.drop[0]: must not be data.target",
           "{\"data\": {\"drop\": null}}" },

@@ -166,9 +166,12 @@ static void compare_uri(const char *path, const struct field *field, const json_
     struct err err;
     if (field->check != check_uri && !is_folder)
         return;
-    assert_int_equal(field->check("gs://bank/", &err), -1);
-    if (!has_rule(schema, "self.startsWith('file://')", err.message))
-        OFFENCE(path, "lacks the rule about file://");
+    assert_int_equal(field->check("ftp://bank/", &err), -1);
+    if (!has_rule(schema,
+                  "self.startsWith('file://') || self.startsWith('gs://') || "
+                  "self.startsWith('s3://')",
+                  err.message))
+        OFFENCE(path, "lacks the rule about schemes");
     if (is_folder && !has_rule(schema, "self.endsWith('/')", "must name a folder"))
         OFFENCE(path, "lacks the rule about folders");
 }
