@@ -82,6 +82,11 @@ def check_go(version):
 def build(version, target):
     """Appears whole: a build that was cut off leaves nothing that looks finished."""
     environment = dict(os.environ, CGO_ENABLED="0", GOTOOLCHAIN="local", GOFLAGS="")
-    subprocess.run(["go", "build", *FLAGS, "-modfile", module_file(version), "-ldflags", linker_flags(version),
-                    "-o", target + ".new", "."], cwd=FOLDER, env=environment, check=True)
+    module = ["-modfile", module_file(version)]
+    fetched = subprocess.run(["go", "mod", "download", *module], cwd=FOLDER, env=environment, capture_output=True,
+                             text=True, check=False)
+    if fetched.returncode != 0:
+        raise Unavailable(f"Go's modules cannot be fetched: {fetched.stderr.strip().splitlines()[-1]}")
+    subprocess.run(["go", "build", *FLAGS, *module, "-ldflags", linker_flags(version), "-o", target + ".new", "."],
+                   cwd=FOLDER, env=environment, check=True)
     os.rename(target + ".new", target)

@@ -13,6 +13,7 @@ import urllib.request
 import boundary
 import certificates
 import oci
+import probe
 from state import Failed
 from unavailable import Unavailable
 
@@ -78,6 +79,7 @@ def check():
         missing.append("containernetworking-plugins")
     if missing:
         raise Unavailable(f"missing: {' '.join(missing)}; hack/deps --cluster installs them")
+    probe.check_rights()
 
 
 def start(state, programs):
@@ -170,7 +172,8 @@ class Node:
             "--service-account-issuer=https://kubernetes.default.svc", "--allow-privileged=true",
             f"--service-account-key-file={pki('service-accounts.key')}",
             f"--service-account-signing-key-file={pki('service-accounts.key')}",
-            "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
+            "--authorization-mode=Node,RBAC",
+            "--enable-admission-plugins=NodeRestriction,OwnerReferencesPermissionEnforcement",
             f"--audit-policy-file={state.write('audit.yaml', AUDIT)}",
             f"--audit-log-path={state.path('log', 'audit.log')}", before=FAVOURED)
         state.wait("kube-apiserver", lambda: self.get("/readyz") is not None, "/readyz")
