@@ -30,6 +30,8 @@ RESOURCES = {
     "lease": ("/apis/coordination.k8s.io/v1", "leases"),
     "secret": ("/api/v1", "secrets"),
 }
+# What an image's program may do first: wait at the gate; only so when it composes shards; fail once as shard 1.
+WAYS = ("held", "held-composing", "failing-once")
 DEADLINE_SECONDS = 180 if REAL else 60
 POLL_SECONDS = 0.01  # between looks at what cannot be watched
 
@@ -89,6 +91,7 @@ class Cluster:
         self.kubeconfig = os.path.join(self.folder, "kubeconfig")
         self.gate = os.path.join(self.folder, "gates", "gate")
         os.mkdir(os.path.dirname(self.gate))
+        os.chmod(os.path.dirname(self.gate), 0o777)
         os.mkfifo(self.gate)
         os.chmod(self.gate, 0o666)
         self.controllers = []
@@ -109,8 +112,11 @@ class Cluster:
         self.begin()
 
     def set_image(self, name, revision, tag="stable", program=None):
-        """Makes or moves a tag; returns the reference by digest. The program may be held-NAME, which waits
-        at the gate first."""
+        """Makes or moves a tag; returns the reference by digest. The program may be WAY-NAME, by one of WAYS."""
+        raise NotImplementedError
+
+    def add_namespace(self):
+        """Another one with a controller that looks after it; returns its name."""
         raise NotImplementedError
 
     def requests(self):

@@ -7,9 +7,13 @@ import subprocess
 import time
 
 import kubesim_faults
-from cluster import BIN, POLL_SECONDS, ROOT, Cluster, NotInTime, Process, trouble_of
+from cluster import BIN, POLL_SECONDS, ROOT, WAYS, Cluster, NotInTime, Process, trouble_of
 
 JOB_BIN = os.environ.get("CHURN_JOB_BIN", BIN)
+
+# One for each of WAYS.
+SCRIPTS = ("read line <{gate}", '[ "$JOB_COMPLETION_INDEX" ] || read line <{gate}',
+           '[ "$JOB_COMPLETION_INDEX" = 1 ] && mkdir {gate}.failed && exit 75')
 
 
 class KubesimCluster(Cluster):
@@ -27,15 +31,16 @@ class KubesimCluster(Cluster):
         return trouble_of(self.kubesim)
 
     def make_programs(self):
-        """What images may name: our programs, and held-PROGRAM, which waits at the gate first."""
+        """What images may name: our programs, and WAY-PROGRAM, by one of WAYS."""
         folder = os.path.join(self.folder, "bin")
         os.makedirs(folder)
         for program in ("churn-trainer", "churn-scorer"):
             os.symlink(os.path.join(JOB_BIN, program), os.path.join(folder, program))
-            held = os.path.join(folder, "held-" + program)
-            with open(held, "w") as script:
-                script.write(f"#!/bin/sh\nread line <{self.gate}\nexec {folder}/{program}\n")
-            os.chmod(held, 0o755)
+            for way, line in zip(WAYS, SCRIPTS, strict=True):
+                path = os.path.join(folder, f"{way}-{program}")
+                with open(path, "w") as script:
+                    script.write(f"#!/bin/sh\n{line.format(gate=self.gate)}\nexec {folder}/{program}\n")
+                os.chmod(path, 0o755)
         return folder
 
     def start_kubesim(self, *arguments):
@@ -63,6 +68,10 @@ class KubesimCluster(Cluster):
         made = json.loads(self.sim("image", "set", f"{self.address}/{name}:{tag}",
                                    "--program", program or name, "--revision", revision))
         return f"{self.address}/{name}@{made['digest']}"
+
+    def add_namespace(self):
+        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}})
+        return "other"
 
     def requests(self):
         return json.loads(self.sim("stats"))["requests"]

@@ -42,6 +42,19 @@ def held_layer():
             return oci.layer({"/held": file.read()})
 
 
+class ApiProxy(Process):
+    """kubectl proxy, which knows all ways to prove who one is; `url` needs none."""
+
+    def __init__(self, kubeconfig, log_path):
+        super().__init__("kubectl proxy", [kubectl_program(), "--kubeconfig", kubeconfig, "proxy", "--port=0"], log_path)
+        deadline = time.monotonic() + 30
+        while not (found := re.search(r"Starting to serve on (\S+)", self.log())):
+            if not self.alive() or time.monotonic() > deadline:
+                raise NotInTime("kubectl proxy did not start:\n" + self.log())
+            time.sleep(POLL_SECONDS)
+        self.url = "http://" + found.group(1)
+
+
 class RealCluster(Cluster):
     def __init__(self):
         self.namespace = f"e2e-{os.getpid()}-{next(NUMBERS)}"
@@ -53,7 +66,9 @@ class RealCluster(Cluster):
         self.write_kubeconfig()
         self.kubectl("wait", "--for=delete", "namespace/" + self.namespace, "--timeout=50s")  # a former cluster
         self.kubectl("create", "namespace", self.namespace)
-        self.proxy = self.start_proxy()
+        self.namespaces = [self.namespace]
+        self.proxy = ApiProxy(self.kubeconfig, os.path.join(self.folder, "proxy.log"))
+        self.server = self.proxy.url
         self.set_image("churn-trainer", "1")
         self.set_image("churn-scorer", "1")
 
@@ -66,22 +81,10 @@ class RealCluster(Cluster):
         with open(self.kubeconfig, "w") as file:
             json.dump(config, file)
 
-    def start_proxy(self):
-        """kubectl knows all ways to prove who one is."""
-        proxy = Process("kubectl proxy", [kubectl_program(), "--kubeconfig", self.kubeconfig, "proxy", "--port=0"],
-                        os.path.join(self.folder, "proxy.log"))
-        deadline = time.monotonic() + 30
-        while not (found := re.search(r"Starting to serve on (\S+)", proxy.log())):
-            if not proxy.alive() or time.monotonic() > deadline:
-                raise NotInTime("kubectl proxy did not start:\n" + proxy.log())
-            time.sleep(POLL_SECONDS)
-        self.server = "http://" + found.group(1)
-        return proxy
-
     def end(self):
         self.proxy.stop()
         os.unlink(self.proxy.log_path)
-        self.kubectl("delete", "namespace", self.namespace, "--wait=false")
+        self.kubectl("delete", "namespace", *self.namespaces, "--wait=false")
         return []
 
     def set_image(self, name, revision, tag="stable", program=None):
@@ -89,11 +92,18 @@ class RealCluster(Cluster):
         settings = {**base.config["config"]}
         settings["Labels"] = {**settings["Labels"], "churn.test/revision": revision}
         layers = base.layers
-        if program and program.startswith("held-"):
-            settings["Entrypoint"] = ["/held", self.gate, *settings["Entrypoint"]]
+        if program and program != name:
+            settings["Entrypoint"] = ["/held", program.removesuffix("-" + name), self.gate, *settings["Entrypoint"]]
             layers = [*layers, held_layer()]
         made = oci.Image({**base.config, "config": settings}, layers)
         return oci.push(made, self.registry, f"{self.namespace}/{name}", tag)
+
+    def add_namespace(self):
+        name = self.namespace + "-other"
+        self.kubectl("create", "namespace", name)
+        self.namespaces.append(name)
+        self.start_controller("--no-leader-elect", "--namespace", name)
+        return name
 
     def sim(self, *arguments):
         """Tests that know before say only_on_kubesim."""

@@ -1,7 +1,7 @@
 """Batches: suspend and resume, folders, outputs that two want, deletion."""
 import os
 
-from cluster import ClusterTest, condition_of, only_on_kubesim
+from cluster import ClusterTest, condition_of
 
 
 class SuspendAndResume(ClusterTest):
@@ -177,16 +177,15 @@ class Outputs(ClusterTest):
             self.assertEqual(batch["status"][member], done["status"][member])
         self.assertEqual(self.stat(), before)
 
-    @only_on_kubesim("on a real cluster a test has one namespace")
     def test_the_same_batch_in_another_namespace_fails(self):
         self.train()
         self.score("week-1", output=self.target())
         before = self.stat()
-        self.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}})
-        self.cluster.apply(self.cluster.model(namespace="other"))
-        self.cluster.apply(self.cluster.batch("week-1", namespace="other", output=self.target()))
+        other = self.cluster.add_namespace()
+        self.cluster.apply(self.cluster.model(namespace=other))
+        self.cluster.apply(self.cluster.batch("week-1", namespace=other, output=self.target()))
         batch = self.cluster.wait_condition("churnbatch", "week-1", "Failed", reason="OutputExists",
-                                            namespace="other")
+                                            namespace=other)
         self.assertIn("churn.csv", condition_of(batch, "Failed")["message"])
         self.assertEqual(self.stat(), before)
 

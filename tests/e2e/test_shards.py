@@ -3,10 +3,7 @@ that go; versions that are pinned."""
 import os
 import signal
 
-from cluster import BIN, ClusterTest, condition_of, first_lines, only_on_kubesim
-
-
-SCRIPTS = only_on_kubesim("its programs may be shell scripts")
+from cluster import ClusterTest, condition_of, first_lines
 
 
 class Shards(ClusterTest):
@@ -43,20 +40,10 @@ class Shards(ClusterTest):
         self.assertEqual(len(self.jobs_of("whole")), 1)
         self.assert_kstatus(sharded)
 
-    def make_program(self, script):
-        """An image whose program is a shell script that ends in the scorer, or before."""
-        path = os.path.join(self.cluster.bin, "shaky-churn-scorer")
-        with open(path, "w") as file:
-            file.write(f"#!/bin/sh\n{script}\nexec {BIN}/churn-scorer\n")
-        os.chmod(path, 0o755)
-        self.cluster.set_image("churn-scorer", "shaky", program="shaky-churn-scorer")
-
-    @SCRIPTS
     def test_a_failed_shard_is_tried_again_alone(self):
         self.train()
         self.cluster.put_week(1, rows=400)
-        flag = os.path.join(self.cluster.folder, "failed-once")
-        self.make_program(f'[ "$JOB_COMPLETION_INDEX" = 1 ] && mkdir {flag} && exit 75')
+        self.cluster.set_image("churn-scorer", "failing", program="failing-once-churn-scorer")
         batch = self.score("week-1", shards=3)
         self.assertEqual(batch["status"]["shards"], {"total": 3, "succeeded": 3, "failed": 0})
         indexes = sorted(pod["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"]
@@ -83,11 +70,10 @@ class Shards(ClusterTest):
         self.assertEqual(done["status"]["rows"]["scored"], 90)
         self.assertEqual(self.leftovers(), [])
 
-    @SCRIPTS
     def test_a_controller_that_dies_at_every_stage(self):
         self.train()
         self.cluster.put_week(1, rows=400)
-        self.make_program(f'[ "$JOB_COMPLETION_INDEX" ] || read line <{self.cluster.gate}')
+        self.cluster.set_image("churn-scorer", "held", program="held-composing-churn-scorer")
         self.cluster.apply(self.cluster.batch("week-1", shards=2))
         running = self.cluster.wait_condition("churnbatch", "week-1", "Ready", "False", "Running")
         self.cluster.wait("job", running["status"]["job"], lambda job: job, "the Job")
