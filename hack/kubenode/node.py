@@ -85,9 +85,7 @@ def check():
 def start(state, programs):
     """Brings up what does not run, in the order of need; returns when the node is Ready."""
     node = Node(state, programs)
-    if not os.path.exists(state.path("pki")):
-        certificates.create(state.path("pki"), NODE, node.address, boundary.SERVICE_ADDRESS)
-    shutil.copy(state.path("pki", "admin.kubeconfig"), state.path("kubeconfig"))
+    node.make_certificates()
     node.start_registry()
     node.start_containerd()
     node.start_control_plane()
@@ -109,6 +107,11 @@ class Node:
 
     def pki(self, name):
         return self.state.path("pki", name)
+
+    def make_certificates(self):
+        if not os.path.exists(self.state.path("pki")):
+            certificates.create(self.state.path("pki"), NODE, self.address, boundary.SERVICE_ADDRESS)
+        shutil.copy(self.pki("admin.kubeconfig"), self.state.path("kubeconfig"))
 
     # --- containers ---
 
@@ -145,12 +148,7 @@ class Node:
     # --- control plane ---
 
     def start_control_plane(self):
-        self.run_program("etcd", "--name=etcd", f"--data-dir={self.state.path('etcd')}", "--unsafe-no-fsync",
-                         "--listen-client-urls=http://127.0.0.1:2379",
-                         "--advertise-client-urls=http://127.0.0.1:2379", "--listen-peer-urls=http://127.0.0.1:2380",
-                         "--initial-advertise-peer-urls=http://127.0.0.1:2380",
-                         "--initial-cluster=etcd=http://127.0.0.1:2380", "--quota-backend-bytes=4294967296",
-                         before=FAVOURED)
+        self.start_storage()
         self.start_api_server()
         self.start_controllers("kube-controller-manager",
                                f"--service-account-private-key-file={self.pki('service-accounts.key')}",
@@ -159,6 +157,14 @@ class Node:
                                f"--cluster-signing-cert-file={self.pki('ca.crt')}",
                                f"--cluster-signing-key-file={self.pki('ca.key')}")
         self.start_controllers("kube-scheduler")
+
+    def start_storage(self):
+        self.run_program("etcd", "--name=etcd", f"--data-dir={self.state.path('etcd')}", "--unsafe-no-fsync",
+                         "--listen-client-urls=http://127.0.0.1:2379",
+                         "--advertise-client-urls=http://127.0.0.1:2379", "--listen-peer-urls=http://127.0.0.1:2380",
+                         "--initial-advertise-peer-urls=http://127.0.0.1:2380",
+                         "--initial-cluster=etcd=http://127.0.0.1:2380", "--quota-backend-bytes=4294967296",
+                         before=FAVOURED)
 
     def start_api_server(self):
         pki, state = self.pki, self.state

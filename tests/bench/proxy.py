@@ -19,8 +19,10 @@ class Piece:
 
 
 class Proxy:
-    def __init__(self, host, port):
+    def __init__(self, host, port, before=lambda piece: None):
+        """before() is called with each piece on its way to the server, and may hold it."""
         self.target = (host, port)
+        self.before = before
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         self.pieces = collections.deque()
@@ -46,10 +48,12 @@ class Proxy:
     def pump(self, source, sink, up, connection):
         try:
             while data := source.recv(65536):
-                now = time.monotonic()
+                piece = Piece(up, connection, time.monotonic(), data)
+                if up:
+                    self.before(piece)
                 sink.sendall(data)
                 with self.changed:
-                    self.pieces.append(Piece(up, connection, now, data))
+                    self.pieces.append(piece)
                     self.changed.notify_all()
         except OSError:
             pass

@@ -33,6 +33,9 @@ RESOURCES = {
 # What an image's program may do first: wait at the gate; only so when it composes shards; fail once as shard 1.
 WAYS = ("held", "held-composing", "failing-once")
 DEADLINE_SECONDS = 180 if REAL else 60
+# Of a real cluster as they are by default: it may be slow for seconds.
+LEASE_SECONDS = 15 if REAL else 3
+LEASE_TIMES = () if REAL else ("--lease-duration", "3s", "--lease-renew-deadline", "2s", "--lease-retry-period", "500ms")
 POLL_SECONDS = 0.01  # between looks at what cannot be watched
 
 
@@ -147,8 +150,7 @@ class Cluster:
             "--default-trainer-image", f"{self.address}/churn-trainer:stable",
             "--default-scorer-image", f"{self.address}/churn-scorer:stable",
             "--insecure-registry", self.registry, "--file-root", self.data,
-            "--lease-duration", "3s", "--lease-renew-deadline", "2s", "--lease-retry-period", "500ms",
-            *self.controller_options, *arguments], os.path.join(self.folder, f"controller-{number}.log"))
+            *LEASE_TIMES, *self.controller_options, *arguments], os.path.join(self.folder, f"controller-{number}.log"))
         self.controllers.append(controller)
         return controller
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Runs the scenarios on a real cluster, several at once, each test in a namespace of its own; prints a verdict
-a line as verdicts.py does. The cluster is hack/cluster's, made for this run and removed after it; or with
---use-existing the one that $KUBECONFIG names (see real_cluster.py for what it must have)."""
+"""Runs the scenarios, and the tests of tests/cluster, on a real cluster; prints a verdict a line as verdicts.py
+does. Several run at once, each in a namespace of its own; then those that need the cluster for themselves.
+
+The cluster is hack/cluster's, made for this run and removed after it; or with --use-existing the one that
+$KUBECONFIG names (see real_cluster.py for what it must have)."""
 import argparse
 import ast
 import concurrent.futures
@@ -21,7 +23,10 @@ sys.path.insert(0, os.path.join(ROOT, "hack", "kubenode"))
 import boundary  # noqa: E402
 from state import State  # noqa: E402
 
-FOLDER = os.path.join(ROOT, "tests", "e2e")
+# The scenarios, and what only a real cluster has.
+FOLDERS = [os.path.join(ROOT, "tests", name) for name in ("e2e", "cluster")]
+# Break the cluster for all its users, or serve all namespaces: one after the other when the others have ended.
+ALONE = ("test_outages.py", "test_install.py")
 UNAVAILABLE = 69  # how scripts end when this machine lacks what they need
 PARALLEL = 5  # a Job waits for most of its five seconds
 SUITE_SECONDS = 1200
@@ -64,15 +69,29 @@ def run_suite(path, name, environment):
     return status
 
 
+def find_suites(names):
+    """Pairs of a file and a class in it: those that may run beside others, and those that may not."""
+    paths = sorted(path for folder in FOLDERS for path in glob.glob(os.path.join(folder, "test_*.py"))
+                   if not names or os.path.basename(path) in names)
+    if missing := set(names) - set(map(os.path.basename, paths)):
+        raise SystemExit(f"no such file: {' '.join(missing)}")
+    together = [path for path in paths if os.path.basename(path) not in ALONE]
+    alone = [path for name in ALONE for path in paths if os.path.basename(path) == name]
+    return [[(path, name) for path in group for name in classes_with_tests(path)] for group in (together, alone)]
+
+
 def run_suites(names, environment):
-    paths = [os.path.join(FOLDER, name) for name in names] or sorted(glob.glob(os.path.join(FOLDER, "test_*.py")))
+    together, alone = find_suites(names)
     subprocess.run([kubectl_program(), "apply", "-f", os.path.join(ROOT, "crds")], env=environment, check=True)
     subprocess.run([kubectl_program(), "wait", "--for=condition=Established", "--timeout=60s", "-f",
                     os.path.join(ROOT, "crds")], env=environment, check=True)
-    with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
-        running = [pool.submit(run_suite, path, name, environment)
-                   for path in paths for name in classes_with_tests(path)]
-    return max(suite.result() for suite in running)
+    pool = concurrent.futures.ThreadPoolExecutor(PARALLEL)
+    try:
+        statuses = list(pool.map(lambda suite: run_suite(*suite, environment), together))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    statuses += [run_suite(*suite, environment) for suite in alone]
+    return max(statuses)
 
 
 def left_behind(state):
@@ -101,7 +120,7 @@ def on_own_cluster(options, environment):
                 registry = json.load(file)["registry"]
             return run_suites(options.files, {
                 **environment, "KUBECONFIG": os.path.join(state, "kubeconfig"), "CHURN_REGISTRY": registry,
-                "CHURN_AUDIT_LOG": os.path.join(state, "log", "audit.log")})
+                "CHURN_AUDIT_LOG": os.path.join(state, "log", "audit.log"), "CHURN_CLUSTER_STATE": state})
         finally:
             run_or_skip("hack/cluster", "down", "--state", state)
             found = left_behind(state) + ([] if sysctls() == before else ["other sysctls"])

@@ -8,10 +8,9 @@ import threading
 import time
 
 import main_run
-from cluster import DEADLINE_SECONDS, POLL_SECONDS, REAL, ClusterTest, NotInTime, condition_of
+from cluster import DEADLINE_SECONDS, LEASE_SECONDS, POLL_SECONDS, REAL, ClusterTest, NotInTime, condition_of
 
 LEASE = "churn-operator"
-LEASE_SECONDS = 3  # as cluster.py sets it
 
 
 def file_identities(folder):
@@ -259,7 +258,7 @@ class Takeover(ClusterTest):
 
     def wait_holder(self, identity):
         self.cluster.wait("lease", LEASE,
-                          lambda lease: lease and lease["spec"]["holderIdentity"] == identity, identity, seconds=15)
+                          lambda lease: lease and lease["spec"]["holderIdentity"] == identity, identity)
 
     @staticmethod
     def wait_log(process, text):
