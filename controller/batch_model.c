@@ -162,6 +162,16 @@ static bool use_latest(struct batch_pass *pass)
                      arena_format(pass->arena, "version %s is up to date", status->model->version));
 }
 
+/* Until now nobody needed the version: the training at work may delete it. */
+static bool wait_for_safety(struct batch_pass *pass, const struct job_view *job)
+{
+    return wait_for_model(pass, REASON_ModelTraining,
+                          arena_format(pass->arena,
+                                       "Job %s, which trains the model, may delete version %s; it "
+                                       "is waited for",
+                                       job->name, pass->spec.model_version));
+}
+
 /* The version that the spec names. One that is not in use may have been deleted: its folder is
  * looked at. Where the controller cannot look, the scorer says whether it is there. */
 static bool use_pinned(struct batch_pass *pass)
@@ -172,6 +182,10 @@ static bool use_pinned(struct batch_pass *pass)
     struct file_lookup file;
     if (current && strcmp(current->version, name) == 0)
         return use_model(pass, REASON_UsingPinned, message);
+    const struct job_view *danger =
+        run_find_danger(pass->view->model->jobs, pass->view->model->job_count, name);
+    if (danger)
+        return wait_for_safety(pass, danger);
     const struct metadata *model = &pass->view->model->metadata;
     struct model_version_status version =
         model_find_version(&pass->model_spec, &pass->model_status, model->namespace_, model->name,

@@ -66,7 +66,9 @@ void gather_model(const struct gatherer *gatherer, const struct cache_entry *ent
                                      .raw_spec = jx_get(object, "spec", NULL),
                                      .asked = memo->asked,
                                      .versions_in_use =
-                                         objects_versions_in_use(gatherer->objects, entry, arena) };
+                                         objects_versions(gatherer->objects, entry, false, arena),
+                                     .versions_wanted =
+                                         objects_versions(gatherer->objects, entry, true, arena) };
     ret_view->zone = gather_zone(gatherer, ret_view->raw_spec, arena, &ret_view->zone_error);
     objects_inbox_batches(gatherer->objects, entry, pending, arena, &ret_view->batches,
                           &ret_view->batch_count);
@@ -94,6 +96,9 @@ static const struct model_of_batch *gather_model_of(const struct gatherer *gathe
     model->raw_spec = jx_get(object, "spec", NULL);
     model->raw_status = jx_get(object, "status", NULL);
     model->zone = gather_zone(gatherer, model->raw_spec, arena, &ignored);
+    if (jx_string(spec, "modelVersion", NULL))
+        model->jobs =
+            gather_jobs(gatherer->objects, cache_entry_uid(entry), arena, &model->job_count);
     return model;
 }
 

@@ -1,3 +1,4 @@
+#include "base/limits.h"
 #include "base/sha256.h"
 #include "contract/exit_code.h"
 #include "contract/job.h"
@@ -51,12 +52,23 @@ json_t *job_owner_reference(const char *owner_kind, const struct metadata *owner
                      owner->name, "uid", owner->uid, "controller", 1, "blockOwnerDeletion", 1);
 }
 
+static json_t *joined(const struct strings *versions)
+{
+    auto_buf struct buf text;
+    buf_init(&text, LIMIT_JSON_DOCUMENT);
+    for (size_t i = 0; i < versions->count; i++)
+        buf_format(&text, "%s%s", i > 0 ? "," : "", versions->items[i]);
+    return json_string(buf_text(&text));
+}
+
 static json_t *job_metadata(const struct job_order *order, const struct pod_template *template)
 {
     json_t *annotations = pairs_object(&template->annotations);
     json_object_set_new(annotations, ANNOTATION_ATTEMPT, json_sprintf("%" PRId64, order->attempt));
     if (order->template_hash)
         json_object_set_new(annotations, ANNOTATION_TEMPLATE, json_string(order->template_hash));
+    if (order->keep_versions)
+        json_object_set_new(annotations, ANNOTATION_KEEP, joined(order->keep_versions));
     return json_pack("{ss ss so so s[o]}", "name", order->name, "namespace",
                      order->owner->namespace_, "labels", labels(order, template), "annotations",
                      annotations, "ownerReferences",

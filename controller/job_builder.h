@@ -16,12 +16,14 @@
 #define LABEL_RUN           "churnops.io/run"
 #define ANNOTATION_ATTEMPT  "churnops.io/attempt"
 #define ANNOTATION_TEMPLATE "churnops.io/template"
+#define ANNOTATION_KEEP     "churnops.io/keep-versions"
 
 struct job_order {
     const char *owner_kind; /* MODEL_KIND or BATCH_KIND */
     const struct metadata *owner;
     const char *name, *run_key;
-    const char *template_hash; /* job_template_hash(), NULL: the Job is never replaced */
+    const char *template_hash;           /* job_template_hash(), NULL: the Job is never replaced */
+    const struct strings *keep_versions; /* that a training does not delete; NULL: it is none */
     int64_t attempt;
     const char *component;                      /* "trainer" or "scorer"                      */
     const char *model, *batch;                  /* names for labels; batch NULL for trainings */

@@ -26,15 +26,12 @@ static void keep_version(struct strings *versions, const char *version)
         versions->items[versions->count++] = version;
 }
 
-/* What the trainer must not delete. Unlike the rest of the document this is what is needed now:
- * a batch may have begun since the training was decided. */
-static struct strings versions_to_keep(const struct model_pass *pass)
+/* A list for keep_version(): what must not be deleted from now on. */
+static struct strings needed_versions(const struct model_pass *pass)
 {
     const struct strings *in_use = &pass->view->versions_in_use;
     struct strings versions = { .items = arena_zero(pass->arena, KEEP_VERSIONS_MAXIMUM,
                                                     sizeof(*versions.items)) };
-    if (pass->status.model)
-        keep_version(&versions, pass->status.model->version);
     if (pass->spec.pinned_version[0])
         keep_version(&versions, pass->spec.pinned_version);
     for (size_t i = 0; i < in_use->count; i++)
@@ -42,8 +39,45 @@ static struct strings versions_to_keep(const struct model_pass *pass)
     return versions;
 }
 
+/* Those of the history that may be in use again: the newest one, which may still have to be judged,
+ * and the newest that was promoted. */
+static void keep_history(struct strings *versions, const struct list *history)
+{
+    const struct history_entry *items = history->items;
+    size_t promoted = 0;
+    while (promoted < history->count && strcmp(items[promoted].outcome, REASON_Promoted) != 0)
+        promoted++;
+    if (history->count > 0)
+        keep_version(versions, items[0].model.version);
+    if (promoted < history->count)
+        keep_version(versions, items[promoted].model.version);
+}
+
+/* What the trainer must not delete. Unlike the rest of the document this is what is needed now:
+ * a batch may have begun since the training was decided. */
+static struct strings versions_to_keep(const struct model_pass *pass)
+{
+    const struct strings *wanted = &pass->view->versions_wanted;
+    struct strings versions = needed_versions(pass);
+    if (pass->status.model)
+        keep_version(&versions, pass->status.model->version);
+    keep_history(&versions, &pass->status.history);
+    for (size_t i = 0; i < wanted->count; i++)
+        keep_version(&versions, wanted->items[i]);
+    return versions;
+}
+
+bool model_endangers_versions(const struct model_pass *pass, const struct job_view *job)
+{
+    const struct strings versions = needed_versions(pass);
+    for (size_t i = 0; i < versions.count; i++)
+        if (run_find_danger(job, 1, versions.items[i]))
+            return true;
+    return false;
+}
+
 /* The document tells the trainer what status says, not what was found since. */
-static json_t *job_document(const struct model_pass *pass)
+static json_t *job_document(const struct model_pass *pass, const struct strings *keep_versions)
 {
     const struct metadata *metadata = &pass->view->object.metadata;
     struct data_spec data = *pass->spec.training.data;
@@ -54,7 +88,7 @@ static json_t *job_document(const struct model_pass *pass)
     job.training = pass->spec.training;
     job.artifacts = pass->spec.artifacts;
     job.keep = pass->spec.artifacts->keep;
-    job.keep_versions = versions_to_keep(pass);
+    job.keep_versions = *keep_versions;
     job.champion = pass->status.training->champion;
     job.promotion = pass->spec.promotion;
     data.uri = pass->status.training->data->uri;
@@ -77,13 +111,15 @@ static json_t *build_job(const struct model_pass *pass)
     const struct metadata *metadata = &pass->view->object.metadata;
     char hash[IDENTITY_KEY];
     model_template_hash(pass, hash);
-    auto_json json_t *document = job_document(pass);
+    const struct strings keep_versions = versions_to_keep(pass);
+    auto_json json_t *document = job_document(pass, &keep_versions);
     return job_build(&(struct job_order){
         .owner_kind = MODEL_KIND,
         .owner = metadata,
         .name = training->job,
         .run_key = training->run_key,
         .template_hash = hash,
+        .keep_versions = &keep_versions,
         .attempt = training->attempt,
         .component = "trainer",
         .model = metadata->name,

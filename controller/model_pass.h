@@ -91,6 +91,8 @@ void model_next_attempt(struct model_pass *pass);
 /* Creates the Job that status names, once every other is gone. */
 void model_create_job(struct model_pass *pass);
 void model_say_training(struct model_pass *pass);
+/* The unfinished Job would delete a version that is needed since it was made. */
+bool model_endangers_versions(const struct model_pass *pass, const struct job_view *job);
 /* See job_template_hash(). */
 void model_template_hash(const struct model_pass *pass, char ret_key[IDENTITY_KEY]);
 

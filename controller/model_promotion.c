@@ -171,8 +171,17 @@ static void roll_back(struct model_pass *pass)
     const char *pinned = pass->spec.pinned_version;
     const struct history_entry version = model_find_version(
         &pass->spec, &pass->status, metadata->namespace_, metadata->name, pinned, pass->arena);
+    const struct object_view *view = &pass->view->object;
+    const struct job_view *danger = run_find_danger(view->jobs, view->job_count, pinned);
     struct file_lookup file;
-    lookup_existing_file(&pass->view->object, pass->plan,
+    if (danger) {
+        model_say(pass, true, false, REASON_CheckingVersion,
+                  arena_format(pass->arena,
+                               "Job %s, which may delete version %s, is being replaced",
+                               danger->name, pinned));
+        return;
+    }
+    lookup_existing_file(view, pass->plan,
                          arena_format(pass->arena, "%smodel.json", version.model.uri),
                          "spec.pinnedVersion", &file);
     if (file.state == LOOKUP_PENDING) {

@@ -146,7 +146,8 @@ static bool is_outdated(const struct model_pass *pass, const struct job_view *jo
     if (pass->spec_error || job->deleting)
         return false;
     model_template_hash(pass, hash);
-    return !job->template_hash || strcmp(job->template_hash, hash) != 0;
+    return !job->template_hash || strcmp(job->template_hash, hash) != 0 ||
+           model_endangers_versions(pass, job);
 }
 
 void model_follow_training(struct model_pass *pass)
@@ -167,8 +168,8 @@ void model_follow_training(struct model_pass *pass)
     } else if (unfinished && is_outdated(pass, job)) {
         model_next_attempt(pass);
         plan_event(pass->plan, false, REASON_Replaced, "Train",
-                   "pod settings changed; Job %s replaces %s", pass->status.training->job,
-                   job->name);
+                   "pod settings or versions to keep changed; Job %s replaces %s",
+                   pass->status.training->job, job->name);
         model_create_job(pass);
     } else {
         follow_job(pass);

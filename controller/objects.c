@@ -48,13 +48,18 @@ struct source {
     struct informer *informer;
 };
 
+/* The versions of models that unfinished batches name in one way. */
+struct version_index {
+    struct batch_index versions;   /* "namespace/model" */
+    struct batch_index by_version; /* "namespace/model/version": who names it */
+};
+
 struct objects {
     struct objects_options options;
     struct source sources[OBJECT_KINDS];
-    struct batch_index by_model;   /* "namespace/model" */
-    struct batch_index by_output;  /* struct batch_mark's output */
-    struct batch_index versions;   /* "namespace/model": the versions of it that batches name */
-    struct batch_index by_version; /* "namespace/model/version": who names it */
+    struct batch_index by_model;  /* "namespace/model" */
+    struct batch_index by_output; /* struct batch_mark's output */
+    struct version_index in_use, wanted;
 };
 
 void object_key(const struct cache_entry *entry, char ret_key[OBJECT_KEY])
@@ -174,10 +179,10 @@ static void wake_batch(void *context, const char *key)
     wake(context, OBJECT_BATCH, key);
 }
 
-static void model_changed(struct objects *objects, const char *key)
+static void model_changed(const struct objects *objects, const char *key)
 {
     wake(objects, OBJECT_MODEL, key);
-    batch_index_each(&objects->by_model, key, wake_batch, objects);
+    batch_index_each(&objects->by_model, key, wake_batch, (void *)objects);
 }
 
 static void model_key(const struct cache_entry *batch, char ret_key[OBJECT_KEY])
@@ -186,7 +191,7 @@ static void model_key(const struct cache_entry *batch, char ret_key[OBJECT_KEY])
                    mark_of(batch)->model);
 }
 
-static void index_version(struct objects *objects, const char *model, const char *version,
+static void index_version(struct version_index *index, const char *model, const char *version,
                           const char *key)
 {
     char named[OBJECT_KEY + VERSION_DIGITS + 1];
@@ -194,11 +199,11 @@ static void index_version(struct objects *objects, const char *model, const char
     if (!*version)
         return;
     (void)snprintf(named, sizeof(named), "%s/%s", model, version);
-    batch_index_add(&objects->by_version, named, key);
-    batch_index_add(&objects->versions, model, version);
+    batch_index_add(&index->by_version, named, key);
+    batch_index_add(&index->versions, model, version);
 }
 
-static void unindex_version(struct objects *objects, const char *model, const char *version,
+static void unindex_version(struct version_index *index, const char *model, const char *version,
                             const char *key)
 {
     char named[OBJECT_KEY + VERSION_DIGITS + 1];
@@ -206,9 +211,9 @@ static void unindex_version(struct objects *objects, const char *model, const ch
     if (!*version)
         return;
     (void)snprintf(named, sizeof(named), "%s/%s", model, version);
-    batch_index_remove(&objects->by_version, named, key);
-    if (!batch_index_has(&objects->by_version, named))
-        batch_index_remove(&objects->versions, model, version);
+    batch_index_remove(&index->by_version, named, key);
+    if (!batch_index_has(&index->by_version, named))
+        batch_index_remove(&index->versions, model, version);
 }
 
 /* It writes there, or will. One that is being deleted starts nothing more. */
@@ -227,8 +232,8 @@ static void index_batch(struct objects *objects, const struct cache_entry *entry
     batch_index_add(&objects->by_model, model, key);
     if (claims_output(mark_of(entry)))
         batch_index_add(&objects->by_output, mark_of(entry)->output, key);
-    index_version(objects, model, mark_of(entry)->version, key);
-    index_version(objects, model, mark_of(entry)->pinned, key);
+    index_version(&objects->in_use, model, mark_of(entry)->version, key);
+    index_version(&objects->wanted, model, mark_of(entry)->pinned, key);
 }
 
 static void unindex_batch(struct objects *objects, const struct cache_entry *entry, const char *key)
@@ -238,8 +243,8 @@ static void unindex_batch(struct objects *objects, const struct cache_entry *ent
     model_key(entry, model);
     batch_index_remove(&objects->by_model, model, key);
     batch_index_remove(&objects->by_output, mark_of(entry)->output, key);
-    unindex_version(objects, model, mark_of(entry)->version, key);
-    unindex_version(objects, model, mark_of(entry)->pinned, key);
+    unindex_version(&objects->in_use, model, mark_of(entry)->version, key);
+    unindex_version(&objects->wanted, model, mark_of(entry)->pinned, key);
 }
 
 /* A model counts the batches of its inbox: those that it owns. */
@@ -275,6 +280,7 @@ static void batch_changed(struct objects *objects, const struct cache_entry *bef
     wake(objects, OBJECT_BATCH, key);
 }
 
+/* A batch that names an old version waits for a training that may delete it. */
 static void job_changed(const struct objects *objects, const struct cache_entry *job)
 {
     const char *kind = cache_entry_owner_kind(job);
@@ -283,7 +289,7 @@ static void job_changed(const struct objects *objects, const struct cache_entry 
     (void)snprintf(key, sizeof(key), "%s/%s", cache_entry_namespace(job),
                    cache_entry_owner_name(job));
     if (strcmp(kind, MODEL_KIND) == 0)
-        wake(objects, OBJECT_MODEL, key);
+        model_changed(objects, key);
     else if (strcmp(kind, BATCH_KIND) == 0)
         wake(objects, OBJECT_BATCH, key);
 }
@@ -341,6 +347,12 @@ struct objects *objects_new(const struct objects_options *options)
     return objects;
 }
 
+static void version_index_release(struct version_index *index)
+{
+    batch_index_release(&index->versions);
+    batch_index_release(&index->by_version);
+}
+
 void objects_free(struct objects *objects)
 {
     if (!objects)
@@ -349,8 +361,8 @@ void objects_free(struct objects *objects)
         informer_free(objects->sources[kind].informer);
     batch_index_release(&objects->by_model);
     batch_index_release(&objects->by_output);
-    batch_index_release(&objects->versions);
-    batch_index_release(&objects->by_version);
+    version_index_release(&objects->in_use);
+    version_index_release(&objects->wanted);
     free(objects);
 }
 
@@ -521,16 +533,17 @@ static void add_version(void *context, const char *version)
     versions->list.items[versions->list.count++] = arena_strdup(versions->arena, version);
 }
 
-struct strings objects_versions_in_use(const struct objects *objects,
-                                       const struct cache_entry *model, struct arena *arena)
+struct strings objects_versions(const struct objects *objects, const struct cache_entry *model,
+                                bool wanted, struct arena *arena)
 {
+    const struct version_index *index = wanted ? &objects->wanted : &objects->in_use;
     struct versions versions = { .arena = arena };
     char key[OBJECT_KEY];
 
     object_key(model, key);
-    batch_index_each(&objects->versions, key, count_version, &versions);
+    batch_index_each(&index->versions, key, count_version, &versions);
     versions.list.items = arena_zero(arena, versions.list.count, sizeof(*versions.list.items));
     versions.list.count = 0;
-    batch_index_each(&objects->versions, key, add_version, &versions);
+    batch_index_each(&index->versions, key, add_version, &versions);
     return versions.list;
 }

@@ -2,8 +2,8 @@
  *
  * Three informers keep projections (project.h) in caches. A change wakes every
  * key that may decide differently because of it: the object itself, the owner of
- * a Job, the unfinished batches of a model, the batches that waited for an
- * output. Keys are "namespace/name". */
+ * a Job, the unfinished batches of a model or of one whose Job changed, the batches that
+ * waited for an output. Keys are "namespace/name". */
 #pragma once
 
 #include "kube/informer.h"
@@ -66,9 +66,10 @@ bool objects_batch_is_finished(const struct cache_entry *entry);
 void objects_rivals(const struct objects *objects, const struct cache_entry *batch,
                     struct arena *arena, const struct output_rival **ret_rivals, size_t *ret_count);
 
-/* The versions of a model that unfinished batches name, each once, in the arena. */
-struct strings objects_versions_in_use(const struct objects *objects,
-                                       const struct cache_entry *model, struct arena *arena);
+/* The versions of a model that batches which run were started with (or `wanted`: that the specs
+ * of unfinished batches name), each once, in the arena. */
+struct strings objects_versions(const struct objects *objects, const struct cache_entry *model,
+                                bool wanted, struct arena *arena);
 
 /* The batches that a model owns, and those of others that have the name of one that is `pending`
  * (status.inbox.pending, may be NULL). In the arena, texts borrowed. */

@@ -118,6 +118,7 @@ json_t *project_job(const json_t *object)
     copy_string(labels, jx_get(object, "metadata", "labels", NULL), LABEL_RUN);
     copy_string(annotations, jx_get(object, "metadata", "annotations", NULL), ANNOTATION_ATTEMPT);
     copy_string(annotations, jx_get(object, "metadata", "annotations", NULL), ANNOTATION_TEMPLATE);
+    copy_string(annotations, jx_get(object, "metadata", "annotations", NULL), ANNOTATION_KEEP);
     json_object_set_new(metadata, "labels", labels);
     json_object_set_new(metadata, "annotations", annotations);
     const json_t *owner = controlling_owner(object), *finished = finishing_condition(object);
@@ -212,6 +213,8 @@ void job_view_decode(const json_t *object, struct arena *arena, struct job_view 
         .run_key = copy_text(arena, json_object_get(metadata, "labels"), LABEL_RUN),
         .template_hash =
             copy_text(arena, json_object_get(metadata, "annotations"), ANNOTATION_TEMPLATE),
+        .keep_versions =
+            copy_text(arena, json_object_get(metadata, "annotations"), ANNOTATION_KEEP),
         .attempt = attempt_of(object),
         .active = jx_int(status, "active", 0),
         .ready = jx_int(status, "ready", 0),

@@ -29,6 +29,16 @@ int64_t run_next_attempt(const struct object_view *view, const char *run_key)
     return attempt + 1;
 }
 
+const struct job_view *run_find_danger(const struct job_view *jobs, size_t count,
+                                       const char *version)
+{
+    for (size_t i = 0; i < count; i++)
+        if (jobs[i].state == JOB_UNFINISHED &&
+            (!jobs[i].keep_versions || !strstr(jobs[i].keep_versions, version)))
+            return &jobs[i];
+    return NULL;
+}
+
 bool run_clear_others(const struct object_view *view, struct plan *plan, const char *name)
 {
     bool found = false;

@@ -36,6 +36,11 @@ const struct job_view *run_find_job(const struct object_view *view, const char *
 /* One more than the attempts that the cache knows of this run key. */
 int64_t run_next_attempt(const struct object_view *view, const char *run_key);
 
+/* The unfinished Job that may delete this version of a model, or NULL: a training deletes old
+ * versions when it ends, but for those that it was told to keep when its Job was made. */
+const struct job_view *run_find_danger(const struct job_view *jobs, size_t count,
+                                       const char *version);
+
 /* Deletes the unfinished Jobs that are not `name` (NULL: all of them). Returns
  * whether any is still there, being deleted or not. */
 bool run_clear_others(const struct object_view *view, struct plan *plan, const char *name);

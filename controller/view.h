@@ -33,6 +33,7 @@ struct job_view {
     const char *owner_uid;        /* of the controlling owner of one of our kinds, or NULL */
     const char *run_key;          /* label churnops.io/run                                */
     const char *template_hash;    /* annotation churnops.io/template (job_builder.h), or NULL */
+    const char *keep_versions;    /* annotation churnops.io/keep-versions: of a training; or NULL */
     int64_t attempt;              /* annotation churnops.io/attempt                       */
     enum job_state state;         /* by the conditions Complete and Failed alone          */
     const char *reason, *message; /* of the condition Failed; NULL otherwise           */
@@ -187,7 +188,9 @@ struct model_view {
     int64_t asked;           /* freshness checks since the last Skipped was written (ACTION_WAKE) */
     const struct zone *zone; /* of spec.retrain.timeZone; NULL: see zone_error */
     const char *zone_error;
-    struct strings versions_in_use; /* that unfinished batches of this model name */
+    /* Versions of this model: that batches which run were started with, and that the specs of
+     * unfinished batches name. */
+    struct strings versions_in_use, versions_wanted;
 };
 
 /* Another unfinished batch with the same output. */
@@ -201,7 +204,9 @@ struct output_rival {
 struct model_of_batch {
     struct metadata metadata;
     const json_t *raw_spec, *raw_status;
-    const struct zone *zone; /* of spec.retrain.timeZone; NULL: not known */
+    const struct zone *zone;     /* of spec.retrain.timeZone; NULL: not known */
+    const struct job_view *jobs; /* for a batch that names a version: those of the model */
+    size_t job_count;
 };
 
 struct batch_view {

@@ -187,6 +187,43 @@ static void test_deleted_jobs_do_not_run_again(void **state)
     sim_free(sim);
 }
 
+/* A batch names a version that nobody needed so far. The training at work may delete it; one that
+ * takes its place keeps it. */
+static void test_a_version_that_is_safe_wakes_who_waits(void **state)
+{
+    struct sim *sim = start();
+    char *body auto_free = NULL;
+
+    (void)state;
+    sim_create_model(sim);
+    finish_everything(sim);
+    body = mem_format(
+        "{'spec':{'modelVersion':'%s'}}",
+        jx_string(jx_get(sim_get(sim, SIM_MODEL), "status", "model", NULL), "version", NULL));
+    for (int seed = 7; seed < 9; seed++) { /* another version is in use; then one more training */
+        finish_everything(sim);
+        assert_int_equal(sim_ask(sim, "PATCH", SIM_MODEL,
+                                 seed == 7 ? "{'spec':{'seed':7}}" : "{'spec':{'seed':8}}"),
+                         200);
+        sim_run(sim, SECOND);
+    }
+    assert_int_equal(sim->pod_count, 1);
+    sim_create_batch(sim, "week-1");
+    assert_int_equal(sim_ask(sim, "PATCH", SIM_BATCHES "/week-1", body), 200);
+    sim_run(sim, 5 * SECOND);
+    assert_string_equal(sim_condition(sim, SIM_BATCHES "/week-1", "ModelReady"),
+                        "False ModelTraining");
+    assert_int_equal(sim_ask(sim, "PATCH", SIM_MODEL, "{'spec':{'activeDeadlineSeconds':60}}"),
+                     200);
+    sim_settle(sim);
+    sim_end_stopping_pods(sim);
+    sim_run(sim, 5 * SECOND);
+    assert_string_equal(sim_condition(sim, SIM_MODEL, "Reconciling"), "True Training");
+    assert_string_not_equal(sim_condition(sim, SIM_BATCHES "/week-1", "ModelReady"),
+                            "False ModelTraining"); /* its folder is looked at */
+    sim_free(sim);
+}
+
 /* --- crashes ------------------------------------------------------------------------ */
 
 struct crash {
@@ -532,6 +569,7 @@ int main(void)
         cmocka_unit_test(test_only_the_very_job_is_deleted),
         cmocka_unit_test(test_a_registry_slower_than_the_poll_interval),
         cmocka_unit_test(test_deleted_jobs_do_not_run_again),
+        cmocka_unit_test(test_a_version_that_is_safe_wakes_who_waits),
         cmocka_unit_test(test_a_crash_at_every_write),
         cmocka_unit_test(test_a_conflict_is_decided_again),
         cmocka_unit_test(test_trouble_passes),

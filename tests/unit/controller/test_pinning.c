@@ -303,8 +303,8 @@ static void test_the_pinned_version_is_kept(void **state)
     auto_json json_t *document = jx_parse(span_of(text), 65536, "job", &err);
     const json_t *kept = json_object_get(document, "keepVersions");
     assert_int_equal(json_array_size(kept), 2);
-    assert_string_equal(json_string_value(json_array_get(kept, 0)), second);
-    assert_string_equal(json_string_value(json_array_get(kept, 1)), OTHER);
+    assert_string_equal(json_string_value(json_array_get(kept, 0)), OTHER);
+    assert_string_equal(json_string_value(json_array_get(kept, 1)), second);
     world_release(&world);
 }
 

@@ -163,20 +163,28 @@ static void view_rivals(struct world *world, const json_t *self, struct arena *a
     view->rivals = rivals;
 }
 
+static void add_version(struct strings *versions, const char *version)
+{
+    if (version)
+        versions->items[versions->count++] = version;
+}
+
 static void view_versions(const struct world *world, struct arena *arena, struct model_view *view)
 {
-    const char *key, *version;
+    const char *key;
     json_t *object;
-    view->versions_in_use.items =
-        arena_zero(arena, json_object_size(world->objects), sizeof(*view->versions_in_use.items));
+    struct strings *in_use = &view->versions_in_use, *wanted = &view->versions_wanted;
+    in_use->items = arena_zero(arena, json_object_size(world->objects), sizeof(*in_use->items));
+    wanted->items = arena_zero(arena, json_object_size(world->objects), sizeof(*wanted->items));
     json_object_foreach(world->objects, key, object)
     {
         const json_t *status = json_object_get(object, "status");
         struct batch_status decoded;
-        version = jx_string(status, "model", "version", NULL);
-        if (has_kind(key, "ChurnBatch") && version &&
-            batch_status_decode(status, arena, &decoded, NULL) == 0 && !batch_is_finished(&decoded))
-            view->versions_in_use.items[view->versions_in_use.count++] = version;
+        if (!has_kind(key, "ChurnBatch") ||
+            batch_status_decode(status, arena, &decoded, NULL) < 0 || batch_is_finished(&decoded))
+            continue;
+        add_version(in_use, jx_string(status, "model", "version", NULL));
+        add_version(wanted, jx_string(object, "spec", "modelVersion", NULL));
     }
 }
 
@@ -215,6 +223,10 @@ static void reconcile(struct world *world, const char *kind, json_t *object, str
         model.raw_spec = json_object_get(found, "spec");
         model.raw_status = json_object_get(found, "status");
         model.zone = zone_of(world, model.raw_spec);
+        struct object_view jobs = { 0 };
+        view_jobs(world, model.metadata.uid, &arena, &jobs);
+        model.jobs = jobs.jobs;
+        model.job_count = jobs.job_count;
         view.model = &model;
     }
     reconcile_batch(&view, plan);
