@@ -1,6 +1,7 @@
 /* churn-trainer: from a history file to a published churn model. */
 #include <signal.h>
 
+#include "base/num.h"
 #include "contract/program.h"
 #include "ml/parallel.h"
 #include "store/store.h"
@@ -35,11 +36,28 @@ static const struct program program = {
                    "With STAGE (ingest, split, fit, calibrate, evaluate, explain, package) it runs "
                    "one stage, with files in --in and --out, so that a pipeline engine can run "
                    "them one by one; the result is the same.",
-    .epilogue = PROGRAM_EXIT_CODES,
     .options = options,
     .option_count = ARRAY_SIZE(options),
     .maximum_operands = 1,
 };
+
+/* What a job document's `parameters` may hold, and the exit codes. */
+static const char *epilogue(struct arena *arena)
+{
+    auto_buf struct buf text;
+
+    buf_init(&text, 4 * KIB);
+    buf_string(&text, "Parameters of the algorithms, each a string in the job document:\n");
+    for (const struct parameter *each = parameters; each->name; each++) {
+        char minimum[NUM_DOUBLE_TEXT], maximum[NUM_DOUBLE_TEXT];
+        num_format_double(each->minimum, minimum);
+        num_format_double(each->maximum, maximum);
+        buf_format(&text, "%s (%s%s to %s): %s.\n", each->name, each->whole ? "integer, " : "",
+                   minimum, maximum, each->meaning);
+    }
+    buf_string(&text, "\n" PROGRAM_EXIT_CODES);
+    return arena_strdup(arena, buf_text(&text));
+}
 
 /* Everything published is put in place at once, so there is nothing to undo. */
 static void terminate(int signal_number)
@@ -84,11 +102,13 @@ int main(int argc, char **argv)
     auto_arena struct arena arena = { 0 };
     struct arguments arguments = { 0 };
     struct strings operands;
+    struct program described = program;
     struct err err = { 0 };
     int code;
 
     catch_signals();
-    if (!options_begin(&program, argc, argv, &arena, &arguments, &operands, &code))
+    described.epilogue = epilogue(&arena);
+    if (!options_begin(&described, argc, argv, &arena, &arguments, &operands, &code))
         return code;
     auto_stores struct stores *stores = stores_new(&(struct stores_options){
         .variable = program_variable,

@@ -300,7 +300,8 @@ class Processes(TrainerTest):
             self.assertEqual(run.returncode, 64, arguments)
 
     def test_help_and_version(self):
-        for option, text in [("--help", "--job"), ("--version", "churn-trainer")]:
+        for option, text in [("--help", "--job"), ("--help", "max_depth (integer, 1 to 10): depth of each tree"),
+                             ("--version", "churn-trainer")]:
             run = subprocess.run([PROGRAM, option], capture_output=True, text=True, timeout=60)
             self.assertEqual(run.returncode, 0)
             self.assertIn(text, run.stdout)
