@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "ml/dictionary.h"
 
@@ -123,22 +124,13 @@ static int open_scratch(struct ids *ids, struct err *err)
 
 static int write_run(struct ids *ids, struct err *err)
 {
-    const char *bytes = (const char *)ids->keys;
-    size_t length = ids->count * sizeof(*ids->keys);
+    struct span keys = { (const char *)ids->keys, ids->count * sizeof(*ids->keys) };
 
     if (ids->fd < 0 && open_scratch(ids, err))
         return -1;
     sort_keys(ids);
-    while (length > 0) {
-        ssize_t written = write(ids->fd, bytes, length);
-
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return err_errno(err, written < 0 ? errno : ENOSPC, "scratch file in %s", ids->folder);
-        bytes += written;
-        length -= (size_t)written;
-    }
+    if (file_append(ids->fd, keys) < 0)
+        return err_errno(err, errno, "scratch file in %s", ids->folder);
     ids->run_count++;
     ids->count = 0;
     return 0;

@@ -95,17 +95,7 @@ static int damaged(const char *what, struct err *err)
 static int write_file(const char *folder, const char *name, struct span bytes, struct err *err)
 {
     auto_free char *path = mem_format("%s/%s", folder, name);
-    auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return err_errno(err, errno, "%s", path);
-    while (bytes.length > 0) {
-        ssize_t written = write(fd, bytes.data, bytes.length);
-        if (written < 0)
-            return err_errno(err, errno, "%s", path);
-        bytes.data += written;
-        bytes.length -= (size_t)written;
-    }
-    return 0;
+    return file_write(path, 0666, bytes, err);
 }
 
 static int read_file(const char *folder, const char *name, size_t maximum, struct buf *out,
@@ -151,7 +141,7 @@ static int copy_object(struct stores *stores, const char *uri, const char *gener
             return -1;
         if (length == 0)
             return 0;
-        if (write(fd, block, length) != (ssize_t)length)
+        if (file_append(fd, (struct span){ block, length }) < 0)
             return err_errno(err, errno, "%s", path);
     }
 }

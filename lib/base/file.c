@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #include "base/mem.h"
 
@@ -17,4 +18,33 @@ int file_read(const char *path, struct buf *out, struct err *err)
     if (ferror(file))
         return err_errno(err, errno, "%s", path);
     return buf_check(out, path, err);
+}
+
+int file_append(int fd, struct span bytes)
+{
+    while (bytes.length > 0) {
+        ssize_t written = write(fd, bytes.data, bytes.length);
+
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written == 0)
+            errno = ENOSPC;
+        if (written <= 0)
+            return -1;
+        bytes.data += written;
+        bytes.length -= (size_t)written;
+    }
+    return 0;
+}
+
+int file_write(const char *path, mode_t mode, struct span bytes, struct err *err)
+{
+    auto_close int fd = -1;
+
+    do
+        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    while (fd < 0 && errno == EINTR);
+    if (fd < 0 || file_append(fd, bytes) < 0)
+        return err_errno(err, errno, "%s", path);
+    return 0;
 }

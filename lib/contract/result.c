@@ -1,7 +1,7 @@
-#include <fcntl.h>
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "contract/check.h"
@@ -321,26 +321,6 @@ struct result result_of_error(const struct err *error)
     };
 }
 
-/* A signal that comes now is no reason to lose the result. */
-static int write_in_place(const char *path, const struct buf *text, struct err *err)
-{
-    auto_close int fd = -1;
-    do
-        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    while (fd < 0 && errno == EINTR);
-    if (fd < 0)
-        return err_errno(err, errno, "%s", path);
-    for (size_t done = 0; done < text->length;) {
-        ssize_t written = write(fd, text->data + done, text->length - done);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return err_errno(err, written < 0 ? errno : ENOSPC, "%s", path);
-        done += (size_t)written;
-    }
-    return 0;
-}
-
 int result_report(const struct result *result, const char *path, struct err *err)
 {
     auto_buf struct buf text;
@@ -352,7 +332,7 @@ int result_report(const struct result *result, const char *path, struct err *err
     if (path == NULL && access(RESULT_PATH, W_OK) == 0)
         path = RESULT_PATH;
     if (path != NULL)
-        return write_in_place(path, &text, err);
+        return file_write(path, 0666, (struct span){ text.data, text.length }, err);
     if (fwrite(text.data, 1, text.length, stdout) != text.length || fflush(stdout) != 0)
         return err_errno(err, errno, "standard output");
     return 0;

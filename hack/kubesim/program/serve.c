@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "base/options.h"
@@ -117,7 +118,7 @@ static void signals_block(struct signals *signals)
 static int write_file(const char *path, const char *text, struct err *err)
 {
     auto_free char *part = mem_format("%s.part", path);
-    if (folder_write(part, span_of(text), err) != 0)
+    if (file_write(part, 0600, span_of(text), err) != 0)
         return -1;
     return rename(part, path) == 0 ? 0 : err_errno(err, errno, "%s", path);
 }

@@ -31,18 +31,3 @@ void folder_remove(const char *path)
 {
     nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
-
-int folder_write(const char *path, struct span text, struct err *err)
-{
-    auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return err_errno(err, errno, "%s", path);
-    while (text.length > 0) {
-        ssize_t written = write(fd, text.data, text.length);
-        if (written < 0)
-            return err_errno(err, errno, "%s", path);
-        text.data += written;
-        text.length -= (size_t)written;
-    }
-    return 0;
-}

@@ -2,12 +2,8 @@
 #pragma once
 
 #include "base/err.h"
-#include "base/span.h"
 
 /* Makes the folder and those above it (mode 0700). */
 int folder_make(const char *path, struct err *err) __attribute__((warn_unused_result));
 /* Removes it with all that is in it; links are not followed. What cannot be removed stays. */
 void folder_remove(const char *path);
-/* Writes a whole file (mode 0600). */
-int folder_write(const char *path, struct span text, struct err *err)
-    __attribute__((warn_unused_result));

@@ -4,6 +4,7 @@
 
 #include "base/base64.h"
 #include "base/fields.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "kubesim/runner/folder.h"
 
@@ -135,7 +136,7 @@ static int write_downward(struct preparation *to, const json_t *volume, const ch
                 "volume %s: kubesim knows fieldRef of metadata, in files without folders",
                 jx_string(volume, "name", NULL));
         const char *path = arena_format(to->arena, "%s/%s", folder, name);
-        if (folder_write(path, span_of(value), err) != 0)
+        if (file_write(path, 0600, span_of(value), err) != 0)
             return -1;
         if (strstr(field, JOB_ANNOTATION) && set(to, "CHURN_JOB", path, err) != 0)
             return -1;
@@ -157,7 +158,7 @@ static int write_secret(struct preparation *to, const json_t *volume, const char
     {
         const char *text = decoded(to->arena, json_string_value(value));
         const char *path = arena_format(to->arena, "%s/%s", folder, key);
-        if (strchr(key, '/') || folder_write(path, span_of(text), err) != 0)
+        if (strchr(key, '/') || file_write(path, 0600, span_of(text), err) != 0)
             return -1;
     }
     if (to->secrets.count == SECRETS_MAXIMUM)

@@ -7,6 +7,7 @@
 
 #include "bench.h"
 
+#include "base/file.h"
 #include "kubesim/runner/folder.h"
 #include "kubesim/runner/runner.h"
 
@@ -24,7 +25,7 @@ static void put_script(const struct stage *stage, const char *text)
 {
     auto_free char *path = mem_format("%s/program", stage->bin);
     auto_free char *script = mem_format("#!/bin/sh\n%s\n", text);
-    assert_int_equal(folder_write(path, span_of(script), NULL), 0);
+    assert_int_equal(file_write(path, 0600, span_of(script), NULL), 0);
     assert_int_equal(chmod(path, 0700), 0);
 }
 
