@@ -42,11 +42,11 @@ static struct set *find_set(const struct batch_index *index, const char *key)
     return node ? *node : NULL;
 }
 
-/* Like tsearch(3); out of memory ends the process here as everywhere else. */
+/* Like tsearch(3). */
 static void insert(void *take_object, void **root, int (*compare)(const void *, const void *))
 {
     if (!tsearch(take_object, root, compare))
-        abort();
+        mem_exhausted();
 }
 
 void batch_index_add(struct batch_index *index, const char *key, const char *member)

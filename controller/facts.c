@@ -133,7 +133,7 @@ static struct fact *find_or_create(struct fact_store *store, const char *key,
         fact->image = image_source_new(store->resolver, namespace, request);
     fact->retry = (struct timer){ .fire = look_up_again, .context = fact };
     if (!tsearch(fact, &store->facts, compare_facts))
-        abort(); /* out of memory, which ends the process everywhere else too */
+        mem_exhausted();
     return fact;
 }
 

@@ -93,7 +93,7 @@ struct memo *memo_of(struct memos *memos, enum object_kind kind, const struct ca
     memo->key = mem_format("%s/%s", cache_entry_namespace(entry), cache_entry_name(entry));
     memo->generation = -1;
     if (!tsearch(memo, &memos->tree, compare_memos))
-        abort(); /* out of memory, which ends the process everywhere else too */
+        mem_exhausted();
     memos->count++;
     return memo;
 }

@@ -44,6 +44,6 @@ const struct zone *zones_find(struct zones *zones, const char *name, struct err 
     zone = arena_zero(&zones->arena, 1, sizeof(*zone));
     *zone = (struct named_zone){ arena_strdup(&zones->arena, name), wanted.zone };
     if (!tsearch(zone, &zones->tree, compare_zones))
-        abort(); /* out of memory, which ends the process everywhere else too */
+        mem_exhausted();
     return &zone->zone;
 }

@@ -204,7 +204,7 @@ static struct subject *find_or_create_subject(struct recorder *recorder, const c
     subject->credit_ms = BUDGET * REFILL_MS;
     subject->seen_ms = now_ms(recorder);
     if (!tsearch(subject, &recorder->subjects, compare_subjects))
-        abort(); /* out of memory, which ends the process everywhere else too */
+        mem_exhausted();
     link_newest(recorder, subject);
     recorder->subject_count++;
     return subject;

@@ -108,7 +108,7 @@ static struct item *find_or_create(struct workqueue *queue, unsigned kind, const
     item->queue = queue;
     item->delay = (struct timer){ .fire = delay_is_over, .context = item };
     if (!tsearch(item, &queue->items, compare_items))
-        abort(); /* out of memory, which ends the process everywhere else too */
+        mem_exhausted();
     return item;
 }
 

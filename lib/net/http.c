@@ -323,7 +323,7 @@ static CURL *take_handle(struct http *http)
     CURL *easy = http->spare_count > 0 ? http->spare[--http->spare_count] : curl_easy_init();
 
     if (!easy)
-        abort(); /* out of memory: see mem.h */
+        mem_exhausted();
     return easy;
 }
 
@@ -568,7 +568,7 @@ struct transport *http_transport_new(const struct http_options *options, struct 
     timers_init(&http->timers, &clock_system);
     http->multi = curl_multi_init();
     if (!http->multi)
-        abort(); /* out of memory: see mem.h */
+        mem_exhausted();
     curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS,
                       options->maximum_connections > 0 ? options->maximum_connections
                                                        : (long)CONNECTIONS_KEPT);

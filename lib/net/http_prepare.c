@@ -38,7 +38,7 @@ static void append(struct curl_slist **list, const char *line)
     struct curl_slist *longer = curl_slist_append(*list, line);
 
     if (!longer)
-        abort(); /* out of memory: see mem.h */
+        mem_exhausted();
     *list = longer;
 }
 
