@@ -32,7 +32,6 @@ int block_plan_init(struct block_plan *plan, const struct model *model,
                     const struct csv_reader *reader, const struct strings *columns, size_t reasons,
                     double threshold, struct err *err) __attribute__((warn_unused_result));
 void block_plan_release(struct block_plan *plan);
-#define auto_block_plan __attribute__((cleanup(block_plan_release)))
 
 /* "CustomerId,Surname,churn_probability,churn_prediction,reason_1" and newline. */
 void block_append_header(const struct block_plan *plan, struct buf *out);

@@ -60,8 +60,6 @@ static void write_member(struct buf *line, const struct log_member *member)
         write_text(line, member->text, SIZE_MAX);
     } else if (member->kind == 'n') {
         buf_format(line, "%" PRId64, member->number);
-    } else if (member->kind == 'b') {
-        buf_string(line, member->number ? "true" : "false");
     } else if (member->kind == 'r' && member->real - member->real == 0) {
         num_format_double(member->real, number);
         buf_string(line, number);

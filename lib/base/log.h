@@ -17,13 +17,12 @@ struct log_member {
     const char *text; /* NULL: the number counts */
     int64_t number;
     double real;
-    int kind; /* 't' text, 'n' integer, 'r' real, 'b' boolean */
+    int kind; /* 't' text, 'n' integer, 'r' real */
 };
 
 #define LOG_TEXT(name_, text_)  ((struct log_member){ (name_), (text_), 0, 0, 't' })
 #define LOG_INT(name_, number_) ((struct log_member){ (name_), NULL, (number_), 0, 'n' })
 #define LOG_REAL(name_, real_)  ((struct log_member){ (name_), NULL, 0, (real_), 'r' })
-#define LOG_BOOL(name_, flag_)  ((struct log_member){ (name_), NULL, (flag_), 0, 'b' })
 
 /* log_write(LOG_INFO, "job created", LOG_TEXT("job", name), LOG_INT("attempt", 1)); */
 #define log_write(level, message, ...)                                                             \

@@ -52,14 +52,3 @@ double random_unit(struct random *random)
 {
     return (double)(random_next(random) >> 11) * 0x1p-53;
 }
-
-void random_shuffle(struct random *random, uint32_t *items, size_t count)
-{
-    for (size_t left = count; left > 1; left--) {
-        size_t other = random_below(random, left);
-        uint32_t moved = items[left - 1];
-
-        items[left - 1] = items[other];
-        items[other] = moved;
-    }
-}

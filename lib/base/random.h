@@ -16,4 +16,3 @@ void random_seed(struct random *random, uint64_t seed);
 uint64_t random_next(struct random *random);
 uint64_t random_below(struct random *random, uint64_t bound); /* unbiased; bound > 0 */
 double random_unit(struct random *random);                    /* [0, 1) */
-void random_shuffle(struct random *random, uint32_t *items, size_t count);

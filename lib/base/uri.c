@@ -121,17 +121,6 @@ bool uri_is_folder(const char *text)
     return length > 0 && text[length - 1] == '/';
 }
 
-struct span uri_name(const struct uri *uri)
-{
-    const char *slash = memrchr(uri->path.data, '/', uri->path.length);
-
-    if (!slash)
-        return uri->path;
-    size_t before = (size_t)(slash + 1 - uri->path.data);
-
-    return (struct span){ slash + 1, uri->path.length - before };
-}
-
 void uri_encode(struct buf *out, struct span text, bool keep_slash)
 {
     for (size_t i = 0; i < text.length; i++) {

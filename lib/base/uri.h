@@ -26,9 +26,6 @@ int uri_parse(const char *text, const char *const *schemes, struct uri *ret_uri,
 /* A URI that ends in '/', without looking at the rest. */
 bool uri_is_folder(const char *text);
 
-/* The last segment of the path ("w7.csv"); empty for a folder. */
-struct span uri_name(const struct uri *uri);
-
 /* Appends `text` with all but unreserved characters percent-encoded; '/' is
  * kept when keep_slash. */
 void uri_encode(struct buf *out, struct span text, bool keep_slash);

@@ -58,7 +58,8 @@ static int refuse_conflict(const struct api_call *call, const char *why, struct 
                       resource, call->name, why);
 }
 
-json_t *api_view(const struct resource *resource, const struct snapshot *snapshot)
+/* The tree of a stored object as this resource's version shows it. New reference. */
+static json_t *view_of(const struct resource *resource, const struct snapshot *snapshot)
 {
     return resource->storage == resource ? json_incref(snapshot->json)
                                          : event_from_core(snapshot->json);
@@ -68,7 +69,7 @@ struct span api_text(const struct resource *resource, struct snapshot *snapshot,
 {
     if (resource->storage == resource)
         return snapshot_text(snapshot);
-    auto_json json_t *view = api_view(resource, snapshot);
+    auto_json json_t *view = view_of(resource, snapshot);
     *own = json_dumps(view, JSON_COMPACT);
     return span_of(*own);
 }
@@ -425,7 +426,7 @@ int api_update(struct api_call *call, const json_t *body, struct snapshot **ret_
     const struct object *stored = store_find(call->resource, call->namespace, call->name);
     if (!stored)
         return refuse_not_found(call, err);
-    auto_json json_t *old = api_view(call->resource, stored->snapshot);
+    auto_json json_t *old = view_of(call->resource, stored->snapshot);
     auto_json json_t *object = json_deep_copy(body);
     return replace(call, object, old, true, ret_snapshot, err);
 }
@@ -461,7 +462,7 @@ int api_patch(struct api_call *call, const json_t *patch, bool strategic,
     auto_json json_t *own_patch = json_deep_copy(patch);
     if (strategic)
         drop_directives(own_patch);
-    auto_json json_t *old = api_view(call->resource, stored->snapshot);
+    auto_json json_t *old = view_of(call->resource, stored->snapshot);
     auto_json json_t *merged = jx_merge_apply(old, own_patch);
     auto_json json_t *object = json_deep_copy(merged);
     return replace(call, object, old, false, ret_snapshot, err);

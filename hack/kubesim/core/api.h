@@ -44,10 +44,8 @@ int api_delete(struct api_call *call, const struct delete_options *options,
 int api_refuse(struct err *err, int code, const char *reason, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* The tree of a stored object as this resource's version shows it. New reference. */
-json_t *api_view(const struct resource *resource, const struct snapshot *snapshot);
-
-/* The same as JSON text, borrowed from the snapshot or from *own, which the caller frees. */
+/* What this resource's version shows of a stored object, as JSON text borrowed from the snapshot or
+ * from *own, which the caller frees. */
 struct span api_text(const struct resource *resource, struct snapshot *snapshot, char **own);
 
 /* For controllers: makes `take_json` (an edited deep copy) the state of the object; removes it when

@@ -234,13 +234,3 @@ int resource_define(struct resources *resources, const json_t *definition,
     *ret_resource = resource;
     return 0;
 }
-
-void resource_forget(struct resources *resources, struct resource *resource)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < resources->count; i++)
-        if (resources->items[i] != resource)
-            resources->items[kept++] = resources->items[i];
-    resources->count = kept;
-    resource_free(resource);
-}

@@ -55,5 +55,3 @@ char *resource_name(const struct resource *resource) __attribute__((returns_nonn
 int resource_define(struct resources *resources, const json_t *definition,
                     struct resource **ret_resource, struct err *err)
     __attribute__((warn_unused_result));
-/* Forgets it; its objects must be gone. */
-void resource_forget(struct resources *resources, struct resource *resource);

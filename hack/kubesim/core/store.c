@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-struct snapshot *snapshot_new(json_t *take_json, uint64_t revision)
+/* Takes the tree over. One reference. */
+static struct snapshot *snapshot_new(json_t *take_json, uint64_t revision)
 {
     struct snapshot *snapshot = mem_zero(1, sizeof(*snapshot));
     snapshot->references = 1;

@@ -19,8 +19,6 @@ struct snapshot {
     size_t length;
 };
 
-/* Takes the tree over. One reference. */
-struct snapshot *snapshot_new(json_t *take_json, uint64_t revision);
 struct snapshot *snapshot_take(struct snapshot *snapshot); /* one more reference; NULL is fine */
 void snapshot_drop(struct snapshot *snapshot);             /* NULL is fine */
 struct span snapshot_text(struct snapshot *snapshot);

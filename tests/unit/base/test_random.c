@@ -57,35 +57,12 @@ static void units_fill_the_half_open_interval(void **state)
     assert_true(sum > 49500 && sum < 50500);
 }
 
-static void shuffling_keeps_every_item(void **state)
-{
-    uint32_t items[100];
-    bool seen[100] = { false };
-    size_t in_place = 0;
-    struct random random;
-
-    (void)state;
-    for (uint32_t i = 0; i < 100; i++)
-        items[i] = i;
-    random_seed(&random, 42);
-    random_shuffle(&random, items, 100);
-    for (size_t i = 0; i < 100; i++) {
-        assert_false(seen[items[i]]);
-        seen[items[i]] = true;
-        in_place += items[i] == i;
-    }
-    assert_true(in_place < 10);
-    random_shuffle(&random, items, 1);
-    random_shuffle(&random, NULL, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_sequence_of_a_seed_is_fixed),
         cmocka_unit_test(draws_are_below_the_bound_and_even),
         cmocka_unit_test(units_fill_the_half_open_interval),
-        cmocka_unit_test(shuffling_keeps_every_item),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

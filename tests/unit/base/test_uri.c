@@ -10,26 +10,19 @@ static const char *const all_schemes[] = { "file", "gs", "s3", NULL };
 static void uris_are_split(void **state)
 {
     static const struct {
-        const char *text, *authority, *path, *name;
+        const char *text, *authority, *path;
         bool is_folder;
     } cases[] = {
-        { "file:///data/w7.csv", "", "/data/w7.csv", "w7.csv", false },
-        { "file:///data/in/", "", "/data/in/", "", true },
-        { "file:///", "", "/", "", true },
-        { "file:///x", "", "/x", "x", false },
-        { "gs://bank-data/a/b.csv.gz", "bank-data", "a/b.csv.gz", "b.csv.gz", false },
-        { "gs://bank-data/", "bank-data", "", "", true },
-        { "s3://bank.data/x", "bank.data", "x", "x", false },
-        { "s3://bank/a b%20?#c", "bank", "a b%20?#c", "a b%20?#c", false },
-        { "file:///gr\xc3\xbc\xc3\x9f"
-          "e.csv",
-          "",
-          "/gr\xc3\xbc\xc3\x9f"
-          "e.csv",
-          "gr\xc3\xbc\xc3\x9f"
-          "e.csv",
-          false },
-        { "file:///a/...b/.c", "", "/a/...b/.c", ".c", false },
+        { "file:///data/w7.csv", "", "/data/w7.csv", false },
+        { "file:///data/in/", "", "/data/in/", true },
+        { "file:///", "", "/", true },
+        { "file:///x", "", "/x", false },
+        { "gs://bank-data/a/b.csv.gz", "bank-data", "a/b.csv.gz", false },
+        { "gs://bank-data/", "bank-data", "", true },
+        { "s3://bank.data/x", "bank.data", "x", false },
+        { "s3://bank/a b%20?#c", "bank", "a b%20?#c", false },
+        { "file:///gr\xc3\xbc\xc3\x9f.csv", "", "/gr\xc3\xbc\xc3\x9f.csv", false },
+        { "file:///a/...b/.c", "", "/a/...b/.c", false },
     };
 
     (void)state;
@@ -41,7 +34,6 @@ static void uris_are_split(void **state)
             fail_msg("%s: %s", cases[i].text, err.message);
         CASE(cases[i].text, span_equals(uri.authority, cases[i].authority));
         CASE(cases[i].text, span_equals(uri.path, cases[i].path));
-        CASE(cases[i].text, span_equals(uri_name(&uri), cases[i].name));
         CASE(cases[i].text, uri.is_folder == cases[i].is_folder);
     }
 }
