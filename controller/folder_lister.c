@@ -7,6 +7,9 @@
 #include "base/uri.h"
 #include "store/store.h"
 
+/* Facts are looked up again by themselves: meanwhile other folders have their turn. */
+#define PATIENCE_MS 5000
+
 struct request {
     struct request *next;
     char *uri;
@@ -20,6 +23,7 @@ struct line {
 
 struct folder_lister {
     struct transport *transport;
+    struct stores *stores; /* of the thread */
     pthread_mutex_t mutex; /* of everything below */
     pthread_cond_t changed;
     struct line asked, answered;
@@ -65,6 +69,7 @@ static void free_lister(struct folder_lister *lister)
 
     while ((request = take_first(&lister->asked)) || (request = take_first(&lister->answered)))
         free_request(request);
+    stores_free(lister->stores);
     pthread_cond_destroy(&lister->changed);
     pthread_mutex_destroy(&lister->mutex);
     free(lister);
@@ -104,9 +109,10 @@ static int look_at_file(struct store *store, const char *uri, struct folder_answ
     return 0;
 }
 
-static int look_up(const char *uri, struct folder_answer *answer, struct err *err)
+static int look_up(struct stores *stores, const char *uri, struct folder_answer *answer,
+                   struct err *err)
 {
-    struct store *store auto_store = store_open(NULL, uri, err);
+    struct store *store auto_store = store_open(stores, uri, err);
 
     if (!store)
         return -1;
@@ -114,11 +120,12 @@ static int look_up(const char *uri, struct folder_answer *answer, struct err *er
                               : look_at_file(store, uri, answer, err);
 }
 
-static int answer(struct request *request, struct err *err)
+static int answer(struct folder_lister *lister, struct request *request, struct err *err)
 {
     if (request->question)
-        return inbox_files_find(request->uri, request->question, &request->answer.inbox, err);
-    return look_up(request->uri, &request->answer, err);
+        return inbox_files_find(lister->stores, request->uri, request->question,
+                                &request->answer.inbox, err);
+    return look_up(lister->stores, request->uri, &request->answer, err);
 }
 
 /* Called with the mutex held, which is given up while the volume is touched. */
@@ -129,7 +136,7 @@ static void answer_first(struct folder_lister *lister)
 
     lister->busy = true;
     pthread_mutex_unlock(&lister->mutex);
-    if (answer(request, &failure) < 0)
+    if (answer(lister, request, &failure) < 0)
         request->answer.failure = failure;
     pthread_mutex_lock(&lister->mutex);
     lister->busy = false;
@@ -154,6 +161,12 @@ static void *run(void *context)
     return NULL;
 }
 
+static const char *variable(void *context, const char *name)
+{
+    (void)context;
+    return getenv(name);
+}
+
 struct folder_lister *folder_lister_new(struct transport *transport, struct err *err)
 {
     struct folder_lister *lister = mem_zero(1, sizeof(*lister));
@@ -161,6 +174,10 @@ struct folder_lister *folder_lister_new(struct transport *transport, struct err 
     int outcome;
 
     lister->transport = transport;
+    lister->stores = stores_new(&(struct stores_options){ .variable = variable,
+                                                          .patience_ms = PATIENCE_MS,
+                                                          .denied_patience_ms = -1,
+                                                          .stall_ms = PATIENCE_MS });
     pthread_mutex_init(&lister->mutex, NULL);
     pthread_cond_init(&lister->changed, NULL);
     outcome = pthread_create(&thread, NULL, run, lister);

@@ -1,7 +1,8 @@
 /* folder_lister.h - lists folders, and looks at files, in a thread of its own.
  *
- * A volume that hangs (NFS) stops the thread that touches it. So the loop hands
- * folders over and takes answers back, and only listings wait. */
+ * A volume that hangs (NFS) stops the thread that touches it, and so does a bucket that does not
+ * answer, if not for long. So the loop hands folders over and takes answers back, and only
+ * listings wait. Buckets are opened by the process's own cloud identity. */
 #pragma once
 
 #include "base/err.h"

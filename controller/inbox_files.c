@@ -134,10 +134,11 @@ static int consider(void *context, const struct store_entry *entry, struct err *
     return output < 0 ? -1 : 0;
 }
 
-int inbox_files_find(const char *folder_uri, const struct inbox_question *question,
-                     struct inbox_files *ret_files, struct err *err)
+int inbox_files_find(struct stores *stores, const char *folder_uri,
+                     const struct inbox_question *question, struct inbox_files *ret_files,
+                     struct err *err)
 {
-    struct store *store auto_store = store_open(NULL, folder_uri, err);
+    struct store *store auto_store = store_open(stores, folder_uri, err);
     struct search search = { .folder_uri = folder_uri, .question = question, .store = store };
 
     if (!store)

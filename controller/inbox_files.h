@@ -14,15 +14,17 @@
 #include "plan.h"
 #include "view.h"
 
+struct stores; /* store/store.h */
+
 /* Answers `question` about a folder: files not yet taken, oldest first, or the newest ones.
  * Blocks. *ret_files is owned by the caller. */
 struct inbox_files {
     struct inbox_file *items; /* in the order of their keys; texts owned */
     size_t count;
 };
-int inbox_files_find(const char *folder_uri, const struct inbox_question *question,
-                     struct inbox_files *ret_files, struct err *err)
-    __attribute__((warn_unused_result));
+int inbox_files_find(struct stores *stores, const char *folder_uri,
+                     const struct inbox_question *question, struct inbox_files *ret_files,
+                     struct err *err) __attribute__((warn_unused_result));
 void inbox_files_release(struct inbox_files *files); /* safe on a zeroed struct */
 
 /* The choice alone: whether a file with this key is among those to answer, as far as files were

@@ -1,4 +1,5 @@
 #include "base/uri.h"
+#include "contract/check.h"
 #include "contract/reasons.h"
 #include "lookup.h"
 
@@ -147,10 +148,52 @@ static bool is_below(struct span path, const char *folder)
            path.data[length] == '/';
 }
 
-bool lookup_is_visible(const struct settings *settings, const char *some_uri)
+/* Splits off "=<namespace>", which cannot be a part of a folder: that ends in '/'. */
+static struct span split_allowed(const char *text, const char **ret_namespace)
+{
+    const char *equals = strrchr(text, '='), *slash = strrchr(text, '/');
+    bool has_namespace = equals && slash && equals == slash + 1;
+    *ret_namespace = has_namespace ? equals + 1 : NULL;
+    return has_namespace ? (struct span){ text, (size_t)(equals - text) } : span_of(text);
+}
+
+int lookup_check_allowed(const char *text, struct err *err)
+{
+    const char *namespace;
+    struct span folder = split_allowed(text, &namespace);
+    auto_free char *uri = mem_strndup(folder.data, folder.length);
+    if (strncmp(uri, "file:", 5) == 0 || check_folder_uri(uri, err) < 0)
+        return err_set(err, ERR_INVALID,
+                       "must be a folder in a bucket, like s3://bank/weekly_folder/, and may have "
+                       "\"=<namespace>\" behind it");
+    return namespace ? check_label(namespace, err) : 0;
+}
+
+static bool is_allowed(const struct object_view *view, const char *uri)
+{
+    const struct strings *allowed = &view->settings->allowed_uris;
+    for (size_t i = 0; i < allowed->count; i++) {
+        const char *namespace;
+        struct span folder = split_allowed(allowed->items[i], &namespace);
+        if (strncmp(uri, folder.data, folder.length) == 0 &&
+            (!namespace || strcmp(namespace, view->metadata.namespace_) == 0))
+            return true;
+    }
+    return false;
+}
+
+const char *lookup_visible_place(const char *uri)
+{
+    return strncmp(uri, "file:", 5) == 0 ? "below a --file-root" : "below an --allowed-uri";
+}
+
+bool lookup_is_visible(const struct object_view *view, const char *some_uri)
 {
     static const char *const schemes[] = { "file", NULL };
+    const struct settings *settings = view->settings;
     struct uri uri;
+    if (strncmp(some_uri, "file:", 5) != 0)
+        return is_allowed(view, some_uri);
     if (uri_parse(some_uri, schemes, &uri, NULL) < 0)
         return false;
     for (size_t i = 0; i < settings->file_roots.count; i++)
@@ -222,20 +265,12 @@ static void look_at_file(const struct object_view *view, struct plan *plan, cons
                          const char *path, int64_t age_ms, struct file_lookup *ret_file)
 {
     *ret_file = (struct file_lookup){ .uri = uri };
-    if (strncmp(uri, "file://", 7) != 0) {
-        file_failed(
-            ret_file, REASON_NotVisibleToController,
-            arena_format(&plan->arena, "%s: must be %s: this version lists no buckets", path,
-                         uri_is_folder(uri) ? "a file" : "below a --file-root of the controller"));
-        ret_file->stalled = true;
-        return;
-    }
-    if (!lookup_is_visible(view->settings, uri)) {
+    if (!lookup_is_visible(view, uri)) {
+        bool is_folder = uri_is_folder(uri);
         file_failed(ret_file, REASON_NotVisibleToController,
-                    arena_format(&plan->arena, "%s: must be %s of the controller%s", path,
-                                 uri_is_folder(uri) ? "a folder below a --file-root"
-                                                    : "below a --file-root",
-                                 uri_is_folder(uri) ? ", or a file" : ""));
+                    arena_format(&plan->arena, "%s: must be %s%s of the controller%s", path,
+                                 is_folder ? "a folder " : "", lookup_visible_place(uri),
+                                 is_folder ? ", or a file" : ""));
         ret_file->stalled = true;
         return;
     }

@@ -50,8 +50,13 @@ struct file_lookup {
     const char *reason, *message; /* FAILED */
 };
 
-/* Whether a folder or file is below a --file-root, so that the controller may look at it. */
-bool lookup_is_visible(const struct settings *settings, const char *uri);
+/* Whether a folder or file is below a --file-root, or in a bucket that --allowed-uri gives the
+ * object's namespace, so that the controller may look at it. */
+bool lookup_is_visible(const struct object_view *view, const char *uri);
+/* Where it must be for that, for messages. */
+const char *lookup_visible_place(const char *uri);
+/* Is `text` "<folder in a bucket>[=<namespace>]"? A field_check. */
+int lookup_check_allowed(const char *text, struct err *err) __attribute__((warn_unused_result));
 
 /* A file as it is, or the newest file of a folder. `path` names the field in
  * messages ("spec.data.uri"). */

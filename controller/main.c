@@ -10,6 +10,7 @@
 #include "net/http.h"
 
 #include "hook_server.h"
+#include "lookup.h"
 #include "manager.h"
 #include "telemetry.h"
 
@@ -22,7 +23,7 @@
 struct arguments {
     const char *kubeconfig, *context, *namespace;
     const char *trainer_image, *scorer_image;
-    struct strings insecure_registries, file_roots;
+    struct strings insecure_registries, file_roots, allowed_uris;
     const char *registry_ca;
     const char *metrics_address;
     const char *hooks_address, *hooks_host, *hooks_audience, *hooks_issuer, *hooks_keys_url;
@@ -62,6 +63,9 @@ static const struct option options[] = {
                    "the system's; read again for every connection."),
     OPTION(file_roots, "file-root", OPTION_TEXTS, .argument = "FOLDER",
            .help = "file:// folders below this one may be listed by the controller; repeatable."),
+    OPTION(allowed_uris, "allowed-uri", OPTION_TEXTS, .argument = "FOLDER[=NAMESPACE]",
+           .help = "gs:// or s3:// folder below which the controller may list and look at files by "
+                   "its own cloud identity, for all namespaces or for that one; repeatable."),
     OPTION(metrics_address, "metrics-address", OPTION_TEXT, .fallback = "0.0.0.0:8080",
            .argument = "HOST:PORT", .help = "Where /metrics, /healthz and /readyz are served."),
     OPTION(hooks_address, "hooks-address", OPTION_TEXT, .argument = "HOST:PORT",
@@ -230,6 +234,9 @@ static int check_arguments(struct controller *controller, struct err *err)
         if (arguments->file_roots.items[i][0] != '/')
             return err_set(err, ERR_INVALID, "--file-root %s: must be an absolute path",
                            arguments->file_roots.items[i]);
+    for (size_t i = 0; i < arguments->allowed_uris.count; i++)
+        if (lookup_check_allowed(arguments->allowed_uris.items[i], err) < 0)
+            return err_wrap(err, "--allowed-uri %s", arguments->allowed_uris.items[i]);
     if (arguments->registry_ca && access(arguments->registry_ca, R_OK) < 0)
         return err_errno(err, errno, "--registry-ca %s", arguments->registry_ca);
     if (check_hooks(arguments, err) < 0)
@@ -238,7 +245,8 @@ static int check_arguments(struct controller *controller, struct err *err)
         arguments->identity = default_identity(controller);
     controller->settings = (struct settings){ .trainer_image = arguments->trainer_image,
                                               .scorer_image = arguments->scorer_image,
-                                              .file_roots = arguments->file_roots };
+                                              .file_roots = arguments->file_roots,
+                                              .allowed_uris = arguments->allowed_uris };
     controller->lease =
         (struct lease_options){ .namespace = "default",
                                 .name = LEASE_NAME,

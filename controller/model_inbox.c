@@ -296,10 +296,12 @@ void model_follow_inbox(struct model_pass *pass)
     create_pending(&inbox);
     count_active(&inbox);
     delete_old(&inbox);
-    if (!lookup_is_visible(pass->view->object.settings, inbox.spec->uri)) {
+    if (!lookup_is_visible(&pass->view->object, inbox.spec->uri)) {
         if (!pass->reason)
             model_say(pass, false, true, REASON_NotVisibleToController,
-                      "spec.inbox.uri: must be a folder below a --file-root of the controller");
+                      arena_format(pass->arena,
+                                   "spec.inbox.uri: must be a folder %s of the controller",
+                                   lookup_visible_place(inbox.spec->uri)));
     } else if (!model_is_suspended(pass)) {
         if (!inbox.status->uri)
             begin(&inbox);

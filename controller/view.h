@@ -152,6 +152,8 @@ struct job_refusal {
 struct settings {
     const char *trainer_image, *scorer_image; /* defaults */
     struct strings file_roots;                /* absolute folders that the controller may list */
+    struct strings allowed_uris; /* "<folder in a bucket>[=<namespace>]" that it may list by its
+                                  * own cloud identity                                        */
 };
 
 /* --- views --------------------------------------------------------------- */

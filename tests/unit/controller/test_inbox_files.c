@@ -52,7 +52,7 @@ static const char *ask(struct folder *folder, const struct inbox_question *quest
     struct err err;
     const char *text = "";
 
-    if (inbox_files_find(folder->uri, question, &files, &err) < 0)
+    if (inbox_files_find(NULL, folder->uri, question, &files, &err) < 0)
         fail_msg("%s", err.message);
     for (size_t i = 0; i < files.count; i++)
         text = arena_format(&folder->arena, "%s%s%s", text, i ? " " : "", files.items[i].name);
@@ -153,9 +153,9 @@ static void test_a_folder_that_is_not_there(void **state)
     struct err err;
 
     (void)state;
-    assert_int_equal(
-        inbox_files_find("file:///tmp/is/not/there/", &(struct inbox_question){ 0 }, &files, &err),
-        -1);
+    assert_int_equal(inbox_files_find(NULL, "file:///tmp/is/not/there/",
+                                      &(struct inbox_question){ 0 }, &files, &err),
+                     -1);
     assert_int_equal(err.kind, ERR_NOT_FOUND);
 }
 

@@ -113,7 +113,8 @@ static void view_object(struct world *world, const json_t *object, struct arena 
                         struct object_view *view)
 {
     static const char *roots[] = { "/data/weekly" };
-    static const struct settings settings = { TRAINER, SCORER, { roots, 1 } };
+    static const char *allowed[] = { "s3://bank/weekly/" };
+    static const struct settings settings = { TRAINER, SCORER, { roots, 1 }, { allowed, 1 } };
     metadata_decode(object, arena, &view->metadata);
     view->raw_status = json_object_get(object, "status");
     view_jobs(world, view->metadata.uid, arena, view);

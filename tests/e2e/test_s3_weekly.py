@@ -1,0 +1,107 @@
+"""The bank's weeks on an S3 server that nobody here wrote: history in a bucket's input_folder, a file a week in
+its weekly_folder, each scored by itself; nothing of it is a local file."""
+import csv
+import io
+import os
+import sys
+import tempfile
+import time
+
+from cluster import DEADLINE_SECONDS, POLL_SECONDS, ClusterTest, NotInTime, condition_of, first_lines, only_on_kubesim
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "stores"))
+import s3_server  # noqa: E402
+
+ROWS = 60
+
+
+@only_on_kubesim("the server listens on this machine alone")
+class Weeks(ClusterTest):
+    controller_arguments = ("--no-leader-elect", "--allowed-uri", "s3://bank/=default")
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.server = s3_server.Server(folder.name)
+        cls.addClassCleanup(cls.server.stop)
+        cls.boto3 = cls.server.client()
+        cls.boto3.create_bucket(Bucket="bank")
+        variables = cls.server.variables()  # the controller's own identity
+        before = {name: os.environ.get(name) for name in variables}
+        os.environ.update(variables)
+        cls.addClassCleanup(cls.restore, before)
+
+    @staticmethod
+    def restore(before):
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+    def setUp(self):
+        super().setUp()
+        self.folder = self.id().rsplit(".", 1)[-1]
+        key, secret = s3_server.ADMIN
+        self.cluster.apply({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "bucket-key"},
+            "stringData": {"endpoint": self.server.endpoint, "region": "us-east-1",
+                           "aws-credentials": f"[default]\naws_access_key_id = {key}\n"
+                                              f"aws_secret_access_key = {secret}\n"}})
+
+    def uri(self, name):
+        return f"s3://bank/{self.folder}/{name}"
+
+    def upload(self, name, text):
+        self.boto3.put_object(Bucket="bank", Key=f"{self.folder}/{name}", Body=text.encode())
+
+    def read(self, name):
+        return self.boto3.get_object(Bucket="bank", Key=f"{self.folder}/{name}")["Body"].read().decode()
+
+    def model(self, **spec):
+        model = self.cluster.model(artifacts={"uri": self.uri("models/")},
+                                   credentials={"secretRef": {"name": "bucket-key"}}, **spec)
+        model["spec"]["data"]["uri"] = self.uri("input_folder/")
+        return model
+
+    def inbox(self):
+        return {"uri": self.uri("weekly_folder/"), "pollInterval": "1s",
+                "template": {"output": {"uri": self.uri("output_folder/")}}}
+
+    def drop_week(self, number):
+        """The file of a week comes; returns its batch when it is Complete."""
+        name = f"week-{number}.csv"
+        self.upload(f"weekly_folder/{name}", first_lines(f"telco_week_0{number}.csv", ROWS))
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while time.monotonic() < deadline:
+            for batch in self.cluster.list("churnbatch"):
+                if batch["spec"]["input"]["uri"] == self.uri(f"weekly_folder/{name}"):
+                    return self.cluster.wait_condition("churnbatch", batch["metadata"]["name"], "Complete")
+            time.sleep(POLL_SECONDS)
+        raise NotInTime(f"no batch for {name}\n{self.cluster.controller.log()[-6000:]}")
+
+    def test_three_weeks_and_a_new_image(self):
+        self.upload("input_folder/history.csv", first_lines("telco_history.csv", 400))
+        self.cluster.apply(self.model(inbox=self.inbox()))
+        model = self.cluster.wait_condition("churnmodel", "telco", "Ready")
+        self.assertTrue(model["status"]["model"]["uri"].startswith(self.uri("models/default.telco/")))
+        batches = [self.drop_week(1), self.drop_week(2)]
+        self.assertEqual(self.cluster.get("churnmodel", "telco")["status"]["trainingsRun"], 1)
+        self.cluster.set_image("churn-trainer", "two")
+        batches.append(self.drop_week(3))
+        self.assertEqual(self.cluster.get("churnmodel", "telco")["status"]["trainingsRun"], 2)
+        for batch in batches:
+            output = batch["status"]["output"]["uri"]
+            rows = list(csv.DictReader(io.StringIO(self.read(output.removeprefix(self.uri(""))))))
+            self.assertEqual(len(rows), ROWS)
+            self.assertEqual(batch["status"]["rows"], {"read": ROWS, "scored": ROWS, "rejected": 0})
+            self.assertEqual(batch["spec"]["input"]["generation"], batch["status"]["input"]["generation"])
+        self.assertEqual(len(self.cluster.list("churnbatch")), 3)
+
+    def test_a_folder_of_others_is_not_looked_into(self):
+        model = self.model()
+        model["spec"]["data"]["uri"] = "s3://elsewhere/input_folder/"
+        self.cluster.apply(model)
+        found = self.cluster.wait_condition("churnmodel", "telco", "Stalled", reason="NotVisibleToController")
+        self.assertIn("below an --allowed-uri", condition_of(found, "Stalled")["message"])
