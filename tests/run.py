@@ -227,9 +227,9 @@ def stores(options):
 
 def manifests(options):
     """With --full also what needs programs that are built from Go modules."""
-    suites = python_suites("tests/manifests", "release", 1800)
+    suites = python_suites("tests/manifests", "release", 1800, CHURN_FULL="1" if options.full else "")
     if not options.full:
-        suites = [suite for suite in suites if suite.name.endswith("/test_overlays.py")]
+        suites = [suite for suite in suites if suite.name.endswith(("/test_overlays.py", "/test_terraform.py"))]
     return ["release"], lambda: suites
 
 

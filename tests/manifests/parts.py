@@ -1,4 +1,5 @@
 """Programs that these tests need and Debian does not have: pinned, built once, kept in a cache."""
+import hashlib
 import os
 import pathlib
 import subprocess
@@ -11,6 +12,11 @@ CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / "
 GO_PROGRAMS = {"helm": "helm.sh/helm/v3/cmd/helm@v3.22.0",
                "kube-score": "github.com/zegl/kube-score/cmd/kube-score@v1.20.0"}
 VALIDATOR = "kubernetes-validate==1.37.0"
+HCL = "python-hcl2==8.1.4"
+# The arguments that resources of these Terraform providers really have, as types: the providers
+# themselves come from a registry of their own.
+PROVIDER_TYPES = ["@cdktf/provider-google@16.12.1", "@cdktf/provider-aws@21.22.1", "cdktf@0.21.0",
+                  "constructs@10.4.2", "typescript@5.9.3"]
 
 
 def run(*command, **options):
@@ -38,15 +44,39 @@ def sandbox():
     return program
 
 
-def validator():
-    """kubernetes-validate with its schemas, in a folder of its own."""
-    folder = CACHE / VALIDATOR
+def kept(name, make):
+    """A folder of the cache, made once: `make(folder)` fills another one, which is then renamed."""
+    folder = CACHE / name
     if not folder.exists():
-        building = folder.with_suffix(f".{os.getpid()}")
-        run(sys.executable, "-m", "venv", str(building))
-        run(str(building / "bin" / "pip"), "install", "--quiet", VALIDATOR)
+        building = CACHE / f"{name}.{os.getpid()}"
+        make(building)
         building.rename(folder)
-    return [str(folder / "bin" / "python3"), "-m", "kubernetes_validate"]
+    return folder
+
+
+def python_with(requirement):
+    """The interpreter of a virtual environment that has it."""
+    def make(folder):
+        run(sys.executable, "-m", "venv", str(folder))
+        run(str(folder / "bin" / "pip"), "install", "--quiet", requirement)
+    return str(kept(requirement, make) / "bin" / "python3")
+
+
+def validator():
+    """kubernetes-validate with its schemas."""
+    return [python_with(VALIDATOR), "-m", "kubernetes_validate"]
+
+
+def provider_types():
+    """The folder that holds node_modules with PROVIDER_TYPES."""
+    def make(folder):
+        folder.mkdir(parents=True)
+        (folder / "package.json").write_text("{}")
+        run("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--legacy-peer-deps", *PROVIDER_TYPES,
+            cwd=folder)
+        for path in (folder / "node_modules" / "@cdktf").rglob("*.js"):  # only the types are of interest
+            path.unlink()
+    return kept("terraform-types-" + hashlib.sha256(" ".join(PROVIDER_TYPES).encode()).hexdigest()[:12], make)
 
 
 def kustomize(folder):
