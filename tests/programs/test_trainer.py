@@ -7,10 +7,12 @@ import gzip
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import unittest
 from pathlib import Path
+from xml.etree import ElementTree
 
 from trainer_case import PROGRAM, QUICK, RUN_KEY, STAGES, TELCO, TrainerTest, history
 
@@ -44,6 +46,21 @@ class Training(TrainerTest):
         self.assertIn("&lt;script&gt;", page)
         for word in ["<script", "http://", "https://", "src=", "@import"]:
             self.assertNotIn(word, page)
+
+    def test_report_has_its_plots(self):
+        self.write(history())
+        _, version = self.train(parameters=QUICK)
+        page = (version / "report.html").read_text()
+        plots = {}
+        for text in re.findall(r"<svg.*?</svg>", page, re.S):
+            plot = ElementTree.fromstring(re.sub(r"&(?!amp;|lt;|gt;|quot;|#)\w+;", " ", text))  # XML knows few names
+            plots[plot.get("aria-label")] = plot
+            self.assertNotRegex(text, r"\b(nan|inf)\b")
+        for name, shape in [("ROC curve of the held-out customers", "polyline"),
+                            ("Predicted against observed churn", "circle"),
+                            ("Lift of each tenth", "rect"), ("Importance of columns", "rect")]:
+            with self.subTest(name):
+                self.assertTrue(list(plots[name].iter(shape)), {item.tag for item in plots[name].iter()})
 
     def test_threads_do_not_change_bytes(self):
         self.write(history())
