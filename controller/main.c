@@ -275,7 +275,8 @@ static int connect_to_cluster(struct controller *controller, struct err *err)
                                           .context = controller->arguments.context,
                                           .user_agent = "churn-controller/" CHURN_VERSION };
     struct http_options http = { .user_agent = config.user_agent,
-                                 .maximum_connections = MANAGER_ROUNDS_MAXIMUM };
+                                 .maximum_connections = MANAGER_ROUNDS_MAXIMUM,
+                                 .proxies = proxy_environment_read(getenv) };
 
     if (kube_config_load(&environment, &config, &controller->config, err) < 0)
         return -1;

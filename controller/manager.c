@@ -4,6 +4,7 @@
 #include "base/log.h"
 
 #include "apply.h"
+#include "denials.h"
 #include "gather.h"
 #include "reconcile.h"
 
@@ -73,9 +74,39 @@ static void object_is_gone(void *context, enum object_kind kind, const char *key
     workqueue_forget(manager->queue, kind, key);
 }
 
+/* --- rights that are missing ---------------------------------------------------------- */
+
+/* About a model or a batch. */
+static void tell_denial(struct manager *manager, unsigned kind, const char *key,
+                        const struct err *failure)
+{
+    const struct cache_entry *entry = objects_find(manager->objects, kind, key);
+
+    if (entry)
+        denial_tell(manager->recorder,
+                    &(struct event_subject){ API_VERSION, object_resources[kind].kind,
+                                             cache_entry_namespace(entry), cache_entry_name(entry),
+                                             cache_entry_uid(entry) },
+                    failure);
+}
+
+/* About nothing in particular: where whoever runs the controller looks. */
+static void tell_general_denial(struct manager *manager, const struct err *failure)
+{
+    const struct lease_options *lease = manager->options.lease;
+
+    if (lease)
+        denial_tell(manager->recorder,
+                    &(struct event_subject){ "coordination.k8s.io/v1", "Lease", lease->namespace,
+                                             lease->name, "" },
+                    failure);
+}
+
+/* --- what failed ------------------------------------------------------------------------ */
+
 static void watch_failed(void *context, enum object_kind kind, const struct err *failure)
 {
-    (void)context;
+    tell_general_denial(context, failure);
     log_write(LOG_WARNING,
               failure->kind == ERR_NOT_FOUND && kind != OBJECT_JOB
                   ? "the CRDs of churnops.io are not installed, will try again"
@@ -91,6 +122,7 @@ static void question_failed(void *context, unsigned kind, const char *key,
 
     log_write(LOG_WARNING, "a Job could not be looked up", LOG_TEXT("key", key),
               LOG_TEXT("error", failure->message));
+    tell_denial(manager, kind, key, failure);
     workqueue_add_after(manager->queue, kind, key, ANSWER_RETRY_MS);
 }
 
@@ -152,6 +184,7 @@ static void finish_work(struct manager *manager, struct work *work, enum round_o
     switch (outcome) {
     case ROUND_FAILED:
         log_round_failure(work, failure);
+        tell_denial(manager, work->kind, work->name, failure);
         workqueue_retry(manager->queue, work, retry_after_ms(failure));
         break;
     case ROUND_AGAIN:
@@ -298,7 +331,7 @@ static void observed(void *context, const char *holder)
 
 static void lease_failed(void *context, const struct err *failure)
 {
-    (void)context;
+    tell_general_denial(context, failure);
     log_failure(LOG_WARNING, "the lease could not be read or written", failure);
 }
 

@@ -240,6 +240,11 @@ def images(options):
     return ["release"], suites
 
 
+def apiserver(options):
+    """The client on a real API server, without a node. Its first run builds Kubernetes, too."""
+    return ["dev"], lambda: python_suites("tests/apiserver", "dev", 5000)
+
+
 def cluster(options):
     """The scenarios of e2e on a real cluster. Its first run builds Kubernetes, which takes its time."""
     command = [sys.executable, "tests/e2e/on_real_cluster.py", "--version", options.cluster_version]
@@ -253,9 +258,9 @@ def cluster(options):
 DISTURBED = ("test_batches.py", "test_main_job.py", "test_retraining.py")
 GROUPS = {"style": style, "unit": unit, "golden": golden, "fuzz": fuzz, "sim": sim, "programs": programs,
           "quality": quality, "fault": fault, "stores": stores, "e2e": e2e, "manifests": manifests,
-          "images": images, "cluster": cluster}
+          "images": images, "apiserver": apiserver, "cluster": cluster}
 NOT_QUICK = ("quality",)
-ONLY_FULL = ("images",)
+ONLY_FULL = ("images", "apiserver")
 BY_NAME = ("cluster",)  # changes the network of the machine for its time: only when asked for
 
 
@@ -289,7 +294,7 @@ def main():
                         help="one compiler, no thread sanitizer, no search for new fuzz inputs, not the group " +
                         ", ".join(NOT_QUICK))
     parser.add_argument("--full", action="store_true",
-                        help="longer fuzzing, tools built from Go modules, and the group " +
+                        help="longer fuzzing, tools built from Go modules, and the groups " +
                         ", ".join(ONLY_FULL))
     parser.add_argument("--exhaustive", action="store_true",
                         help="every fault instead of a seeded choice, scenarios under each of them, "

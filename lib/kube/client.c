@@ -185,6 +185,9 @@ static int check_reply(const struct kube_call *call, const struct http_reply *re
         return 0;
     if (err->http_status == 409 && strcmp(err->reason, "AlreadyExists") == 0)
         err->kind = ERR_EXISTS;
+    const char *flow = http_reply_header(reply, "X-Kubernetes-PF-FlowSchema-UID");
+    if (err->http_status == 429 && flow)
+        err_append(err, "of FlowSchema %s", flow);
     return -1;
 }
 
@@ -279,6 +282,7 @@ static void call_send(struct kube_call *call)
         .header_count = header_count,
         .body = { call->body, call->body ? strlen(call->body) : 0 },
         .tls = &tls,
+        .proxy = options->config->proxy,
         .timeout_ms = call->timeout_ms,
         .idle_ms = call->idle_ms,
         .guard = HOST_PRIVATE,

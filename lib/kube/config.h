@@ -10,10 +10,10 @@
  *
  * Supported in a kubeconfig: contexts with namespace; certificate-authority,
  * client-certificate, client-key (file or -data, data wins; relative paths count
- * from the file they stand in), tls-server-name, insecure-skip-tls-verify;
+ * from the file they stand in), tls-server-name, insecure-skip-tls-verify, proxy-url;
  * token, tokenFile, username and password, and exec plugins. What would change who we
- * are or how we get there and is not supported (proxy-url, auth-provider,
- * impersonation) is refused with ERR_UNSUPPORTED; the rest is ignored.
+ * are and is not supported (auth-provider, impersonation) is refused with
+ * ERR_UNSUPPORTED; the rest is ignored.
  *
  * The environment is read by main and passed in. Nothing here is thread-safe. */
 #pragma once
@@ -45,6 +45,7 @@ struct kube_config {
     const char *server;     /* "https://10.96.0.1:443", no '/' at the end */
     const char *namespace;  /* of the context or the pod; "default" when neither says */
     const char *user_agent; /* or NULL */
+    const char *proxy;      /* proxy-url; NULL: the transport's own */
     const char *origin;     /* for messages: "in-cluster", "/home/a/.kube/config context kind" */
     struct tls_options tls; /* without what an exec plugin may add */
     struct kube_credentials *credentials;

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/uri.h"
 #include "base/yaml.h"
+#include "net/proxy.h"
 
 /* --- what is read of a file ---------------------------------------------------- */
 
@@ -265,8 +266,9 @@ static int take_cluster(const struct selection *selection, const struct cluster 
     struct url url;
     char *server;
 
-    if (present(cluster->proxy_url))
-        return refuse(selection, "proxy-url");
+    if (present(cluster->proxy_url) && proxy_check(cluster->proxy_url, selection->err) < 0)
+        return err_wrap(selection->err, "%s: proxy-url", selection->file->path);
+    config->proxy = copy(selection, present(cluster->proxy_url));
     if (url_parse(cluster->server, &url, selection->err) < 0)
         return err_wrap(selection->err, "%s: server", selection->file->path);
     server = arena_strdup(&config->arena, cluster->server);
@@ -302,6 +304,8 @@ static int cluster_info(const struct selection *selection, const struct cluster 
         json_object_set_new(info, "tls-server-name", json_string(tls->server_name));
     if (tls->insecure)
         json_object_set_new(info, "insecure-skip-tls-verify", json_true());
+    if (present(cluster->proxy_url))
+        json_object_set_new(info, "proxy-url", json_string(cluster->proxy_url));
     for (size_t i = 0; i < cluster->extensions.count; i++)
         if (extensions[i].name &&
             strcmp(extensions[i].name, "client.authentication.k8s.io/exec") == 0)

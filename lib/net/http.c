@@ -417,6 +417,8 @@ static struct http_call *http_start(struct transport *transport, const struct ht
         timer_set(&http->timers, &call->idle, 0);
         return call;
     }
+    if (call->lists.proxied)
+        call->guard = HOST_ANY; /* the proxy's own address is no news */
     heard(call);
     http->has_new = true;
     return call;

@@ -2,7 +2,9 @@
  *
  * Connections are kept and reused, by requests with equal TLS options only (added_ca_file
  * apart).
- * Proxies are not used, not even those of the environment. Transparent
+ * Proxies are those of the options, and a request may have one of its own; none is
+ * used for HOST_ANY. What a proxy leads to cannot be guarded beyond the addresses that
+ * URLs hold: it stands where its owner put it. Transparent
  * decompression is off unless asked for. SIGPIPE must be ignored by the program.
  *
  * A certificate that cannot be verified is ERR_RETRY like any failure of the
@@ -11,6 +13,7 @@
  * "<METHOD> <URL without query>: ". */
 #pragma once
 
+#include "net/proxy.h"
 #include "net/transport.h"
 
 /* Reasons of ERR_RETRY that tell somebody what to change: the peer's certificate is of an authority
@@ -19,10 +22,11 @@
 #define HTTP_NO_TLS    "NoTLS"
 
 struct http_options {
-    const char *user_agent;     /* "churn-operator/0.1 (linux/amd64)" */
-    int64_t connect_timeout_ms; /* 0: 10 s */
-    long maximum_connections;   /* kept open when idle; 0: 16 */
-    bool accept_compressed;     /* ask for gzip and unpack it */
+    const char *user_agent;           /* "churn-operator/0.1 (linux/amd64)" */
+    int64_t connect_timeout_ms;       /* 0: 10 s */
+    long maximum_connections;         /* kept open when idle; 0: 16 */
+    bool accept_compressed;           /* ask for gzip and unpack it */
+    struct proxy_environment proxies; /* texts borrowed */
 };
 
 /* NULL on failure (libcurl without a threaded resolver or TLS is refused). */

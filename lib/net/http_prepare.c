@@ -1,5 +1,6 @@
 #include "net/http_prepare.h"
 
+#include <arpa/inet.h>
 #include <openssl/ssl.h>
 #include <strings.h>
 
@@ -7,6 +8,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/uri.h"
+#include "net/guard.h"
 
 enum {
     CONNECT_TIMEOUT_MS = 10000,
@@ -208,13 +210,48 @@ static int set_url(CURL *easy, const struct http_request *request, struct http_l
     return 0;
 }
 
+/* What a user names may not be an address of this machine or link, whoever connects to it. */
+static int check_behind_proxy(const struct http_request *request, struct err *err)
+{
+    struct url url;
+
+    if (request->guard != HOST_PUBLIC || url_parse(request->url, &url, err) < 0)
+        return 0; /* set_url() says what is wrong with it */
+    auto_free char *host = mem_strndup(url.host.data, url.host.length);
+    struct in6_addr address;
+    bool is_address =
+        inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1;
+    if (is_address && guard_is_local_text(host))
+        return err_set(err, ERR_DENIED,
+                       "the host is %s, an address of this machine or link, which is not allowed",
+                       host);
+    return 0;
+}
+
+static int set_proxy(CURL *easy, const struct http_request *request,
+                     const struct http_options *options, struct http_lists *lists, struct err *err)
+{
+    const char *proxy = request->proxy;
+    CURLcode code = CURLE_OK;
+
+    if (!proxy && request->guard != HOST_ANY)
+        proxy = proxy_for(&options->proxies, request->url);
+    lists->proxied = proxy && *proxy;
+    SET(CURLOPT_PROXY, lists->proxied ? proxy : "");
+    SET(CURLOPT_NOPROXY, ""); /* that of the environment has been asked */
+    if (check(code, err) < 0)
+        return -1;
+    if (!lists->proxied)
+        return 0;
+    return proxy_check(proxy, err) < 0 ? -1 : check_behind_proxy(request, err);
+}
+
 static int set_connection(CURL *easy, const struct http_request *request,
                           const struct http_options *options, struct err *err)
 {
     CURLcode code = CURLE_OK;
 
     SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_PROXY, "");
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_IDLE_S);
@@ -237,8 +274,10 @@ static int set_connection(CURL *easy, const struct http_request *request,
 int http_prepare(CURL *easy, const struct http_request *request, const struct http_options *options,
                  struct http_lists *lists, struct err *err)
 {
-    if (set_connection(easy, request, options, err) < 0 || set_url(easy, request, lists, err) < 0 ||
-        set_method(easy, request, err) < 0 || set_tls(easy, request->tls, lists, err) < 0)
+    if (set_connection(easy, request, options, err) < 0 ||
+        set_proxy(easy, request, options, lists, err) < 0 ||
+        set_url(easy, request, lists, err) < 0 || set_method(easy, request, err) < 0 ||
+        set_tls(easy, request->tls, lists, err) < 0)
         return -1;
     return set_headers(easy, request, lists, err);
 }

@@ -9,6 +9,7 @@
 struct http_lists {
     struct curl_slist *headers, *connect_to;
     char *added_ca_file;
+    bool proxied; /* the peer is a proxy */
 };
 void http_lists_release(struct http_lists *lists); /* safe on a zeroed struct */
 

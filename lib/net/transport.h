@@ -49,6 +49,7 @@ struct http_request {
     size_t header_count;
     struct span body;
     const struct tls_options *tls; /* NULL: system authorities */
+    const char *proxy;             /* instead of the transport's own; NULL: that */
     int64_t timeout_ms;            /* whole exchange; 0: no limit (streams) */
     int64_t idle_ms;               /* longest time without a byte in or out; 0: no limit */
     bool bulk; /* moves megabytes: large buffers; `body` is not copied, it stays until on_done */

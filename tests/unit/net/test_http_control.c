@@ -133,6 +133,43 @@ static void test_guard(void **state)
     }
 }
 
+/* A proxy knows hosts that we do not; what a user names is no local address behind it either. */
+static void test_proxy(void **state)
+{
+    auto_free char *proxy = url_of(fixture.server, "");
+    struct http_request request = { .method = "GET", .proxy = proxy, .guard = HOST_PUBLIC };
+    struct outcome outcome;
+
+    (void)state;
+    outcome_init(&outcome);
+    request.url = "http://registry.invalid/v2/";
+    start(&request, false, &outcome);
+    turn_until(&outcome.done, 1);
+    assert_int_equal(outcome.status, 200);
+    outcome_release(&outcome);
+
+    static const char *const hosts[] = { "http://127.0.0.1/", "http://[::1]:80/",
+                                         "http://169.254.169.254/" };
+    for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
+        unsigned requests = fixture.requests;
+
+        outcome_init(&outcome);
+        request.url = hosts[i];
+        start(&request, false, &outcome);
+        turn_until(&outcome.done, 1);
+        assert_int_equal(outcome.failure.kind, ERR_DENIED);
+        assert_int_equal(fixture.requests, requests);
+        outcome_release(&outcome);
+    }
+    outcome_init(&outcome);
+    request.url = "http://registry.invalid/v2/";
+    request.proxy = "ftp://proxy";
+    start(&request, false, &outcome);
+    turn_until(&outcome.done, 1);
+    assert_int_equal(outcome.failure.kind, ERR_INVALID);
+    outcome_release(&outcome);
+}
+
 static void test_redirects(void **state)
 {
     static const struct {
@@ -252,6 +289,7 @@ int main(void)
         HTTP_TEST(test_start_in_done),
         HTTP_TEST(test_free_while_running),
         HTTP_TEST(test_guard),
+        HTTP_TEST(test_proxy),
         HTTP_TEST(test_redirects),
         HTTP_TEST(test_redirect_refused),
         HTTP_TEST(test_invalid_requests),

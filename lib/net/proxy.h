@@ -1,0 +1,28 @@
+/* proxy.h - pure: through which proxy a URL is reached, as curl, Go and most others read it from
+ * the environment.
+ *
+ * NO_PROXY is a list with ',' between: "*", a host name or ".domain" (both mean the name and all
+ * below it), an address, a range of addresses ("10.0.0.0/8", "fd00::/8"); each but a range may end
+ * in
+ * ":port". Loopback is always reached directly. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+/* Texts of the environment; NULL or "": not set. */
+struct proxy_environment {
+    const char *http_proxy, *https_proxy; /* URLs, by the scheme of what is asked for */
+    const char *no_proxy;
+};
+
+/* $HTTP_PROXY, $HTTPS_PROXY and $NO_PROXY, or the same in small letters; `get` is getenv. */
+struct proxy_environment proxy_environment_read(char *(*get)(const char *name));
+
+/* The proxy for a URL, borrowed; NULL: none. What is no URL of ours has none. */
+const char *proxy_for(const struct proxy_environment *environment, const char *url);
+
+/* http://, https://, socks5:// or socks5h://, then HOST[:PORT], user and password before it if need
+ * be. The message does not quote the password. */
+int proxy_check(const char *proxy, struct err *err) __attribute__((warn_unused_result));
