@@ -1,0 +1,312 @@
+/* Goal: what s3:// does where real servers are hard to bring to it: answers that are lost, errors
+ * behind a 200, keys that expire, buckets of other regions, uploads that are given up.
+ * Method: a play of questions that are expected, each with its answer. */
+#include "unit.h"
+
+#include "fake_cloud.h"
+#include "store/store_s3.h"
+
+#define URI        "s3://bank/out/w7.csv"
+#define ETAG       "900150983cd24fb0d6963f7d28e17f72" /* MD5 of abc */
+#define DATE       "Sun, 22 Nov 2026 10:16:08 GMT"
+#define GENERATION ETAG "-1795342568"
+
+static const char *const variables[] = { "AWS_ACCESS_KEY_ID",
+                                         "AKIA",
+                                         "AWS_SECRET_ACCESS_KEY",
+                                         "S",
+                                         "AWS_EC2_METADATA_DISABLED",
+                                         "true",
+                                         NULL };
+static const char *const endpoint[] = {
+    "AWS_ACCESS_KEY_ID", "AKIA", "AWS_SECRET_ACCESS_KEY", "S", "AWS_ENDPOINT_URL_S3",
+    "http://minio:9000", NULL
+};
+
+struct scene {
+    const char *question; /* "<METHOD> <URL>", or what it begins with */
+    int status;
+    const char *body;
+    struct http_header headers[4];
+    bool with_mark; /* the object is of the write that was asked for last */
+};
+
+static struct fake_cloud cloud;
+static struct {
+    const struct scene *scenes;
+    size_t count, next;
+    char mark[64], condition[64], checksum[32];
+    struct buf sent; /* bodies, one after the other */
+} play;
+static struct stores *stores;
+static struct store *store;
+
+static void keep(const struct http_request *request, const char *name, char *out, size_t size)
+{
+    const char *value = fake_sent(request, name);
+
+    if (value)
+        snprintf(out, size, "%s", value);
+}
+
+static void serve(void *context, const struct http_request *request, struct fake_reply *ret_reply)
+{
+    const struct scene *scene = &play.scenes[play.next];
+    auto_free char *question = mem_format("%s %s", request->method, request->url);
+
+    (void)context;
+    if (play.next++ >= play.count)
+        fail_msg("not expected: %s", question);
+    if (strncmp(question, scene->question, strlen(scene->question)) != 0)
+        fail_msg("%s, expected %s", question, scene->question);
+    assert_non_null(fake_sent(request, "Authorization"));
+    keep(request, "x-amz-meta-churn-write", play.mark, sizeof(play.mark));
+    keep(request, "If-None-Match", play.condition, sizeof(play.condition));
+    keep(request, "If-Match", play.condition, sizeof(play.condition));
+    keep(request, "x-amz-checksum-crc32c", play.checksum, sizeof(play.checksum));
+    buf_append(&play.sent, request->body.data, request->body.length);
+    ret_reply->status = scene->status;
+    ret_reply->body = span_of(scene->body ? scene->body : "");
+    for (size_t i = 0; i < ARRAY_SIZE(scene->headers) && scene->headers[i].name; i++)
+        fake_header(ret_reply, scene->headers[i].name, scene->headers[i].value);
+    if (scene->with_mark)
+        fake_header(ret_reply, "x-amz-meta-churn-write", play.mark);
+}
+
+static void begin(const struct scene *scenes, size_t count, const char *const *environment)
+{
+    struct stores_options options;
+    struct err err = { 0 };
+
+    memset(&play, 0, sizeof(play));
+    play.scenes = scenes;
+    play.count = count;
+    buf_init(&play.sent, 64 << 20);
+    fake_cloud_init(&cloud, serve, NULL);
+    cloud.piece = 1 << 20;
+    cloud.variables = environment;
+    options = fake_cloud_options(&cloud);
+    stores = stores_new(&options);
+    store = store_open(stores, URI, &err);
+    if (!store)
+        fail_msg("%s", err.message);
+}
+
+static void end(void)
+{
+    assert_int_equal(play.next, play.count);
+    store_close(store);
+    stores_free(stores);
+    fake_cloud_release(&cloud);
+    buf_release(&play.sent);
+}
+
+#define BEGIN(scenes) begin((scenes), ARRAY_SIZE(scenes), endpoint)
+#define OBJECT                                                                                     \
+    .status = 200, .headers = { { "ETag", "\"" ETAG "\"" },                                        \
+                                { "Last-Modified", DATE },                                         \
+                                { "Content-Length", "3" } }
+#define HEAD "HEAD http://minio:9000/bank/out/w7.csv"
+#define PUT  "PUT http://minio:9000/bank/out/w7.csv"
+#define POST "POST http://minio:9000/bank/out/w7.csv"
+
+static int put(enum store_condition condition, const char *generation, struct err *err)
+{
+    return store_put_text(store, URI, span_of("abc"), condition, generation, err);
+}
+
+static void small_objects_are_put_at_once(void **state)
+{
+    static const struct scene scenes[] = { { PUT, .status = 200 },
+                                           { PUT, .status = 412 },
+                                           { HEAD, OBJECT } };
+    struct err err = { 0 };
+
+    (void)state;
+    BEGIN(scenes);
+    assert_int_equal(put(STORE_IF_ABSENT, NULL, &err), 0);
+    assert_string_equal(play.condition, "*");
+    assert_string_equal(play.checksum, "Nks/tw=="); /* of abc */
+    assert_int_equal(strlen(play.mark), 32);
+    assert_int_equal(put(STORE_IF_GENERATION, GENERATION, &err), -1);
+    assert_string_equal(play.condition, "\"" ETAG "\"");
+    assert_int_equal(err.kind, ERR_CONFLICT);
+    end();
+}
+
+static void a_write_recognises_itself(void **state)
+{
+    /* The answer to the first attempt is lost; the second one meets what the first has made. */
+    static const struct scene scenes[] = { { PUT, .status = 0 },
+                                           { PUT, .status = 412 },
+                                           { HEAD, OBJECT, .with_mark = true } };
+    struct err err = { 0 };
+
+    (void)state;
+    BEGIN(scenes);
+    assert_int_equal(put(STORE_IF_ABSENT, NULL, &err), 0);
+    end();
+}
+
+static void another_write_is_not_taken_for_ours(void **state)
+{
+    static const struct scene scenes[] = { { PUT, .status = 0 },
+                                           { PUT, .status = 412 },
+                                           { HEAD, OBJECT } };
+    struct err err = { 0 };
+
+    (void)state;
+    BEGIN(scenes);
+    assert_int_equal(put(STORE_IF_ABSENT, NULL, &err), -1);
+    assert_int_equal(err.kind, ERR_EXISTS);
+    end();
+}
+
+static void damage_on_the_way_is_sent_again(void **state)
+{
+    static const struct scene scenes[] = {
+        { PUT, .status = 400, .body = "<Error><Code>BadDigest</Code></Error>" },
+        { PUT, .status = 200 },
+    };
+    struct err err = { 0 };
+
+    (void)state;
+    BEGIN(scenes);
+    assert_int_equal(put(STORE_ALWAYS, NULL, &err), 0);
+    end();
+}
+
+static void regions_are_learnt_at_aws(void **state)
+{
+    static const struct scene scenes[] = {
+        { "HEAD https://bank.s3.us-east-1.amazonaws.com/out/w7.csv", .status = 301,
+          .headers = { { "x-amz-bucket-region", "eu-west-1" } } },
+        { "HEAD https://bank.s3.eu-west-1.amazonaws.com/out/w7.csv", OBJECT },
+        { "HEAD https://bank.s3.eu-west-1.amazonaws.com/out/w7.csv", OBJECT },
+    };
+    struct store_info info;
+    struct err err = { 0 };
+
+    (void)state;
+    begin(scenes, ARRAY_SIZE(scenes), variables);
+    assert_int_equal(store_stat(store, URI, &info, &err), 0);
+    assert_string_equal(info.generation, GENERATION);
+    assert_int_equal(store_stat(store, URI, &info, &err), 0);
+    end();
+}
+
+/* More than a part, in two pieces. */
+static struct store_writer *write_large(struct err *err)
+{
+    struct store_writer *writer = store_put(store, URI, STORE_IF_ABSENT, NULL, err);
+    auto_free char *bytes = mem_zero(S3_PART_BYTES, 1);
+
+    assert_non_null(writer);
+    assert_int_equal(store_writer_append(writer, bytes, S3_PART_BYTES, err), 0);
+    assert_int_equal(store_writer_append(writer, "abc", 3, err), 0);
+    return writer;
+}
+
+#define STARTED                                                                                    \
+    {                                                                                              \
+        POST "?uploads=", .status = 200,                                                           \
+                          .body = "<InitiateMultipartUploadResult><UploadId>u/1</UploadId>"        \
+                                  "</InitiateMultipartUploadResult>",                              \
+                          .headers = { { "x-amz-checksum-type", "FULL_OBJECT" } },                 \
+    }
+#define SENT(number)                                                                               \
+    {                                                                                              \
+        PUT "?partNumber=" number "&uploadId=u%2F1", .status = 200,                                \
+                                                     .headers = { { "ETag", "\"p" number "\"" } }, \
+    }
+
+static void parts_become_an_object(void **state)
+{
+    static const struct scene scenes[] = {
+        STARTED,
+        SENT("1"),
+        SENT("2"),
+        /* it fails after the answer began; then the upload is no more, as it was completed */
+        { POST "?uploadId=u%2F1", .status = 200,
+          .body = "<Error><Code>InternalError</Code></Error>" },
+        { POST "?uploadId=u%2F1", .status = 404,
+          .body = "<Error><Code>NoSuchUpload</Code></Error>" },
+        { HEAD, OBJECT, .with_mark = true },
+    };
+    struct err err = { 0 };
+
+    (void)state;
+    BEGIN(scenes);
+    auto_store_writer struct store_writer *writer = write_large(&err);
+    assert_int_equal(store_writer_commit(writer, NULL, &err), 0);
+    assert_string_equal(play.condition, "*");
+    assert_non_null(memmem(play.sent.data, play.sent.length, "<PartNumber>2</PartNumber>", 26));
+    store_writer_free(TAKE(writer));
+    end();
+}
+
+static void what_is_not_committed_is_aborted(void **state)
+{
+    static const struct scene scenes[] = {
+        STARTED,
+        SENT("1"),
+        { "DELETE http://minio:9000/bank/out/w7.csv?uploadId=u%2F1", .status = 204 },
+    };
+    struct err err = { 0 };
+
+    (void)state;
+    BEGIN(scenes);
+    store_writer_free(write_large(&err));
+    end();
+}
+
+static void a_listing_that_does_not_get_on_ends(void **state)
+{
+#define PAGE                                                                                       \
+    {                                                                                              \
+        "GET http://minio:9000/bank?",                                                             \
+            .status = 200,                                                                         \
+            .body = "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t"    \
+                    "</NextContinuationToken></ListBucketResult>",                                 \
+    }
+    static const struct scene scenes[] = { PAGE, PAGE };
+    struct store_listing listing;
+    struct err err = { 0 };
+
+    (void)state;
+    BEGIN(scenes);
+    assert_int_equal(store_list(store, "s3://bank/in/", &listing, &err), -1);
+    assert_non_null(strstr(err.message, "does not get on"));
+    end();
+}
+
+static void other_buckets_and_whole_ones_are_refused(void **state)
+{
+    struct store_info info;
+    struct err err = { 0 };
+
+    (void)state;
+    begin(NULL, 0, endpoint);
+    assert_int_equal(store_stat(store, "s3://other/a", &info, &err), -1);
+    assert_string_equal(err.message, "s3://other/a is not in the bucket bank");
+    assert_int_equal(store_stat(store, "s3://bank/in/", &info, &err), -1);
+    assert_int_equal(store_delete_folder(store, "s3://bank/", &err), -1);
+    assert_string_equal(err.message, "s3://bank/ is a whole bucket, which is not removed");
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(small_objects_are_put_at_once),
+        cmocka_unit_test(a_write_recognises_itself),
+        cmocka_unit_test(another_write_is_not_taken_for_ours),
+        cmocka_unit_test(damage_on_the_way_is_sent_again),
+        cmocka_unit_test(regions_are_learnt_at_aws),
+        cmocka_unit_test(parts_become_an_object),
+        cmocka_unit_test(what_is_not_committed_is_aborted),
+        cmocka_unit_test(a_listing_that_does_not_get_on_ends),
+        cmocka_unit_test(other_buckets_and_whole_ones_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
