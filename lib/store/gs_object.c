@@ -118,7 +118,7 @@ int gs_stored_parse(const char *range, uint64_t *ret_stored, struct err *err)
     if (range && (strncmp(range, unit, strlen(unit)) != 0 ||
                   num_int64(span_of(range + strlen(unit)), 0, INT64_MAX - 1, &last, &ignored)))
         return err_set(err, ERR_RETRY, "Range \"%.64s\" is not \"bytes=0-LAST\"", range);
-    *ret_stored = (uint64_t)(last + 1);
+    *ret_stored = last > 0 ? (uint64_t)(last + 1) : 0;
     return 0;
 }
 

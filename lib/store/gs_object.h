@@ -37,7 +37,8 @@ int gs_page_parse(struct span text, struct arena *arena, struct gs_page *ret_pag
     __attribute__((warn_unused_result));
 
 /* "bytes=0-262143" of an upload that goes on: how many bytes are stored; without the header
- * (NULL): none. */
+ * (NULL): none. "bytes=0-0" is none as well: servers store 256 KiB at a time, and an emulator says
+ * so of nothing. */
 int gs_stored_parse(const char *range, uint64_t *ret_stored, struct err *err)
     __attribute__((warn_unused_result));
 

@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     auto_free char *endpoint = gs_endpoint_parse(copy, &err);
     if (endpoint && (strncmp(endpoint, "http", 4) != 0 || endpoint[strlen(endpoint) - 1] == '/'))
         __builtin_trap();
-    if (gs_stored_parse(copy, &number, &err) == 0 && number == 0)
+    if (gs_stored_parse(copy, &number, &err) == 0 && number == 1)
         __builtin_trap();
     if (download_parse_content_range(copy, &number, &err) == 0 && number > INT64_MAX)
         __builtin_trap();

@@ -94,7 +94,7 @@ static void stored_bytes(void **state)
         const char *text;
         int outcome;
         uint64_t stored;
-    } cases[] = { { "bytes=0-262143", 0, 262144 }, { "bytes=0-0", 0, 1 }, { "bytes=1-5", -1, 0 },
+    } cases[] = { { "bytes=0-262143", 0, 262144 }, { "bytes=0-0", 0, 0 }, { "bytes=1-5", -1, 0 },
                   { "bytes 0-5", -1, 0 },          { "bytes=0-", -1, 0 }, { "", -1, 0 } };
     struct err err;
     uint64_t stored = 1;
