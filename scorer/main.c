@@ -96,6 +96,7 @@ static void catch_signals(void)
 
     (void)sigaction(SIGTERM, &action, NULL);
     (void)sigaction(SIGINT, &action, NULL);
+    (void)signal(SIGPIPE, SIG_IGN); /* connections to storage */
 }
 
 static int score(const struct arguments *arguments, struct arena *arena)

@@ -15,11 +15,14 @@ struct shard {
 };
 
 /* The folder is named by everything that decides what is in it. On a laptop the job
- * leaves some of that out. */
+ * leaves some of that out; a controller names the same folder when it composes, and knows no
+ * generation of a file that it could not look at. */
 static const char *parts_folder(const struct run *run)
 {
     struct model_source model = { run->job->model->uri, run->model.version };
-    struct input_source input = { run->places.input, run->input.info.generation };
+    const char *known =
+        run->job->spec_hash ? run->job->input->generation : run->input.info.generation;
+    struct input_source input = { run->places.input, known };
     struct output_spec output = { .uri = run->places.output };
     struct score_job job = *run->job;
 
@@ -72,7 +75,8 @@ static int find_part(struct run *run, bool *ret_found, struct err *err)
         verify_object(run, shard->part.rejects, &rejects, err) ||
         verify_object(run, shard->part.ids, &ids, err))
         return -1;
-    *ret_found = output && rejects && ids;
+    *ret_found = output && rejects && ids && shard->part.input->generation &&
+                 strcmp(shard->part.input->generation, run->input.info.generation) == 0;
     return 0;
 }
 
