@@ -70,6 +70,7 @@ static void catch_signals(void)
     struct sigaction action = { .sa_handler = terminate };
     (void)sigaction(SIGTERM, &action, NULL);
     (void)sigaction(SIGINT, &action, NULL);
+    (void)signal(SIGPIPE, SIG_IGN); /* connections to storage */
 }
 
 static int usage_error(struct err *err, const char *message)
