@@ -1,6 +1,8 @@
 """Servers and clients that nobody here wrote, pinned, installed once and kept in a cache."""
+import fcntl
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,16 +14,18 @@ CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / "
 
 
 def environment(name, *packages):
-    """A virtual environment with pinned packages; its bin folder."""
-    folder = CACHE / name
-    if not folder.exists():
-        building = folder.with_suffix(f".{os.getpid()}")
-        subprocess.run([sys.executable, "-m", "venv", str(building)], check=True)
-        subprocess.run([str(building / "bin" / "python3"), "-m", "pip", "install", "--quiet", *packages], check=True)
-        try:
-            building.rename(folder)
-        except OSError:  # another test was quicker
-            subprocess.run(["rm", "-rf", str(building)], check=True)
+    """A virtual environment with pinned packages; its bin folder. Programs in it know its path, so it is
+    made where it stays, by one test while the others wait."""
+    folder, unfinished = CACHE / name, CACHE / f"{name}.unfinished"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / f"{name}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if unfinished.exists() or not folder.exists():
+            unfinished.touch()
+            shutil.rmtree(folder, ignore_errors=True)
+            subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+            subprocess.run([str(folder / "bin" / "python3"), "-m", "pip", "install", "--quiet", *packages], check=True)
+            unfinished.unlink()
     return folder / "bin"
 
 
