@@ -1,0 +1,124 @@
+"""The bank's weeks in a bucket of Google Cloud Storage, on a server that nobody here wrote: history in its
+input_folder, a file a week in its weekly_folder, each scored by itself; nothing of it is a local file."""
+import csv
+import io
+import os
+import sys
+import time
+import urllib.parse
+import urllib.request
+
+from cluster import DEADLINE_SECONDS, POLL_SECONDS, ClusterTest, NotInTime, condition_of, first_lines, only_on_kubesim
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "stores"))
+import gs_server  # noqa: E402
+
+BUCKET = "bank"
+ROWS = 60
+
+
+@only_on_kubesim("the server listens on this machine alone")
+class Weeks(ClusterTest):
+    controller_arguments = ("--no-leader-elect", "--allowed-uri",
+                            "gs://bank/test_three_weeks_and_a_new_image/=default")
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = gs_server.start_gcs()
+        cls.addClassCleanup(cls.server.close)
+        gs_server.make_gcs_bucket(cls.server.port, BUCKET)
+        cls.endpoint = f"http://127.0.0.1:{cls.server.port}"
+        os.environ["STORAGE_EMULATOR_HOST"] = cls.endpoint  # the controller's
+        cls.addClassCleanup(os.environ.pop, "STORAGE_EMULATOR_HOST")
+
+    def setUp(self):
+        super().setUp()
+        self.folder = self.id().rsplit(".", 1)[-1]
+
+    def uri(self, name):
+        return f"gs://{BUCKET}/{self.folder}/{name}"
+
+    def ask(self, path, data=None):
+        with urllib.request.urlopen(f"{self.endpoint}{path}", data, timeout=30) as answer:
+            return answer.read()
+
+    def upload(self, name, text):
+        self.ask(f"/upload/storage/v1/b/{BUCKET}/o?uploadType=media&name="
+                 + urllib.parse.quote(f"{self.folder}/{name}", safe=""), text.encode())
+
+    def read(self, name):
+        return self.ask(f"/storage/v1/b/{BUCKET}/o/" + urllib.parse.quote(f"{self.folder}/{name}", safe="")
+                        + "?alt=media").decode()
+
+    def objects(self):
+        listing = self.ask(f"/storage/v1/b/{BUCKET}/o?maxResults=1000&prefix={self.folder}/").decode()
+        return sorted(part.split('"', 1)[0].removeprefix(self.folder + "/")
+                      for part in listing.split('"name":"')[1:])
+
+    def template(self):
+        return {**self.cluster.pod_template(),
+                "env": [{"name": "STORAGE_EMULATOR_HOST", "value": self.endpoint}]}
+
+    def model_in_bucket(self, **spec):
+        model = self.cluster.model(artifacts={"uri": self.uri("models/")}, podTemplate=self.template(), **spec)
+        model["spec"]["data"]["uri"] = self.uri("input_folder/")
+        return model
+
+    def inbox(self):
+        return {"uri": self.uri("weekly_folder/"), "pollInterval": "1s",
+                "template": {"output": {"uri": self.uri("output_folder/")}}}
+
+    def drop_week(self, number):
+        """The file of a week comes; returns its batch when it is Complete, and what was scored."""
+        name = f"week-{number}.csv"
+        self.upload(f"weekly_folder/{name}", first_lines(f"telco_week_0{number}.csv", ROWS))
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while time.monotonic() < deadline:
+            for batch in self.cluster.list("churnbatch"):
+                if batch["spec"]["input"]["uri"] == self.uri(f"weekly_folder/{name}"):
+                    batch = self.cluster.wait_condition("churnbatch", batch["metadata"]["name"], "Complete")
+                    return batch, self.read(batch["status"]["output"]["uri"].removeprefix(self.uri("")))
+            time.sleep(POLL_SECONDS)
+        raise NotInTime(f"no batch for {name}\n{self.cluster.controller.log()[-6000:]}")
+
+    def test_three_weeks_and_a_new_image(self):
+        self.upload("input_folder/history.csv", first_lines("telco_history.csv", 400))
+        self.cluster.apply(self.model_in_bucket(inbox=self.inbox()))
+        model = self.cluster.wait_condition("churnmodel", "telco", "Ready")
+        version = model["status"]["model"]["version"]
+        self.assertTrue(model["status"]["model"]["uri"].startswith(self.uri("models/default.telco/")))
+        weeks = [self.drop_week(1), self.drop_week(2)]
+        self.assertEqual([batch["status"]["model"]["version"] for batch, _ in weeks], [version, version])
+        self.assertEqual(self.cluster.get("churnmodel", "telco")["status"]["trainingsRun"], 1)
+        self.cluster.set_image("churn-trainer", "two")
+        weeks.append(self.drop_week(3))
+        self.assertEqual(self.cluster.get("churnmodel", "telco")["status"]["trainingsRun"], 2)
+        for batch, text in weeks:
+            self.assertEqual(len(list(csv.DictReader(io.StringIO(text)))), ROWS)
+            self.assertEqual(batch["status"]["rows"], {"read": ROWS, "scored": ROWS, "rejected": 0})
+            self.assertEqual(batch["spec"]["input"]["generation"], batch["status"]["input"]["generation"])
+        self.assertEqual(len(self.cluster.list("churnbatch")), 3)
+
+    def test_shards_make_the_same_bytes_and_leave_nothing(self):
+        """The controller may not look at these files: the shards have to agree by themselves."""
+        self.upload("input_folder/history.csv", first_lines("telco_history.csv", 400))
+        model = self.model_in_bucket()
+        model["spec"]["data"]["uri"] = self.uri("input_folder/history.csv")
+        self.cluster.apply(model)
+        self.cluster.wait_condition("churnmodel", "telco", "Ready")
+        self.upload("weekly_folder/week-1.csv", first_lines("telco_week_01.csv", ROWS))
+        for name, shards in (("whole", 1), ("sharded", 5)):
+            self.cluster.apply(self.cluster.batch(name, output={"uri": self.uri("output_folder/")}, shards=shards,
+                                                  input={"uri": self.uri("weekly_folder/week-1.csv")}))
+            batch = self.cluster.wait_condition("churnbatch", name, "Complete")
+        self.assertEqual(batch["status"]["shards"], {"total": 5, "succeeded": 5, "failed": 0})
+        self.assertEqual(self.read("output_folder/sharded.csv"), self.read("output_folder/whole.csv"))
+        self.assertEqual([name for name in self.objects() if "part" in name], [])
+
+    def test_what_is_missing_is_named(self):
+        model = self.model_in_bucket()
+        model["spec"]["data"]["uri"] = self.uri("input_folder/history.csv")
+        self.cluster.apply(model)
+        model = self.cluster.wait_condition("churnmodel", "telco", "Trained", status="False",
+                                            reason="InputNotFound")
+        self.assertIn(self.uri("input_folder/history.csv"), condition_of(model, "Trained")["message"])
