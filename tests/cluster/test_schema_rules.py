@@ -15,7 +15,8 @@ from cluster import RESOURCES, ROOT, ClusterTest  # noqa: E402
 
 # What each message refuses: a value of the field, or members of the spec that is merged with.
 REFUSED = {
-    "only file:// is supported by this version": "ftp://bank/x/",
+    "must begin with file://, gs:// or s3://": "ftp://bank/x/",
+    "must name a bucket and a path in it": "s3://bank",
     "must have three slashes": "file://bank/x/",
     "must name a folder": "file:///bank/x",
     "generation must not be given with a folder": {"uri": "file:///bank/", "generation": "1"},
