@@ -1,6 +1,7 @@
 """What kubectl apply -k installs: every overlay builds, asks for no right that it should not have,
 and runs under the restricted Pod Security profile."""
 import os
+import pathlib
 import tempfile
 import unittest
 
@@ -45,6 +46,17 @@ class Overlays(unittest.TestCase):
             self.assertEqual(object_["metadata"]["namespace"], "churn-operator")
         arguments = one(overlay("namespaced"), "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"]
         self.assertIn("--namespace=$(NAMESPACE)", arguments)
+
+    def test_the_namespaced_overlay_goes_where_a_kustomization_says(self):
+        with tempfile.TemporaryDirectory() as folder:
+            overlay_path = os.path.relpath(parts.ROOT / "manifests/overlays/namespaced", os.path.realpath(folder))
+            pathlib.Path(folder, "kustomization.yaml").write_text(
+                f"namespace: retail-bank\nresources: [{overlay_path}]\n")
+            made = parts.objects(parts.run("kubectl", "kustomize", folder))
+        for object_ in made:
+            self.assertEqual(object_["metadata"]["namespace"], "retail-bank", parts.name_of(object_))
+            for subject in object_.get("subjects", []):
+                self.assertEqual(subject["namespace"], "retail-bank", parts.name_of(object_))
 
     def test_the_rules_are_the_same_for_one_namespace_and_for_all(self):
         def rules(objects, kind):
