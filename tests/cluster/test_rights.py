@@ -1,10 +1,12 @@
 """What the manifests let the controller do is exactly what it asks for: with all of it nothing is refused, and
 whichever right is taken away, something that it has to do is refused."""
+import http.server
 import json
 import os
 import re
 import signal
 import sys
+import threading
 import time
 import unittest
 import urllib.parse
@@ -37,6 +39,21 @@ def right_of(rule):
     return rule["verbs"][0], rule["resources"][0]
 
 
+class DenyingRegistry(http.server.BaseHTTPRequestHandler):
+    """Wants to know who asks: secrets are looked for that a model or the account of its pods names."""
+
+    def do_HEAD(self):
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", 'Basic realm="bank"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_GET = do_HEAD
+
+    def log_message(self, *_):
+        pass
+
+
 class RestrictedCluster(RealCluster):
     """The controller has a ServiceAccount with some rules, and all of its requests pass a proxy."""
 
@@ -44,6 +61,9 @@ class RestrictedCluster(RealCluster):
         super().begin()
         self.disturbed = set()
         self.account_proxy = None
+        self.denying = http.server.ThreadingHTTPServer(("127.0.0.1", 0), DenyingRegistry)
+        threading.Thread(target=self.denying.serve_forever).start()
+        self.denying_address = f"127.0.0.1:{self.denying.server_port}"
 
     def grant(self, rules):
         account = {"kind": "ServiceAccount", "name": ACCOUNT}
@@ -64,7 +84,8 @@ class RestrictedCluster(RealCluster):
         self.tap = Proxy(server.hostname, server.port, before=self.make_conflict)
         config["clusters"][0]["cluster"] = {"server": f"http://{self.tap.address}"}
         config["users"][0]["user"] = {}
-        self.start_controller("--kubeconfig", self.write("tapped.kubeconfig", config))
+        self.start_controller("--kubeconfig", self.write("tapped.kubeconfig", config),
+                              "--insecure-registry", self.denying_address)
 
     def write(self, name, config):
         path = os.path.join(self.folder, name)
@@ -88,6 +109,8 @@ class RestrictedCluster(RealCluster):
         return found | ({("update", "finalizers")} if b"cannot set blockOwnerDeletion" in answers else set())
 
     def end(self):
+        self.denying.shutdown()
+        self.denying.server_close()
         if self.account_proxy:
             self.tap.close()
             self.account_proxy.stop()
@@ -144,9 +167,9 @@ class Rights(unittest.TestCase):
         template = {"output": {"uri": cluster.uri("output_folder") + "/"}, "ttlSecondsAfterFinished": 3600}
         inbox = {"uri": cluster.uri("weekly_folder") + "/", "pollInterval": "1s", "existing": "All", "keep": 1,
                  "template": template}
-        cluster.apply(cluster.model(inbox=inbox),
-                      cluster.model("keys", image=f"{cluster.address}/churn-trainer:missing",
-                                    imagePullSecrets=[{"name": "regcred"}]))
+        denied = f"{cluster.denying_address}/churn-trainer:stable"
+        cluster.apply(cluster.model(inbox=inbox), cluster.model("of-account", image=denied),
+                      cluster.model("named", image=denied, imagePullSecrets=[{"name": "regcred"}]))
         return self.reached(lambda: any(job["spec"].get("ttlSecondsAfterFinished") for job in cluster.jobs("scorer")))
 
     def score_another(self):

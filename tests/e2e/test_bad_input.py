@@ -38,7 +38,7 @@ class RefusedAtApply(ClusterTest):
                               "spec.modelRef", "Required"),
             "too many reasons": (changed(batch, reasons=1000), "spec.reasons", "less than or equal to"),
             "freshness": (changed(batch, freshness="Newest"), "spec.freshness", "Unsupported value"),
-            "later feature": (changed(batch, credentials={}), 'unknown field "spec.credentials"'),
+            "later feature": (changed(batch, mlflow={}), 'unknown field "spec.mlflow"'),
         }
         for name, (found, *expected) in cases.items():
             with self.subTest(name):
