@@ -133,6 +133,16 @@ static const struct field shards_status_items[] = {
 static const struct fields shards_status_fields =
     FIELDS(struct shards_status, shards_status_items, .open = true);
 
+static const struct field pods_status_items[] = {
+    FIELD(struct pods_status, raw_template, "podTemplate", FIELD_JSON),
+    FIELD(struct pods_status, pull_secrets, "imagePullSecrets", FIELD_OBJECTS, .maximum = 16,
+          .table = &object_reference_fields),
+    FIELD(struct pods_status, credentials, "credentials", FIELD_OBJECT,
+          .table = &credentials_spec_fields),
+};
+static const struct fields pods_status_fields =
+    FIELDS(struct pods_status, pods_status_items, .open = true);
+
 static const struct field batch_status_items[] = {
     FIELD(struct batch_status, observed_generation, "observedGeneration", FIELD_INT),
     FIELD(struct batch_status, conditions, "conditions", FIELD_OBJECTS, .maximum = 16,
@@ -149,6 +159,7 @@ static const struct field batch_status_items[] = {
     FIELD(struct batch_status, scores, "scores", FIELD_OBJECT, .table = &scores_result_fields),
     FIELD(struct batch_status, drift, "drift", FIELD_OBJECT, .table = &drift_result_fields),
     FIELD(struct batch_status, shards, "shards", FIELD_OBJECT, .table = &shards_status_fields),
+    FIELD(struct batch_status, pods, "pods", FIELD_OBJECT, .table = &pods_status_fields),
     FIELD(struct batch_status, attempt, "attempt", FIELD_INT),
     FIELD(struct batch_status, lost_results, "lostResults", FIELD_INT),
     FIELD(struct batch_status, job, "job", FIELD_STRING, .check = check_label),
@@ -166,7 +177,14 @@ int batch_status_decode(const json_t *status, struct arena *arena, struct batch_
         fields_defaults(&batch_status_fields, arena, ret_status);
         return 0;
     }
-    return fields_decode(status, &batch_status_fields, "status", arena, ret_status, err);
+    if (fields_decode(status, &batch_status_fields, "status", arena, ret_status, err) < 0)
+        return -1;
+    struct pods_status *pods = ret_status->pods;
+    if (!pods || !pods->raw_template)
+        return 0;
+    pods->pod_template = arena_zero(arena, 1, sizeof(*pods->pod_template));
+    return fields_decode(pods->raw_template, &pod_template_fields, "status.pods.podTemplate", arena,
+                         pods->pod_template, err);
 }
 
 const char *batch_output_uri(const char *output_uri, const char *batch_name, struct arena *arena)

@@ -74,7 +74,9 @@ static json_t *job_document(const struct batch_pass *pass)
 /* From status, and from a spec that is still the one the run was decided for. */
 static json_t *build_job(const struct batch_pass *pass)
 {
+    static const struct pods_status nothing;
     const struct batch_spec *spec = &pass->spec;
+    const struct pods_status *pods = pass->status.pods ? pass->status.pods : &nothing;
     const struct metadata *metadata = &pass->view->object.metadata;
     bool is_sharded = batch_stage(&pass->status) == STAGE_SHARDS;
     auto_json json_t *document = job_document(pass);
@@ -89,9 +91,9 @@ static json_t *build_job(const struct batch_pass *pass)
         .batch = metadata->name,
         .image = pass->status.image,
         .document = document,
-        .pod_template = spec->pod_template ? spec->pod_template : pass->model_spec.pod_template,
-        .pull_secrets = &pass->model_spec.image_pull_secrets,
-        .credentials = spec->credentials ? spec->credentials : pass->model_spec.credentials,
+        .pod_template = spec->pod_template ? spec->pod_template : pods->pod_template,
+        .pull_secrets = &pods->pull_secrets,
+        .credentials = spec->credentials ? spec->credentials : pods->credentials,
         .active_deadline_seconds = spec->how.active_deadline_seconds,
         .backoff_limit = spec->how.backoff_limit,
         .indexes = is_sharded ? pass->status.shards->total : 0,
@@ -124,13 +126,4 @@ void batch_create_job(struct batch_pass *pass)
         batch_say(pass, REASON_Suspended, false, false, REASON_Suspended, "spec.suspend is true");
     else if (may_create)
         plan_create_job(pass->plan, job, pass->run_key, build_job(pass));
-}
-
-bool batch_create_again(struct batch_pass *pass)
-{
-    batch_find_model(pass);
-    if (!pass->model_known && !pass->spec.pod_template)
-        return false;
-    batch_create_job(pass);
-    return true;
 }

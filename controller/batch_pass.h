@@ -80,8 +80,6 @@ struct shards_status *batch_edit_shards(struct batch_pass *pass);
 void batch_set_attempt(struct batch_pass *pass, int64_t attempt);
 /* Creates the Job that status names, once every other is gone. */
 void batch_create_job(struct batch_pass *pass);
-/* The same in a later pass; false: it would need the pod settings of a model that is not there. */
-bool batch_create_again(struct batch_pass *pass);
 void batch_say_running(struct batch_pass *pass);
 /* The spec was edited where it must not be. */
 void batch_say_immutable(struct batch_pass *pass);

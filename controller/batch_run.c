@@ -31,8 +31,7 @@ static void discard_parts(struct batch_pass *pass)
         return;
     batch_edit_shards(pass)->discarding = true;
     batch_set_attempt(pass, pass->status.attempt + 1);
-    if (!batch_create_again(pass))
-        batch_edit_shards(pass)->discarding = false;
+    batch_create_job(pass);
 }
 
 static void run_failed(struct batch_pass *pass, const char *reason, const char *message)
@@ -105,17 +104,6 @@ static void run_succeeded(struct batch_pass *pass, const struct result *result)
     warn_of_drift(pass, result);
 }
 
-/* A Job of a run that was decided is not there: it is made from status. */
-static void create_again(struct batch_pass *pass)
-{
-    if (!batch_create_again(pass))
-        batch_say(pass, REASON_WaitingForModel, true, false, REASON_ModelNotFound,
-                  arena_format(pass->arena,
-                               "Job %s is to be made and needs the pod settings of ChurnModel %s, "
-                               "which is missing or invalid: make it again, or delete this batch",
-                               pass->status.job, pass->spec.model_ref->name));
-}
-
 static void result_lost(struct batch_pass *pass, const char *why)
 {
     if (pass->status.lost_results > 0) {
@@ -127,7 +115,7 @@ static void result_lost(struct batch_pass *pass, const char *why)
     batch_set_attempt(pass, pass->status.attempt + 1);
     plan_event(pass->plan, true, REASON_Recovered, "Score", "the result was lost (%s); Job %s", why,
                pass->status.job);
-    create_again(pass);
+    batch_create_job(pass);
 }
 
 /* Every part is there: one more Job makes the output of them. */
@@ -138,7 +126,7 @@ static void compose(struct batch_pass *pass)
     batch_set_attempt(pass, pass->status.attempt);
     plan_event(pass->plan, false, REASON_Running, "Score",
                "%" PRId64 " shards are scored; Job %s composes", shards->total, pass->status.job);
-    create_again(pass);
+    batch_create_job(pass);
 }
 
 /* After an edit that the run must not notice, nothing can be built from the spec. */
@@ -162,7 +150,7 @@ static void follow_job(struct batch_pass *pass)
         break;
     case RUN_MISSING:
         if (!forbidden)
-            create_again(pass);
+            batch_create_job(pass);
         break;
     case RUN_SUCCEEDED:
         if (stage != STAGE_SHARDS)
@@ -209,9 +197,8 @@ void batch_follow_discard(struct batch_pass *pass)
     case RUN_TROUBLED:
         return;
     case RUN_MISSING:
-        if (batch_create_again(pass))
-            return;
-        break;
+        batch_create_job(pass);
+        return;
     case RUN_FAILED:
         plan_event(pass->plan, true, run.reason, "Score",
                    "the parts of the failed run could not be removed: %s", run.message);

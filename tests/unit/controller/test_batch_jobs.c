@@ -3,6 +3,7 @@
 #include "contract/job.h"
 #include "world.h"
 
+#define MODEL "ChurnModel", "m"
 #define BATCH "ChurnBatch", "b"
 
 static const char *condition(struct world *world, const char *type)
@@ -475,6 +476,74 @@ static void test_suspended_between_shards_and_output(void **state)
     world_release(&world);
 }
 
+/* What the pods of the Job that was made last have of the model or of the batch itself. */
+static const char *pods_of_last_job(struct world *world)
+{
+    const json_t *pod =
+        jx_get(world_get(world, "Job", world_last_job(world)), "spec", "template", "spec", NULL);
+    const json_t *secret = json_array_get(json_object_get(pod, "imagePullSecrets"), 0);
+    bool has_credentials = false;
+    const json_t *volumes = json_object_get(pod, "volumes");
+    for (size_t i = 0; i < json_array_size(volumes); i++) {
+        const char *name = jx_string(json_array_get(volumes, i), "secret", "secretName", NULL);
+        has_credentials |= name && strcmp(name, "bucket-key") == 0;
+    }
+    return arena_format(&world->arena, "%d %s %d",
+                        (int)jx_int(json_object_get(pod, "securityContext"), "runAsUser", 0),
+                        secret ? jx_string(secret, "name", NULL) : "none", has_credentials);
+}
+
+/* All Jobs of a run are alike, though the model was edited and deleted since it was decided. */
+static void test_later_jobs_without_the_model(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *patch, *pods;
+        int fails; /* the exit code of the first Job; -1: it is lost */
+        char letter;
+    } cases[] = {
+        { "lost", "{}", "5 regcred 1", -1, 's' },
+        { "lost, with settings of its own", "{\"podTemplate\": {\"runAsUser\": 7}}", "7 regcred 1",
+          -1, 's' },
+        { "composed", "{\"shards\": 2}", "5 regcred 1", 0, 'c' },
+        { "composed, with settings of its own",
+          "{\"shards\": 2, \"podTemplate\": {\"runAsUser\": 7}, \"credentials\": {\"secretRef\": "
+          "{\"name\": \"mine\"}}}",
+          "7 regcred 0", 0, 'c' },
+        { "parts removed", "{\"shards\": 2}", "5 regcred 1", 65, 'c' },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct world world;
+        world_init_trained(&world);
+        world_edit(&world, MODEL,
+                   "{\"podTemplate\": {\"runAsUser\": 5}, \"imagePullSecrets\": [{\"name\": "
+                   "\"regcred\"}], \"credentials\": {\"secretRef\": {\"name\": "
+                   "\"bucket-key\"}}}");
+        world_add_batch(&world, "b");
+        world_edit(&world, BATCH, cases[i].patch);
+        world_settle(&world);
+        CASE(cases[i].name, strcmp(pods_of_last_job(&world), cases[i].pods) == 0);
+        world_edit(&world, MODEL, "{\"podTemplate\": {\"runAsUser\": 6}}");
+        world_settle(&world);
+        world_remove(&world, MODEL);
+        if (cases[i].fails < 0)
+            world_remove(&world, "Job", world_running(&world));
+        else if (cases[i].fails > 0)
+            world_fail(&world, cases[i].fails, "bad");
+        else
+            world_succeed(&world);
+        world_settle(&world);
+        CASE(cases[i].name, world.created == 2);
+        auto_free char *prefix = mem_format("b-%c", cases[i].letter);
+        CASE(cases[i].name, strncmp(world_last_job(&world), prefix, 3) == 0);
+        CASE(cases[i].name, strcmp(pods_of_last_job(&world), cases[i].pods) == 0);
+        world_succeed(&world);
+        world_settle(&world);
+        CASE(cases[i].name, world.created == 2);
+        world_release(&world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,6 +562,7 @@ int main(void)
         cmocka_unit_test(test_another_try_waits_for_the_removal),
         cmocka_unit_test(test_a_failed_removal),
         cmocka_unit_test(test_suspended_between_shards_and_output),
+        cmocka_unit_test(test_later_jobs_without_the_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

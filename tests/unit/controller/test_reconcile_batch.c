@@ -427,35 +427,6 @@ static void test_ends_without_its_model(void **state)
     world_release(&world);
 }
 
-/* The model is deleted, and then the Job: it needs the model's pod settings, or has its own. */
-static void test_lost_job_without_its_model(void **state)
-{
-    (void)state;
-    static const char *const templates[] = { NULL, "{\"podTemplate\": {\"runAsUser\": 7}}" };
-    for (size_t i = 0; i < ARRAY_SIZE(templates); i++) {
-        struct world world;
-        world_init_trained(&world);
-        world_add_batch(&world, "b");
-        if (templates[i])
-            world_edit(&world, BATCH, templates[i]);
-        world_settle(&world);
-        const char *job = arena_strdup(&world.arena, world_running(&world));
-        world_remove(&world, MODEL);
-        world_remove(&world, "Job", job);
-        world_settle(&world);
-        if (!templates[i]) {
-            assert_int_equal(world.created, 1);
-            assert_string_equal(condition(&world, "Reconciling"), "True ModelNotFound");
-            assert_non_null(strstr(world_message(&world, BATCH, "Reconciling"), "ChurnModel m"));
-            world_add_model(&world);
-        }
-        while (world_step(&world, BATCH))
-            ;
-        assert_non_null(world_get(&world, "Job", job));
-        world_release(&world);
-    }
-}
-
 /* A file that came before the batch is in the listing that the batch is decided by. */
 static void test_listing_is_newer_than_the_batch(void **state)
 {
@@ -558,7 +529,6 @@ int main(void)
         cmocka_unit_test(test_suspended_from_the_start),
         cmocka_unit_test(test_lost_results),
         cmocka_unit_test(test_ends_without_its_model),
-        cmocka_unit_test(test_lost_job_without_its_model),
         cmocka_unit_test(test_listing_is_newer_than_the_batch),
         cmocka_unit_test(test_pod_settings_come_from_the_model),
         cmocka_unit_test(test_invalid_specs),
