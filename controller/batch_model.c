@@ -191,9 +191,9 @@ static bool use_pinned(struct batch_pass *pass)
         model_find_version(&pass->model_spec, &pass->model_status, model->namespace_, model->name,
                            name, pass->arena)
             .model;
-    lookup_existing_file(&pass->view->object, pass->plan,
-                         arena_format(pass->arena, "%smodel.json", version.uri),
-                         "spec.modelVersion", &file);
+    struct file_question question = { arena_format(pass->arena, "%smodel.json", version.uri),
+                                      "spec.modelVersion", batch_credentials(pass) };
+    lookup_existing_file(&pass->view->object, pass->plan, &question, &file);
     if (file.state == LOOKUP_PENDING) {
         pass->hold = !file.slow;
         return wait_for_model(pass, REASON_CheckingVersion,

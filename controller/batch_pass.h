@@ -50,6 +50,12 @@ static inline void batch_say(struct batch_pass *pass, const char *ready_reason, 
     pass->message = message;
 }
 
+/* What opens the buckets: the batch's credentials, else its model's; NULL: none. */
+static inline const struct credentials_spec *batch_credentials(const struct batch_pass *pass)
+{
+    return pass->spec.credentials ? pass->spec.credentials : pass->model_spec.credentials;
+}
+
 /* Decodes the model when it is there and valid. */
 void batch_find_model(struct batch_pass *pass);
 

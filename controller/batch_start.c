@@ -61,12 +61,14 @@ static void look_up_input(struct batch_pass *pass, struct file_lookup *file)
     const struct object_view *view = &pass->view->object;
     const struct input_spec *input = pass->spec.input;
     int64_t shards = pass->spec.how.shards;
+    struct file_question question = { input->uri,
+                                      shards ? "spec.input.uri"
+                                             : "spec.input.uri, with spec.shards 0",
+                                      batch_credentials(pass) };
     if (shards == 1 || (shards > 1 && input->generation))
-        lookup_file(view, pass->plan, input->uri, "spec.input.uri", file);
+        lookup_file(view, pass->plan, &question, file);
     else
-        lookup_existing_file(view, pass->plan, input->uri,
-                             shards ? "spec.input.uri" : "spec.input.uri, with spec.shards 0",
-                             file);
+        lookup_existing_file(view, pass->plan, &question, file);
     bool is_missing = file->reason && strcmp(file->reason, REASON_InputNotFound) == 0;
     bool is_unseen = file->stalled && shards > 0 && !uri_is_folder(input->uri);
     if (is_missing || is_unseen) /* the scorer says so, or sees more than we do */

@@ -1,50 +1,16 @@
-#include "facts.h"
-
 #include <search.h>
 
 #include "base/limits.h"
 #include "contract/reasons.h"
 #include "net/backoff.h"
 
+#include "fact.h"
 #include "folder_lister.h"
 #include "push.h"
 
 #define LOOKUPS_MAXIMUM 8 /* of images, at a time; folders stand in the line of their thread */
 
 static const struct backoff RETRY_BACKOFF = { .base_ms = 1000, .cap_ms = 60 * 1000 };
-
-struct fact {
-    const char *id; /* first: the tree compares it; owned */
-    struct fact_store *store;
-    enum fact_kind kind;
-    char *argument;
-    struct image_source *image;      /* IMAGE */
-    struct inbox_question *question; /* INBOX: the latest */
-    struct fact_use *users;
-
-    /* the answer, in the words of struct image_fact and struct folder_fact */
-    char *value; /* digest, or URI of the newest file */
-    char *generation, *message;
-    int64_t bytes;
-    struct inbox_files inbox;
-    enum image_error error;
-    int64_t checked_ms, took_ms, pending_ms, failing_since_ms;
-    int64_t pushed_ms; /* what began before is out of date; 0: no push came */
-
-    /* the look-up */
-    int64_t waiting_ms; /* since then in the line for a free place; 0: not in it */
-    struct fact *line_next;
-    unsigned failures;
-    struct timer retry;
-};
-
-struct fact_use {
-    struct fact *fact;
-    struct fact_user *user;
-    struct fact_use *next_of_fact, *next_of_user;
-    struct fact_use **place; /* what points to it among the fact's: thousands may use one */
-    int64_t wanted_ms;       /* waits for a look-up that began then or later; 0: does not wait */
-};
 
 struct fact_store {
     struct facts_options options;
@@ -73,6 +39,7 @@ static void free_fact(struct fact *fact)
     timer_stop(fact->store->options.timers, &fact->retry);
     image_source_free(fact->image);
     inbox_question_free(fact->question);
+    bucket_secret_free(fact->secret);
     inbox_files_release(&fact->inbox);
     free(fact->value);
     free(fact->generation);
@@ -92,7 +59,8 @@ static void drop_if_unused(struct fact *fact)
 }
 
 /* What a fact is known by: kind, argument, for an image the namespace and its pull secrets or
- * else the ServiceAccount, for an inbox whose it is and which files it asks for. */
+ * else the ServiceAccount, for a bucket with credentials the namespace and the Secret, for an
+ * inbox whose it is and which files it asks for. */
 static char *fact_id(const struct fact_request *request, const char *key)
 {
     int length = (int)strcspn(key, "/");
@@ -102,8 +70,10 @@ static char *fact_id(const struct fact_request *request, const char *key)
     buf_format(&id, "%d %s", (int)request->kind, request->argument);
     if (request->inbox)
         buf_format(&id, "\n%s %d", key, request->inbox->newest);
-    if (request->kind == FACT_IMAGE)
+    if (request->kind == FACT_IMAGE || request->secret)
         buf_format(&id, "\n%.*s", length, key);
+    if (request->secret)
+        buf_format(&id, "\n%s", request->secret);
     if (request->pull_secrets.count == 0 && request->service_account)
         buf_format(&id, "/%s", request->service_account); /* no name of a Secret has a '/' */
     for (size_t i = 0; i < request->pull_secrets.count; i++)
@@ -131,6 +101,8 @@ static struct fact *find_or_create(struct fact_store *store, const char *key,
     fact->argument = mem_strdup(request->argument);
     if (request->kind == FACT_IMAGE)
         fact->image = image_source_new(store->resolver, namespace, request);
+    if (request->secret)
+        fact->secret = bucket_secret_new(store->options.client, namespace, request->secret);
     fact->retry = (struct timer){ .fire = look_up_again, .context = fact };
     if (!tsearch(fact, &store->facts, compare_facts))
         mem_exhausted();
@@ -269,6 +241,19 @@ static void folder_listed(struct fact *fact, struct folder_answer *answer)
     end_lookup(fact, changed, failure);
 }
 
+static void secret_is_read(void *context, struct bucket_keys *take_keys, const struct err *failure)
+{
+    struct fact *fact = context;
+    struct folder_answer answer = { .context = fact };
+
+    if (failure) {
+        answer.failure = *failure;
+        folder_listed(fact, &answer);
+    } else {
+        folder_lister_ask(fact->store->lister, fact->argument, fact->question, take_keys, fact);
+    }
+}
+
 void fact_store_poll(struct fact_store *store)
 {
     struct folder_answer answer;
@@ -317,10 +302,10 @@ static void start_lookup(struct fact *fact)
 
     fact->pending_ms = now_ms(store);
     store->lookups += fact->kind == FACT_IMAGE;
-    if (fact->kind == FACT_INBOX)
-        folder_lister_ask_inbox(store->lister, fact->argument, fact->question, fact);
-    else if (fact->kind == FACT_FOLDER)
-        folder_lister_ask(store->lister, fact->argument, fact);
+    if (fact->secret)
+        bucket_secret_read(fact->secret, secret_is_read, fact);
+    else if (fact->kind != FACT_IMAGE)
+        folder_lister_ask(store->lister, fact->argument, fact->question, NULL, fact);
     else
         image_source_resolve(fact->image, image_resolved, fact);
 }
@@ -457,86 +442,11 @@ bool fact_need(struct fact_store *store, struct fact_user *user, unsigned kind, 
     return false;
 }
 
-static size_t count_uses(const struct fact_user *user, enum fact_kind kind)
-{
-    size_t count = 0;
-
-    for (const struct fact_use *use = user->uses; use; use = use->next_of_user)
-        count += use->fact->kind == kind;
-    return count;
-}
-
-/* A look-up that stands in the line begins later than that, which is as good. */
-static int64_t pending_ms(const struct fact *fact)
-{
-    return fact->pending_ms ? fact->pending_ms : fact->waiting_ms;
-}
-
-static struct image_fact image_view(const struct fact *fact)
-{
-    return (struct image_fact){ .reference = fact->argument,
-                                .digest = fact->value,
-                                .checked_ms = fact->checked_ms,
-                                .took_ms = fact->took_ms,
-                                .pending_ms = pending_ms(fact),
-                                .error = fact->error,
-                                .message = fact->message,
-                                .failing_since_ms = fact->failing_since_ms };
-}
-
-static struct folder_fact folder_view(const struct fact *fact)
-{
-    return (struct folder_fact){ .uri = fact->argument,
-                                 .newest_uri = fact->value,
-                                 .generation = fact->generation,
-                                 .bytes = fact->bytes,
-                                 .checked_ms = fact->checked_ms,
-                                 .took_ms = fact->took_ms,
-                                 .pending_ms = pending_ms(fact),
-                                 .pushed_ms = fact->pushed_ms,
-                                 .message = fact->message };
-}
-
-static struct inbox_fact inbox_view(const struct fact *fact)
-{
-    return (struct inbox_fact){ .uri = fact->argument,
-                                .newest = fact->question->newest,
-                                .files = fact->inbox.items,
-                                .file_count = fact->inbox.count,
-                                .checked_ms = fact->checked_ms,
-                                .took_ms = fact->took_ms,
-                                .pending_ms = pending_ms(fact),
-                                .pushed_ms = fact->pushed_ms,
-                                .message = fact->message };
-}
-
-void fact_user_view(const struct fact_user *user, struct arena *arena, struct facts *facts)
-{
-    struct image_fact *images = arena_zero(arena, count_uses(user, FACT_IMAGE), sizeof(*images));
-    struct folder_fact *folders =
-        arena_zero(arena, count_uses(user, FACT_FOLDER), sizeof(*folders));
-
-    struct inbox_fact *inboxes = arena_zero(arena, count_uses(user, FACT_INBOX), sizeof(*inboxes));
-
-    facts->image_count = facts->folder_count = facts->inbox_count = 0;
-    for (const struct fact_use *use = user->uses; use; use = use->next_of_user) {
-        if (use->fact->kind == FACT_IMAGE)
-            images[facts->image_count++] = image_view(use->fact);
-        else if (use->fact->kind == FACT_FOLDER)
-            folders[facts->folder_count++] = folder_view(use->fact);
-        else
-            inboxes[facts->inbox_count++] = inbox_view(use->fact);
-    }
-    facts->images = images;
-    facts->folders = folders;
-    facts->inboxes = inboxes;
-}
-
 /* --- life ---------------------------------------------------------------------------------- */
 
 struct fact_store *fact_store_new(const struct facts_options *options, struct err *err)
 {
-    struct folder_lister *lister = folder_lister_new(options->transport, err);
+    struct folder_lister *lister = folder_lister_new(options->transport, options->variable, err);
     struct fact_store *store;
 
     if (!lister)

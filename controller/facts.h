@@ -27,6 +27,8 @@ struct facts_options {
     struct timers *timers;
     struct registry_settings registries;
     struct strings file_roots; /* folders may be listed below these only */
+    /* The environment that opens buckets without credentials (folder_lister.h). */
+    const char *(*variable)(void *context, const char *name);
     uint64_t seed;
     /* Somebody has to look at what changed. */
     void (*wake)(void *context, unsigned kind, const char *key);

@@ -7,13 +7,14 @@
 #include "base/uri.h"
 #include "store/store.h"
 
-/* Facts are looked up again by themselves: meanwhile other folders have their turn. */
-#define PATIENCE_MS 5000
+#define BUCKET_THREADS 4
+#define STALL_MS       10000 /* of a bucket that sends nothing */
 
 struct request {
     struct request *next;
     char *uri;
     struct inbox_question *question; /* NULL: none */
+    struct bucket_keys *keys;        /* NULL: none */
     struct folder_answer answer;
 };
 
@@ -21,14 +22,22 @@ struct line {
     struct request *first, *last;
 };
 
+enum { FILES, BUCKETS, KINDS };
+
 struct folder_lister {
     struct transport *transport;
-    struct stores *stores; /* of the thread */
+    struct stores *stores; /* opened by the environment */
     pthread_mutex_t mutex; /* of everything below */
-    pthread_cond_t changed;
-    struct line asked, answered;
-    bool busy;    /* the thread is in a listing */
-    bool closing; /* the loop is gone: the thread ends and frees this */
+    pthread_cond_t changed[KINDS];
+    struct line asked[KINDS], answered;
+    unsigned threads; /* that run */
+    bool closing;     /* the loop is gone: the threads end, and the last one frees this */
+};
+
+/* What a thread is for. */
+struct worker {
+    struct folder_lister *lister;
+    int kind;
 };
 
 static void append(struct line *line, struct request *request)
@@ -59,6 +68,7 @@ static void free_request(struct request *request)
 {
     folder_answer_release(&request->answer);
     inbox_question_free(request->question);
+    bucket_keys_free(request->keys);
     free(request->uri);
     free(request);
 }
@@ -67,10 +77,14 @@ static void free_lister(struct folder_lister *lister)
 {
     struct request *request;
 
-    while ((request = take_first(&lister->asked)) || (request = take_first(&lister->answered)))
+    for (int kind = 0; kind < KINDS; kind++) {
+        while ((request = take_first(&lister->asked[kind])))
+            free_request(request);
+        pthread_cond_destroy(&lister->changed[kind]);
+    }
+    while ((request = take_first(&lister->answered)))
         free_request(request);
     stores_free(lister->stores);
-    pthread_cond_destroy(&lister->changed);
     pthread_mutex_destroy(&lister->mutex);
     free(lister);
 }
@@ -109,37 +123,49 @@ static int look_at_file(struct store *store, const char *uri, struct folder_answ
     return 0;
 }
 
-static int look_up(struct stores *stores, const char *uri, struct folder_answer *answer,
-                   struct err *err)
+static int answer(struct stores *stores, struct request *request, struct err *err)
 {
-    struct store *store auto_store = store_open(stores, uri, err);
+    struct store *store auto_store = store_open(stores, request->uri, err);
 
     if (!store)
         return -1;
-    return uri_is_folder(uri) ? list_folder(store, uri, answer, err)
-                              : look_at_file(store, uri, answer, err);
-}
-
-static int answer(struct folder_lister *lister, struct request *request, struct err *err)
-{
     if (request->question)
-        return inbox_files_find(lister->stores, request->uri, request->question,
-                                &request->answer.inbox, err);
-    return look_up(lister->stores, request->uri, &request->answer, err);
+        return inbox_files_find(store, request->uri, request->question, &request->answer.inbox,
+                                err);
+    return uri_is_folder(request->uri) ? list_folder(store, request->uri, &request->answer, err)
+                                       : look_at_file(store, request->uri, &request->answer, err);
 }
 
-/* Called with the mutex held, which is given up while the volume is touched. */
-static void answer_first(struct folder_lister *lister)
+/* Once: facts.c asks again, later and later. */
+static struct stores_options options_of_buckets(void)
 {
-    struct request *request = take_first(&lister->asked);
-    struct err failure;
+    return (
+        struct stores_options){ .patience_ms = -1, .denied_patience_ms = -1, .stall_ms = STALL_MS };
+}
 
-    lister->busy = true;
+static int answer_with_keys(struct request *request, struct err *err)
+{
+    struct stores_options options = options_of_buckets();
+
+    bucket_keys_options(request->keys, &options);
+    struct stores *stores auto_stores = stores_new(&options);
+    return answer(stores, request, err);
+}
+
+/* Called with the mutex held, which is given up while the volume or bucket is touched. */
+static void answer_first(struct folder_lister *lister, int kind)
+{
+    struct request *request = take_first(&lister->asked[kind]);
+    struct err failure;
+    int outcome;
+
     pthread_mutex_unlock(&lister->mutex);
-    if (answer(lister, request, &failure) < 0)
+    outcome = request->keys ? answer_with_keys(request, &failure)
+                            : answer(lister->stores, request, &failure);
+    if (outcome < 0)
         request->answer.failure = failure;
+    bucket_keys_free(TAKE(request->keys));
     pthread_mutex_lock(&lister->mutex);
-    lister->busy = false;
     append(&lister->answered, request);
     if (!lister->closing)
         transport_wake(lister->transport);
@@ -147,82 +173,105 @@ static void answer_first(struct folder_lister *lister)
 
 static void *run(void *context)
 {
-    struct folder_lister *lister = context;
+    struct worker worker = *(struct worker *)context;
+    struct folder_lister *lister = worker.lister;
+    bool is_last;
 
+    free(context);
     pthread_mutex_lock(&lister->mutex);
     while (!lister->closing) {
-        if (lister->asked.first)
-            answer_first(lister);
+        if (lister->asked[worker.kind].first)
+            answer_first(lister, worker.kind);
         else
-            pthread_cond_wait(&lister->changed, &lister->mutex);
+            pthread_cond_wait(&lister->changed[worker.kind], &lister->mutex);
     }
+    is_last = --lister->threads == 0;
     pthread_mutex_unlock(&lister->mutex);
-    free_lister(lister);
+    if (is_last)
+        free_lister(lister);
     return NULL;
 }
 
-static const char *variable(void *context, const char *name)
+/* Called with the mutex held. */
+static int start_thread(struct folder_lister *lister, int kind, struct err *err)
 {
-    (void)context;
-    return getenv(name);
-}
-
-struct folder_lister *folder_lister_new(struct transport *transport, struct err *err)
-{
-    struct folder_lister *lister = mem_zero(1, sizeof(*lister));
+    struct worker *worker = mem_zero(1, sizeof(*worker));
     pthread_t thread;
     int outcome;
 
-    lister->transport = transport;
-    lister->stores = stores_new(&(struct stores_options){ .variable = variable,
-                                                          .patience_ms = PATIENCE_MS,
-                                                          .denied_patience_ms = -1,
-                                                          .stall_ms = PATIENCE_MS });
-    pthread_mutex_init(&lister->mutex, NULL);
-    pthread_cond_init(&lister->changed, NULL);
-    outcome = pthread_create(&thread, NULL, run, lister);
+    *worker = (struct worker){ lister, kind };
+    outcome = pthread_create(&thread, NULL, run, worker);
     if (outcome != 0) {
-        free_lister(lister);
-        (void)err_errno(err, outcome, "cannot start a thread");
-        return NULL;
+        free(worker);
+        return err_errno(err, outcome, "cannot start a thread");
     }
-    pthread_detach(thread); /* it frees the lister: see folder_lister_free() */
-    return lister;
+    pthread_detach(thread); /* see folder_lister_free() */
+    lister->threads++;
+    return 0;
+}
+
+static int start_threads(struct folder_lister *lister, struct err *err)
+{
+    int outcome;
+
+    pthread_mutex_lock(&lister->mutex);
+    outcome = start_thread(lister, FILES, err);
+    for (int i = 0; i < BUCKET_THREADS && outcome == 0; i++)
+        outcome = start_thread(lister, BUCKETS, err);
+    pthread_mutex_unlock(&lister->mutex);
+    return outcome;
+}
+
+struct folder_lister *folder_lister_new(struct transport *transport,
+                                        const char *(*variable)(void *context, const char *name),
+                                        struct err *err)
+{
+    struct folder_lister *lister = mem_zero(1, sizeof(*lister));
+    struct stores_options options = options_of_buckets();
+
+    options.variable = variable;
+    lister->transport = transport;
+    lister->stores = stores_new(&options);
+    pthread_mutex_init(&lister->mutex, NULL);
+    for (int kind = 0; kind < KINDS; kind++)
+        pthread_cond_init(&lister->changed[kind], NULL);
+    if (start_threads(lister, err) == 0)
+        return lister;
+    folder_lister_free(lister);
+    return NULL;
 }
 
 void folder_lister_free(struct folder_lister *lister)
 {
+    bool is_alone;
+
     if (!lister)
         return;
     pthread_mutex_lock(&lister->mutex);
     lister->closing = true;
-    pthread_cond_signal(&lister->changed);
+    for (int kind = 0; kind < KINDS; kind++)
+        pthread_cond_broadcast(&lister->changed[kind]);
+    is_alone = lister->threads == 0;
     pthread_mutex_unlock(&lister->mutex);
+    if (is_alone)
+        free_lister(lister);
 }
 
-static void ask(struct folder_lister *lister, const char *uri, struct inbox_question *take_question,
-                void *context)
+void folder_lister_ask(struct folder_lister *lister, const char *uri,
+                       const struct inbox_question *question, struct bucket_keys *take_keys,
+                       void *context)
 {
+    int kind = strncmp(uri, "file://", strlen("file://")) == 0 ? FILES : BUCKETS;
     struct request *request = mem_zero(1, sizeof(*request));
 
     request->uri = mem_strdup(uri);
-    request->question = take_question;
+    request->question = question ? inbox_question_copy(question) : NULL;
+    request->keys = take_keys;
     request->answer.context = context;
     pthread_mutex_lock(&lister->mutex);
-    append(&lister->asked, request);
-    pthread_cond_signal(&lister->changed);
+    append(&lister->asked[kind], request);
+    pthread_cond_signal(&lister->changed[kind]);
     pthread_mutex_unlock(&lister->mutex);
-}
-
-void folder_lister_ask(struct folder_lister *lister, const char *uri, void *context)
-{
-    ask(lister, uri, NULL, context);
-}
-
-void folder_lister_ask_inbox(struct folder_lister *lister, const char *folder_uri,
-                             const struct inbox_question *question, void *context)
-{
-    ask(lister, folder_uri, inbox_question_copy(question), context);
 }
 
 bool folder_lister_take(struct folder_lister *lister, struct folder_answer *ret_answer)

@@ -1,13 +1,15 @@
-/* folder_lister.h - lists folders, and looks at files, in a thread of its own.
+/* folder_lister.h - lists folders, and looks at files, in threads of its own.
  *
- * A volume that hangs (NFS) stops the thread that touches it, and so does a bucket that does not
- * answer, if not for long. So the loop hands folders over and takes answers back, and only
- * listings wait. Buckets are opened by the process's own cloud identity. */
+ * A volume that hangs (NFS) stops the thread that touches it, and a bucket may be slow. So the
+ * loop hands folders over and takes answers back, and only listings wait: one thread for file://
+ * and some for buckets, so that neither waits for the other. A bucket is asked once; whoever
+ * wants an answer asks again. */
 #pragma once
 
 #include "base/err.h"
 #include "net/transport.h"
 
+#include "bucket_secret.h"
 #include "inbox_files.h"
 
 struct folder_lister;
@@ -18,22 +20,24 @@ struct folder_answer {
     char *newest_uri; /* NULL: no data file, or failed */
     char *generation;
     int64_t bytes;
-    struct inbox_files inbox; /* of folder_lister_ask_inbox() */
+    struct inbox_files inbox; /* of a question */
     struct err failure;       /* kind NONE: it was listed */
 };
 
-/* `transport` is woken when an answer is there. NULL: the thread cannot be started. */
-struct folder_lister *folder_lister_new(struct transport *transport, struct err *err)
-    __attribute__((warn_unused_result));
+/* `transport` is woken when an answer is there. `variable` is the environment (getenv() of a
+ * program) that opens buckets without keys; NULL: an empty one. NULL: no thread can be started. */
+struct folder_lister *folder_lister_new(struct transport *transport,
+                                        const char *(*variable)(void *context, const char *name),
+                                        struct err *err) __attribute__((warn_unused_result));
 /* Answers that were not taken are dropped. Does not wait for a listing that hangs. */
 void folder_lister_free(struct folder_lister *lister); /* NULL: no effect */
 
-/* A folder's URI ends in '/'; of any other the file itself is the answer, if there is one. */
-void folder_lister_ask(struct folder_lister *lister, const char *uri, void *context);
-
-/* The question is copied. */
-void folder_lister_ask_inbox(struct folder_lister *lister, const char *folder_uri,
-                             const struct inbox_question *question, void *context);
+/* A folder's URI ends in '/': its newest file, or what an inbox asked (copied; NULL: nothing); of
+ * any other URI the file itself is the answer, if there is one. `take_keys` open the bucket; NULL:
+ * the environment does. */
+void folder_lister_ask(struct folder_lister *lister, const char *uri,
+                       const struct inbox_question *question, struct bucket_keys *take_keys,
+                       void *context);
 
 /* The oldest answer, which the caller releases; false: none is there. */
 bool folder_lister_take(struct folder_lister *lister, struct folder_answer *ret_answer);

@@ -10,10 +10,19 @@
 
 #define INPUT_URI_MAXIMUM 1024 /* batch_api.c */
 
+/* A data file of a bucket whose manifest may still come. Its name begins that of every object
+ * that comes before the manifest, so there are never many. */
+struct undecided {
+    struct undecided *next;
+    char *key, *name, *generation;
+};
+
 struct search {
     const char *folder_uri;
     const struct inbox_question *question;
     struct store *store;
+    bool sorted;                 /* objects come in the order of their names */
+    struct undecided *undecided; /* the longest name first */
     struct inbox_files found;
 };
 
@@ -115,17 +124,24 @@ static bool has_usable_name(const struct search *search, const char *name)
     return strlen(uri) <= INPUT_URI_MAXIMUM && check_file_uri(uri, NULL) == 0;
 }
 
-static int consider(void *context, const struct store_entry *entry, struct err *err)
+static char *key_of(const struct store_entry *entry)
 {
-    struct search *search = context;
     char time[NUM_TIME_TEXT];
+
+    num_format_nano_time(entry->info.updated_ns, time);
+    return mem_format("%s %s", time, entry->name);
+}
+
+/* --- in any order: a manifest is asked for ---------------------------------------------- */
+
+static int consider(struct search *search, const struct store_entry *entry, struct err *err)
+{
     char *key auto_free = NULL;
     int output;
 
     if (!store_is_data_file(entry) || !has_usable_name(search, entry->name))
         return 0;
-    num_format_nano_time(entry->info.updated_ns, time);
-    key = mem_format("%s %s", time, entry->name);
+    key = key_of(entry);
     if (!inbox_files_want(&search->found, search->question, key))
         return 0;
     output = is_output(search, entry->name, err);
@@ -134,21 +150,97 @@ static int consider(void *context, const struct store_entry *entry, struct err *
     return output < 0 ? -1 : 0;
 }
 
-int inbox_files_find(struct stores *stores, const char *folder_uri,
+/* --- in the order of names: a manifest is waited for -------------------------------------- */
+
+static void forget_first(struct search *search)
+{
+    struct undecided *first = search->undecided;
+
+    search->undecided = first->next;
+    free(first->key);
+    free(first->name);
+    free(first->generation);
+    free(first);
+}
+
+/* The manifest of the first one did not come. */
+static void decide_first(struct search *search)
+{
+    const struct undecided *first = search->undecided;
+
+    if (inbox_files_want(&search->found, search->question, first->key))
+        inbox_files_put(&search->found, search->question, first->key, first->name,
+                        first->generation);
+    forget_first(search);
+}
+
+/* Whether the manifest of a file may still come after an object of this name: the name
+ * begins with the file's, and goes on with nothing greater than ".manifest.json". */
+static bool may_be_output(const struct undecided *file, const char *name)
+{
+    size_t length = strlen(file->name);
+
+    return strncmp(name, file->name, length) == 0 && strcmp(name + length, MANIFEST) <= 0;
+}
+
+static void consider_next(struct search *search, const struct store_entry *entry)
+{
+    struct undecided *file;
+
+    while (search->undecided && !may_be_output(search->undecided, entry->name))
+        decide_first(search);
+    for (struct undecided **place = &search->undecided; *place; place = &(*place)->next) {
+        size_t length = strlen((*place)->name);
+
+        if (strncmp(entry->name, (*place)->name, length) != 0 ||
+            strcmp(entry->name + length, MANIFEST) != 0)
+            continue;
+        file = *place; /* an output: it is moved to the front and forgotten */
+        *place = file->next;
+        file->next = search->undecided;
+        search->undecided = file;
+        forget_first(search);
+        return;
+    }
+    if (!store_is_data_file(entry) || !has_usable_name(search, entry->name) ||
+        ends_in(entry->name, REJECTS))
+        return;
+    file = mem_zero(1, sizeof(*file));
+    *file = (struct undecided){ .next = search->undecided,
+                                .key = key_of(entry),
+                                .name = mem_strdup(entry->name),
+                                .generation = mem_strdup(entry->info.generation) };
+    search->undecided = file;
+}
+
+static int visit(void *context, const struct store_entry *entry, struct err *err)
+{
+    struct search *search = context;
+
+    if (!search->sorted)
+        return consider(search, entry, err);
+    if (!entry->is_folder)
+        consider_next(search, entry);
+    return 0;
+}
+
+int inbox_files_find(struct store *store, const char *folder_uri,
                      const struct inbox_question *question, struct inbox_files *ret_files,
                      struct err *err)
 {
-    struct store *store auto_store = store_open(stores, folder_uri, err);
-    struct search search = { .folder_uri = folder_uri, .question = question, .store = store };
+    struct search search = { .folder_uri = folder_uri,
+                             .question = question,
+                             .store = store,
+                             .sorted = strncmp(folder_uri, "file://", strlen("file://")) != 0 };
+    int outcome = store_walk(store, folder_uri, visit, &search, err);
 
-    if (!store)
-        return -1;
-    if (store_walk(store, folder_uri, consider, &search, err) < 0) {
+    while (search.undecided)
+        decide_first(&search);
+    if (outcome < 0)
         inbox_files_release(&search.found);
-        return -1;
-    }
-    *ret_files = search.found;
-    return 0;
+    else
+        *ret_files = search.found;
+    return outcome < 0 ? -1 : 0;
 }
 
 bool inbox_files_follow(struct inbox_files *files, const struct inbox_files *before, int64_t now_ms)

@@ -6,15 +6,17 @@
  * and a file that is uploaded again has another key.
  *
  * Only data files count (store.h) that are not outputs of ours: an output has a
- * manifest beside it, which is published before it; rejects end in ".rejects.csv". */
+ * manifest beside it, which is published before it; rejects end in ".rejects.csv".
+ *
+ * A bucket lists in the order of names, so a manifest comes soon after its output, and no
+ * object costs a request of its own, however many there are. */
 #pragma once
 
 #include "base/err.h"
+#include "store/store.h"
 
 #include "plan.h"
 #include "view.h"
-
-struct stores; /* store/store.h */
 
 /* Answers `question` about a folder: files not yet taken, oldest first, or the newest ones.
  * Blocks. *ret_files is owned by the caller. */
@@ -22,7 +24,7 @@ struct inbox_files {
     struct inbox_file *items; /* in the order of their keys; texts owned */
     size_t count;
 };
-int inbox_files_find(struct stores *stores, const char *folder_uri,
+int inbox_files_find(struct store *store, const char *folder_uri,
                      const struct inbox_question *question, struct inbox_files *ret_files,
                      struct err *err) __attribute__((warn_unused_result));
 void inbox_files_release(struct inbox_files *files); /* safe on a zeroed struct */

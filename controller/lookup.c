@@ -148,6 +148,14 @@ static bool is_below(struct span path, const char *folder)
            path.data[length] == '/';
 }
 
+static bool is_below_root(const struct settings *settings, const struct uri *uri)
+{
+    for (size_t i = 0; i < settings->file_roots.count; i++)
+        if (is_below(uri->path, settings->file_roots.items[i]))
+            return true;
+    return false;
+}
+
 /* Splits off "=<namespace>", which cannot be a part of a folder: that ends in '/'. */
 static struct span split_allowed(const char *text, const char **ret_namespace)
 {
@@ -169,6 +177,7 @@ int lookup_check_allowed(const char *text, struct err *err)
     return namespace ? check_label(namespace, err) : 0;
 }
 
+/* By the controller's own identity, which other namespaces must not borrow. */
 static bool is_allowed(const struct object_view *view, const char *uri)
 {
     const struct strings *allowed = &view->settings->allowed_uris;
@@ -182,24 +191,33 @@ static bool is_allowed(const struct object_view *view, const char *uri)
     return false;
 }
 
-const char *lookup_visible_place(const char *uri)
+bool lookup_is_visible(const struct object_view *view, const char *some_uri,
+                       const struct credentials_spec *credentials)
 {
-    return strncmp(uri, "file:", 5) == 0 ? "below a --file-root" : "below an --allowed-uri";
-}
-
-bool lookup_is_visible(const struct object_view *view, const char *some_uri)
-{
-    static const char *const schemes[] = { "file", NULL };
-    const struct settings *settings = view->settings;
+    static const char *const schemes[] = { "file", "gs", "s3", NULL };
     struct uri uri;
-    if (strncmp(some_uri, "file:", 5) != 0)
-        return is_allowed(view, some_uri);
     if (uri_parse(some_uri, schemes, &uri, NULL) < 0)
         return false;
-    for (size_t i = 0; i < settings->file_roots.count; i++)
-        if (is_below(uri.path, settings->file_roots.items[i]))
-            return true;
-    return false;
+    if (span_equals(uri.scheme, "file"))
+        return is_below_root(view->settings, &uri);
+    return credentials || is_allowed(view, some_uri);
+}
+
+const char *lookup_invisible(struct arena *arena, const char *uri)
+{
+    const char *folder = uri_is_folder(uri) ? "a folder " : "";
+    if (strncmp(uri, "file://", strlen("file://")) == 0)
+        return arena_format(arena, "must be %sbelow a --file-root of the controller", folder);
+    return arena_format(
+        arena, "must be %sbelow an --allowed-uri of the controller, or opened by spec.credentials",
+        folder);
+}
+
+const char *lookup_secret(const struct object_view *view, const char *uri,
+                          const struct credentials_spec *credentials)
+{
+    bool is_file = strncmp(uri, "file://", strlen("file://")) == 0;
+    return credentials && !is_file && !is_allowed(view, uri) ? credentials->secret_ref->name : NULL;
 }
 
 static const struct folder_fact *find_folder(const struct facts *facts, const char *uri)
@@ -252,30 +270,31 @@ static bool use_listing(const struct object_view *view, struct plan *plan,
     return true;
 }
 
-void lookup_file(const struct object_view *view, struct plan *plan, const char *uri,
-                 const char *path, struct file_lookup *ret_file)
+void lookup_file(const struct object_view *view, struct plan *plan,
+                 const struct file_question *question, struct file_lookup *ret_file)
 {
-    if (uri_is_folder(uri))
-        lookup_existing_file(view, plan, uri, path, ret_file);
+    if (uri_is_folder(question->uri))
+        lookup_existing_file(view, plan, question, ret_file);
     else
-        *ret_file = (struct file_lookup){ .uri = uri };
+        *ret_file = (struct file_lookup){ .uri = question->uri };
 }
 
-static void look_at_file(const struct object_view *view, struct plan *plan, const char *uri,
-                         const char *path, int64_t age_ms, struct file_lookup *ret_file)
+static void look_at_file(const struct object_view *view, struct plan *plan,
+                         const struct file_question *question, int64_t age_ms,
+                         struct file_lookup *ret_file)
 {
+    const char *uri = question->uri;
     *ret_file = (struct file_lookup){ .uri = uri };
-    if (!lookup_is_visible(view, uri)) {
-        bool is_folder = uri_is_folder(uri);
+    if (!lookup_is_visible(view, uri, question->credentials)) {
         file_failed(ret_file, REASON_NotVisibleToController,
-                    arena_format(&plan->arena, "%s: must be %s%s of the controller%s", path,
-                                 is_folder ? "a folder " : "", lookup_visible_place(uri),
-                                 is_folder ? ", or a file" : ""));
+                    arena_format(&plan->arena, "%s: %s%s", question->path,
+                                 lookup_invisible(&plan->arena, uri),
+                                 uri_is_folder(uri) ? ", or a file" : ""));
         ret_file->stalled = true;
         return;
     }
     const struct folder_fact *fact = find_folder(&view->facts, uri);
-    if (fact && use_listing(view, plan, fact, path, age_ms, ret_file))
+    if (fact && use_listing(view, plan, fact, question->path, age_ms, ret_file))
         return;
     int64_t pending_ms = fact ? fact->pending_ms : 0;
     int64_t newer_than_ms = larger(view->seen_ms, view->steady_ms - age_ms);
@@ -283,24 +302,26 @@ static void look_at_file(const struct object_view *view, struct plan *plan, cons
         newer_than_ms = larger(newer_than_ms, fact->pushed_ms);
     ret_file->state = LOOKUP_PENDING;
     ret_file->slow = wait_for(view, plan, pending_ms);
-    plan_need(plan, &(struct fact_request){ .kind = FACT_FOLDER,
-                                            .argument = uri,
-                                            .newer_than_ms = pending_ms >= newer_than_ms
-                                                                 ? pending_ms
-                                                                 : newer_than_ms });
+    plan_need(plan,
+              &(struct fact_request){
+                  .kind = FACT_FOLDER,
+                  .argument = uri,
+                  .secret = lookup_secret(view, uri, question->credentials),
+                  .newer_than_ms = pending_ms >= newer_than_ms ? pending_ms : newer_than_ms });
 }
 
-void lookup_existing_file(const struct object_view *view, struct plan *plan, const char *uri,
-                          const char *path, struct file_lookup *ret_file)
+void lookup_existing_file(const struct object_view *view, struct plan *plan,
+                          const struct file_question *question, struct file_lookup *ret_file)
 {
-    look_at_file(view, plan, uri, path, LISTING_AGE_MS, ret_file);
+    look_at_file(view, plan, question, LISTING_AGE_MS, ret_file);
 }
 
-void lookup_recent_file(const struct object_view *view, struct plan *plan, const char *uri,
-                        const char *path, int64_t age_ms, struct file_lookup *ret_file)
+void lookup_recent_file(const struct object_view *view, struct plan *plan,
+                        const struct file_question *question, int64_t age_ms,
+                        struct file_lookup *ret_file)
 {
-    look_at_file(view, plan, uri, path, age_ms, ret_file);
-    const struct folder_fact *fact = find_folder(&view->facts, uri);
+    look_at_file(view, plan, question, age_ms, ret_file);
+    const struct folder_fact *fact = find_folder(&view->facts, question->uri);
     if (ret_file->state == LOOKUP_KNOWN)
         plan_requeue(plan, fact->checked_ms + fact->took_ms + age_ms - view->steady_ms);
 }

@@ -50,22 +50,32 @@ struct file_lookup {
     const char *reason, *message; /* FAILED */
 };
 
-/* Whether a folder or file is below a --file-root, or in a bucket that --allowed-uri gives the
- * object's namespace, so that the controller may look at it. */
-bool lookup_is_visible(const struct object_view *view, const char *uri);
-/* Where it must be for that, for messages. */
-const char *lookup_visible_place(const char *uri);
+/* Whether the controller may look at a folder or file: file:// below a --file-root; a bucket with
+ * credentials of the object (`credentials` not NULL), or by an --allowed-uri. */
+bool lookup_is_visible(const struct object_view *view, const char *uri,
+                       const struct credentials_spec *credentials);
+/* The Secret that a look-up of `uri` needs; NULL: none, also where an --allowed-uri is enough. */
+const char *lookup_secret(const struct object_view *view, const char *uri,
+                          const struct credentials_spec *credentials);
 /* Is `text` "<folder in a bucket>[=<namespace>]"? A field_check. */
 int lookup_check_allowed(const char *text, struct err *err) __attribute__((warn_unused_result));
+/* What is to be done about one that is not: "must be ...". */
+const char *lookup_invisible(struct arena *arena, const char *uri);
 
-/* A file as it is, or the newest file of a folder. `path` names the field in
- * messages ("spec.data.uri"). */
-void lookup_file(const struct object_view *view, struct plan *plan, const char *uri,
-                 const char *path, struct file_lookup *ret_file);
+/* What is looked at, and for which field. */
+struct file_question {
+    const char *uri, *path; /* path: names the field in messages ("spec.data.uri") */
+    const struct credentials_spec *credentials; /* NULL: none */
+};
+
+/* A file as it is, or the newest file of a folder. */
+void lookup_file(const struct object_view *view, struct plan *plan,
+                 const struct file_question *question, struct file_lookup *ret_file);
 /* The same, and a file is looked at too: FAILED, InputNotFound, when it is not there. The
  * second one is content with an answer that is at most age_ms old, and requeues for when it is
  * older. */
-void lookup_existing_file(const struct object_view *view, struct plan *plan, const char *uri,
-                          const char *path, struct file_lookup *ret_file);
-void lookup_recent_file(const struct object_view *view, struct plan *plan, const char *uri,
-                        const char *path, int64_t age_ms, struct file_lookup *ret_file);
+void lookup_existing_file(const struct object_view *view, struct plan *plan,
+                          const struct file_question *question, struct file_lookup *ret_file);
+void lookup_recent_file(const struct object_view *view, struct plan *plan,
+                        const struct file_question *question, int64_t age_ms,
+                        struct file_lookup *ret_file);

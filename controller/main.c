@@ -7,6 +7,7 @@
 #include "base/options.h"
 #include "base/uri.h"
 #include "contract/exit_code.h"
+#include "contract/program.h"
 #include "net/http.h"
 
 #include "hook_server.h"
@@ -372,6 +373,7 @@ static int start_manager(struct controller *controller, struct err *err)
                                                    .google_metadata = getenv("GCE_METADATA_HOST") },
                                    .identity = arguments->identity,
                                    .lease = arguments->leader_elect ? &controller->lease : NULL,
+                                   .variable = program_variable,
                                    .seed = controller->seed },
         err);
     return controller->manager ? 0 : -1;

@@ -438,6 +438,7 @@ static struct fact_store *new_facts(struct manager *manager, struct err *err)
                                                    .timers = options->timers,
                                                    .registries = options->registries,
                                                    .file_roots = options->settings->file_roots,
+                                                   .variable = options->variable,
                                                    .seed = options->seed + 1,
                                                    .wake = wake,
                                                    .ended = look_up_ended,

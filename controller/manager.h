@@ -23,6 +23,8 @@ struct manager_options {
     struct registry_settings registries;
     const char *identity;              /* of this process */
     const struct lease_options *lease; /* NULL: always the leader */
+    /* The environment that opens buckets for the controller itself; NULL: an empty one. */
+    const char *(*variable)(void *context, const char *name);
     uint64_t seed;
 };
 

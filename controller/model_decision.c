@@ -103,8 +103,8 @@ static void poll_data(struct model_pass *pass, struct training_inputs *inputs)
     struct file_lookup file;
     if (!model_retrains_on(&pass->spec, "Data"))
         return;
-    lookup_recent_file(&pass->view->object, pass->plan, data->uri, "spec.data.uri",
-                       data->poll_interval_ms, &file);
+    struct file_question question = { data->uri, "spec.data.uri", pass->spec.credentials };
+    lookup_recent_file(&pass->view->object, pass->plan, &question, data->poll_interval_ms, &file);
     if (file.state == LOOKUP_KNOWN)
         training_use_data(&pass->spec, file.uri, file.generation, inputs);
     else if (file.state == LOOKUP_FAILED)
@@ -117,12 +117,13 @@ static void poll_data(struct model_pass *pass, struct training_inputs *inputs)
  * with that one it may be due no more. */
 static void start_with_file(struct model_pass *pass, struct training_inputs *inputs)
 {
-    const char *uri = pass->spec.training.data->uri;
+    struct file_question question = { pass->spec.training.data->uri, "spec.data.uri",
+                                      pass->spec.credentials };
     struct file_lookup file;
     if (model_retrains_on(&pass->spec, "Data"))
-        lookup_existing_file(&pass->view->object, pass->plan, uri, "spec.data.uri", &file);
+        lookup_existing_file(&pass->view->object, pass->plan, &question, &file);
     else
-        lookup_file(&pass->view->object, pass->plan, uri, "spec.data.uri", &file);
+        lookup_file(&pass->view->object, pass->plan, &question, &file);
     if (file.state != LOOKUP_KNOWN) {
         pass->hold = pass->hold || (file.state == LOOKUP_PENDING && !file.slow);
         wait_for_file(pass, &file);

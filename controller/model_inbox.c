@@ -105,9 +105,12 @@ static void delete_old(struct inbox_pass *inbox)
 
 /* --- files --------------------------------------------------------------- */
 
+/* An object of a bucket is there when it is whole; a file may still be written to. */
 static int64_t settle_ms(const struct inbox_pass *inbox)
 {
     int64_t poll_ms = inbox->spec->poll_interval_ms;
+    if (strncmp(inbox->spec->uri, "file://", strlen("file://")) != 0)
+        return 0;
     if (poll_ms < SETTLE_MINIMUM_MS)
         return SETTLE_MINIMUM_MS;
     return poll_ms < SETTLE_MAXIMUM_MS ? poll_ms : SETTLE_MAXIMUM_MS;
@@ -244,6 +247,8 @@ static const struct inbox_fact *look(struct inbox_pass *inbox, bool newest)
         wanted_ms = fact->pending_ms;
     plan_need(pass->plan, &(struct fact_request){ .kind = FACT_INBOX,
                                                   .argument = inbox->spec->uri,
+                                                  .secret = lookup_secret(view, inbox->spec->uri,
+                                                                          pass->spec.credentials),
                                                   .newer_than_ms = wanted_ms,
                                                   .inbox = &question });
     return NULL;
@@ -296,12 +301,11 @@ void model_follow_inbox(struct model_pass *pass)
     create_pending(&inbox);
     count_active(&inbox);
     delete_old(&inbox);
-    if (!lookup_is_visible(&pass->view->object, inbox.spec->uri)) {
+    if (!lookup_is_visible(&pass->view->object, inbox.spec->uri, pass->spec.credentials)) {
         if (!pass->reason)
             model_say(pass, false, true, REASON_NotVisibleToController,
-                      arena_format(pass->arena,
-                                   "spec.inbox.uri: must be a folder %s of the controller",
-                                   lookup_visible_place(inbox.spec->uri)));
+                      arena_format(pass->arena, "spec.inbox.uri: %s",
+                                   lookup_invisible(pass->arena, inbox.spec->uri)));
     } else if (!model_is_suspended(pass)) {
         if (!inbox.status->uri)
             begin(&inbox);

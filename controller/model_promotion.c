@@ -181,9 +181,9 @@ static void roll_back(struct model_pass *pass)
                                danger->name, pinned));
         return;
     }
-    lookup_existing_file(view, pass->plan,
-                         arena_format(pass->arena, "%smodel.json", version.model.uri),
-                         "spec.pinnedVersion", &file);
+    struct file_question question = { arena_format(pass->arena, "%smodel.json", version.model.uri),
+                                      "spec.pinnedVersion", pass->spec.credentials };
+    lookup_existing_file(view, pass->plan, &question, &file);
     if (file.state == LOOKUP_PENDING) {
         pass->hold = pass->hold || !file.slow;
         model_say(pass, true, false, REASON_CheckingVersion,

@@ -128,6 +128,7 @@ void plan_need(struct plan *plan, const struct fact_request *request)
     copy.argument = arena_strdup(arena, request->argument);
     copy.service_account =
         request->service_account ? arena_strdup(arena, request->service_account) : NULL;
+    copy.secret = request->secret ? arena_strdup(arena, request->secret) : NULL;
     copy.inbox = request->inbox ? copy_question(request->inbox, arena) : NULL;
     copy.pull_secrets.items =
         arena_zero(arena, request->pull_secrets.count, sizeof(*copy.pull_secrets.items));

@@ -11,8 +11,10 @@ from cluster import DEADLINE_SECONDS, POLL_SECONDS, ClusterTest, NotInTime, cond
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "stores"))
 import s3_server  # noqa: E402
+from hook_client import push, s3_event  # noqa: E402
 
 ROWS = 60
+TOKEN = "a-shared-token-of-stores"
 
 
 @only_on_kubesim("the server listens on this machine alone")
@@ -23,6 +25,10 @@ class Weeks(ClusterTest):
     def setUpClass(cls):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
+        token_file = os.path.join(folder.name, "hook-token")
+        with open(token_file, "w") as file:
+            file.write(TOKEN)
+        cls.controller_arguments += ("--hooks-address", "127.0.0.1:0", "--hooks-token-file", token_file)
         cls.server = s3_server.Server(folder.name)
         cls.addClassCleanup(cls.server.stop)
         cls.boto3 = cls.server.client()
@@ -65,9 +71,9 @@ class Weeks(ClusterTest):
         model["spec"]["data"]["uri"] = self.uri("input_folder/")
         return model
 
-    def inbox(self):
-        return {"uri": self.uri("weekly_folder/"), "pollInterval": "1s",
-                "template": {"output": {"uri": self.uri("output_folder/")}}}
+    def inbox(self, poll_interval="1s", output="output_folder/"):
+        return {"uri": self.uri("weekly_folder/"), "pollInterval": poll_interval,
+                "template": {"output": {"uri": self.uri(output)}}}
 
     def drop_week(self, number):
         """The file of a week comes; returns its batch when it is Complete."""
@@ -99,8 +105,40 @@ class Weeks(ClusterTest):
             self.assertEqual(batch["spec"]["input"]["generation"], batch["status"]["input"]["generation"])
         self.assertEqual(len(self.cluster.list("churnbatch")), 3)
 
+    def announce(self, name):
+        """As the store does, which says each thing at least once."""
+        for _ in range(2):
+            self.assertEqual(push(self.cluster.controller, s3_event("bank", f"{self.folder}/{name}"), TOKEN)[0], 204)
+
+    def test_a_push_is_enough(self):
+        """The inbox is polled once an hour; old files, empty ones and outputs in the same folder are left."""
+        self.upload("input_folder/history.csv", first_lines("telco_history.csv", 400))
+        self.upload("weekly_folder/old.csv", first_lines("telco_week_01.csv", ROWS))
+        self.cluster.apply(self.model(inbox=self.inbox("1h", "weekly_folder/")))
+        self.cluster.wait("churnmodel", "telco",
+                          lambda found: (found or {}).get("status", {}).get("inbox"), "a first look")
+        self.cluster.wait_condition("churnmodel", "telco", "Ready")
+        self.upload("weekly_folder/empty.csv", "")
+        self.announce("weekly_folder/empty.csv")
+        for number in 1, 2:
+            name = f"week-{number}.csv"
+            self.upload(f"weekly_folder/{name}", first_lines(f"telco_week_0{number}.csv", ROWS))
+            self.announce(f"weekly_folder/{name}")
+            self.cluster.wait("churnmodel", "telco", lambda found: found["status"]["inbox"]["created"] == number
+                              and found["status"]["inbox"]["active"] == 0, f"{number} batches")
+        inputs = [batch["spec"]["input"]["uri"] for batch in self.cluster.list("churnbatch")]
+        self.assertEqual(sorted(inputs), [self.uri(f"weekly_folder/week-{number}.csv") for number in (1, 2)])
+
+    def test_a_secret_does_not_lead_to_the_machine_of_the_controller(self):
+        model = self.model()
+        model["spec"]["data"]["uri"] = "s3://elsewhere/input_folder/"
+        self.cluster.apply(model)
+        found = self.cluster.wait_condition("churnmodel", "telco", "Reconciling", reason="FolderUnreadable")
+        self.assertIn("spec.data.uri", condition_of(found, "Reconciling")["message"])
+
     def test_a_folder_of_others_is_not_looked_into(self):
         model = self.model()
+        del model["spec"]["credentials"]
         model["spec"]["data"]["uri"] = "s3://elsewhere/input_folder/"
         self.cluster.apply(model)
         found = self.cluster.wait_condition("churnmodel", "telco", "Stalled", reason="NotVisibleToController")

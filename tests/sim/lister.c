@@ -24,12 +24,14 @@ static void tick(void *context)
     (void)context;
 }
 
-struct folder_lister *folder_lister_new(struct transport *transport, struct err *err)
+struct folder_lister *folder_lister_new(struct transport *transport,
+                                        const char *(*variable)(void *context, const char *name),
+                                        struct err *err)
 {
     struct folder_lister *lister = mem_zero(1, sizeof(*lister));
     const struct sim_controller *controller = ((struct fake_network *)transport)->context;
 
-    (void)err;
+    (void)variable, (void)err;
     *lister = (struct folder_lister){ .sim = controller->sim, .timer = { .fire = tick } };
     return lister;
 }
@@ -93,12 +95,14 @@ static void answer(struct sim *sim, const char *folder_uri, const struct inbox_q
 }
 
 /* The folder is read when it is asked for: a slow answer is an old one. */
-static void ask(struct folder_lister *lister, const char *folder_uri,
-                const struct inbox_question *question, void *context)
+void folder_lister_ask(struct folder_lister *lister, const char *folder_uri,
+                       const struct inbox_question *question, struct bucket_keys *take_keys,
+                       void *context)
 {
     struct sim *sim = lister->sim;
     struct request *request = mem_zero(1, sizeof(*request)), **end = &lister->first;
 
+    bucket_keys_free(take_keys);
     request->answer.context = context;
     request->due_ms = sim->now_ms + sim->listing_ms;
     answer(sim, folder_uri, question, &request->answer);
@@ -106,17 +110,6 @@ static void ask(struct folder_lister *lister, const char *folder_uri,
         end = &(*end)->next;
     *end = request;
     timer_set(&sim->timers, &lister->timer, sim->listing_ms);
-}
-
-void folder_lister_ask(struct folder_lister *lister, const char *folder_uri, void *context)
-{
-    ask(lister, folder_uri, NULL, context);
-}
-
-void folder_lister_ask_inbox(struct folder_lister *lister, const char *folder_uri,
-                             const struct inbox_question *question, void *context)
-{
-    ask(lister, folder_uri, question, context);
 }
 
 bool folder_lister_take(struct folder_lister *lister, struct folder_answer *ret_answer)

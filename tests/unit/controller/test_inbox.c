@@ -113,6 +113,42 @@ static void test_a_push_is_a_look(void **state)
     world_release(&world);
 }
 
+/* An object is whole when it is there: one look is enough. Who may look is said by the model's
+ * credentials, or by the controller's settings. */
+static void test_a_bucket(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *uri, *credentials, *secret; /* secret "": nobody may look */
+    } cases[] = {
+        { "gs://ours/weekly/", "null", NULL },
+        { "gs://theirs/weekly/", "null", "" },
+        { "gs://oursandmore/weekly/", "null", "" },
+        { "s3://ours/weekly/", "null", "" },
+        { "s3://other/weekly/", "{\"secretRef\": {\"name\": \"bucket-key\"}}", "bucket-key" },
+        { "gs://ours/weekly/", "{\"secretRef\": {\"name\": \"bucket-key\"}}", NULL },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct world world;
+        begin(&world, "");
+        auto_free char *patch = mem_format("{\"inbox\": {\"uri\": \"%s\"}, \"credentials\": %s}",
+                                           cases[i].uri, cases[i].credentials);
+        world_edit(&world, MODEL, patch);
+        world_settle(&world);
+        bool denied = cases[i].secret && !*cases[i].secret;
+        CASE(cases[i].uri, denied == (strcmp(world_condition(&world, MODEL, "Stalled"),
+                                             "True NotVisibleToController") == 0));
+        CASE(cases[i].uri, !denied || strstr(world_message(&world, "ChurnModel", "m", "Stalled"),
+                                             "--allowed-uri"));
+        CASE(cases[i].uri, denied || !cases[i].secret == !world.secret);
+        CASE(cases[i].uri, !world.secret || strcmp(world.secret, cases[i].secret) == 0);
+        world_drop_file(&world, "07", "w7.csv");
+        settle_after(&world, POLL_MS);
+        CASE(cases[i].uri, world.batches_created == !denied);
+        world_release(&world);
+    }
+}
+
 /* What was there before, and what came then. */
 static void test_existing_files(void **state)
 {
@@ -446,6 +482,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_file_becomes_a_batch),
         cmocka_unit_test(test_a_push_is_a_look),
+        cmocka_unit_test(test_a_bucket),
         cmocka_unit_test(test_existing_files),
         cmocka_unit_test(test_an_old_listing_does_not_say_what_was_there),
         cmocka_unit_test(test_what_is_new),

@@ -8,6 +8,7 @@
 #include "store/store.h"
 
 #include "inbox_files.h"
+#include "store/store_driver.h"
 
 struct folder {
     char path[64];
@@ -48,11 +49,12 @@ static void put(struct folder *folder, const char *name, int second, const char 
 /* "a.csv b.csv" */
 static const char *ask(struct folder *folder, const struct inbox_question *question)
 {
+    struct store *store auto_store = store_open(NULL, folder->uri, NULL);
     struct inbox_files files = { 0 };
     struct err err;
     const char *text = "";
 
-    if (inbox_files_find(NULL, folder->uri, question, &files, &err) < 0)
+    if (inbox_files_find(store, folder->uri, question, &files, &err) < 0)
         fail_msg("%s", err.message);
     for (size_t i = 0; i < files.count; i++)
         text = arena_format(&folder->arena, "%s%s%s", text, i ? " " : "", files.items[i].name);
@@ -149,14 +151,113 @@ static void test_since_when(void **state)
 
 static void test_a_folder_that_is_not_there(void **state)
 {
+    static const char uri[] = "file:///tmp/is/not/there/";
+    struct store *store auto_store = store_open(NULL, uri, NULL);
     struct inbox_files files = { 0 };
     struct err err;
 
     (void)state;
-    assert_int_equal(inbox_files_find(NULL, "file:///tmp/is/not/there/",
-                                      &(struct inbox_question){ 0 }, &files, &err),
-                     -1);
+    assert_int_equal(inbox_files_find(store, uri, &(struct inbox_question){ 0 }, &files, &err), -1);
     assert_int_equal(err.kind, ERR_NOT_FOUND);
+}
+
+/* --- buckets ----------------------------------------------------------------------------- */
+
+/* A bucket that shows objects in the order of their names, and counts questions about one. */
+struct bucket {
+    struct store store; /* first */
+    const char *const *names;
+    size_t count; /* of names; 0: generated ones, as many as `generated` */
+    size_t generated;
+    unsigned questions;
+};
+
+static int bucket_stat(struct store *store, const char *uri, struct store_info *ret_info,
+                       struct err *err)
+{
+    (void)ret_info;
+    ((struct bucket *)store)->questions++;
+    return err_set(err, ERR_NOT_FOUND, "%s", uri);
+}
+
+static int bucket_walk(struct store *store, const char *folder_uri, store_visit visit,
+                       void *context, struct err *err)
+{
+    const struct bucket *bucket = (struct bucket *)store;
+    size_t count = bucket->count ? bucket->count : bucket->generated;
+
+    (void)folder_uri;
+    for (size_t i = 0; i < count; i++) {
+        char *name auto_free =
+            bucket->count ? mem_strdup(bucket->names[i]) : mem_format("old-%06zu.csv", i);
+        struct store_entry entry = {
+            .name = name,
+            .info = { .bytes = 1, .updated_ns = (int64_t)i * 1000000000, .generation = "1" }
+        };
+
+        if (visit(context, &entry, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static const struct store_driver bucket_driver = { .stat = bucket_stat, .walk = bucket_walk };
+
+/* An output is known by its manifest, which comes behind whatever has the output's name before its
+ * own. */
+static void test_outputs_in_a_bucket(void **state)
+{
+    static const char *const names[] = {
+        "_upload.csv",
+        "a.csv",
+        "a.csv-2.csv",
+        "a.csv-2.csv.zst",
+        "a.csv.manifest.json",
+        "a.csv.rejects.csv",
+        "b.csv",
+        "b.csv.gz",
+        "b.csv.gz.manifest.json",
+        "b.csv.manifest.json",
+        "c.csv",
+        "c.csv.csv",
+        "c.csv.csv.manifest.json",
+        "c.csv.manifest.jsoo",
+        "d.csv",
+        "d.csv0.csv",
+        "notes.txt",
+    };
+    struct bucket bucket = { { &bucket_driver }, names, ARRAY_SIZE(names), 0, 0 };
+    struct inbox_files files = { 0 };
+    struct arena arena auto_arena = { 0 };
+    const char *text = "";
+    struct err err;
+
+    (void)state;
+    assert_int_equal(inbox_files_find(&bucket.store, "gs://bank/weekly/",
+                                      &(struct inbox_question){ 0 }, &files, &err),
+                     0);
+    for (size_t i = 0; i < files.count; i++)
+        text = arena_format(&arena, "%s%s%s", text, i ? " " : "", files.items[i].name);
+    assert_string_equal(text, "a.csv-2.csv a.csv-2.csv.zst c.csv d.csv d.csv0.csv");
+    assert_int_equal(bucket.questions, 0);
+    inbox_files_release(&files);
+}
+
+/* A hundred thousand old objects: one listing, and no more of them in memory than an answer has. */
+static void test_a_full_bucket(void **state)
+{
+    struct bucket bucket = { { &bucket_driver }, NULL, 0, 100000, 0 };
+    struct inbox_files files = { 0 };
+    struct err err;
+
+    (void)state;
+    assert_int_equal(inbox_files_find(&bucket.store, "s3://bank/weekly/",
+                                      &(struct inbox_question){ .newest = true }, &files, &err),
+                     0);
+    assert_int_equal(files.count, INBOX_FILES);
+    assert_string_equal(files.items[INBOX_FILES - 1].name, "old-099999.csv");
+    assert_int_equal(bucket.questions, 0);
+    inbox_files_release(&files);
 }
 
 int main(void)
@@ -167,6 +268,8 @@ int main(void)
         cmocka_unit_test(test_more_than_an_answer_holds),
         cmocka_unit_test(test_since_when),
         cmocka_unit_test(test_a_folder_that_is_not_there),
+        cmocka_unit_test(test_outputs_in_a_bucket),
+        cmocka_unit_test(test_a_full_bucket),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

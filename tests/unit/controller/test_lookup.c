@@ -27,7 +27,7 @@ static void places_are_those_of_the_options(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         const struct object_view view = { .metadata.namespace_ = cases[i].namespace,
                                           .settings = &settings };
-        CASE(cases[i].uri, lookup_is_visible(&view, cases[i].uri) == cases[i].visible);
+        CASE(cases[i].uri, lookup_is_visible(&view, cases[i].uri, NULL) == cases[i].visible);
     }
 }
 

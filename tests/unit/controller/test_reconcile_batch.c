@@ -490,7 +490,8 @@ static void test_invalid_specs(void **state)
         { "{\"input\": {\"uri\": \"file:///elsewhere/\"}}",
           "spec.input.uri: must be a folder below a --file-root" },
         { "{\"input\": {\"uri\": \"s3://elsewhere/in/\"}}",
-          "spec.input.uri: must be a folder below an --allowed-uri of the controller, or a file" },
+          "spec.input.uri: must be a folder below an --allowed-uri of the controller, or opened by "
+          "spec.credentials, or a file" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct world world;

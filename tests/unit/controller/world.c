@@ -112,9 +112,6 @@ static void view_jobs(const struct world *world, const char *uid, struct arena *
 static void view_object(struct world *world, const json_t *object, struct arena *arena,
                         struct object_view *view)
 {
-    static const char *roots[] = { "/data/weekly" };
-    static const char *allowed[] = { "s3://bank/weekly/" };
-    static const struct settings settings = { TRAINER, SCORER, { roots, 1 }, { allowed, 1 } };
     metadata_decode(object, arena, &view->metadata);
     view->raw_status = json_object_get(object, "status");
     view_jobs(world, view->metadata.uid, arena, view);
@@ -128,7 +125,7 @@ static void view_object(struct world *world, const json_t *object, struct arena 
         view->facts.pods = &world->pods_fact;
     view->refusals = world->refusals;
     view->refusal_count = world->refusal_count;
-    view->settings = &settings;
+    view->settings = &world_settings;
     view->now_ms = view->steady_ms = world->now_ms;
     if (!json_object_get(world->seen, view->metadata.uid))
         json_object_set_new(world->seen, view->metadata.uid, json_integer(world->now_ms));
@@ -296,6 +293,8 @@ static void answer(struct world *world, const struct fact_request *need)
 {
     const json_t *job;
     const char *argument = arena_strdup(&world->arena, need->argument);
+    if (need->secret)
+        world->secret = arena_strdup(&world->arena, need->secret);
     switch (need->kind) {
     case FACT_IMAGE:
         answer_image(world, argument);

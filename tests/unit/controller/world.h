@@ -45,6 +45,7 @@ struct world {
     struct folder_fact folders[8];
     size_t folder_count;
     struct inbox_fact inbox_facts[2]; /* not newest, newest */
+    const char *secret;               /* that was named last for a look-up */
     struct job_fact job_fact;
     struct pods_fact pods_fact;
     struct job_refusal refusals[8];
@@ -80,6 +81,7 @@ void world_remove(struct world *world, const char *kind, const char *name);
 void world_drop_file(struct world *world, const char *second, const char *name);
 
 /* What world.c and world_inbox.c need of each other. */
+extern const struct settings world_settings;
 void world_view_inbox(struct world *world, const json_t *model, struct arena *arena,
                       struct model_view *view);
 void world_answer_inbox(struct world *world, const struct fact_request *need);

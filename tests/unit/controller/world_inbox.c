@@ -1,5 +1,14 @@
 #include "world.h"
 
+static const char *roots[] = { "/data/weekly" };
+static const char *allowed[] = { "s3://bank/weekly/", "gs://ours/", "gs://theirs/=else" };
+const struct settings world_settings = {
+    .trainer_image = TRAINER,
+    .scorer_image = SCORER,
+    .file_roots = { roots, ARRAY_SIZE(roots) },
+    .allowed_uris = { allowed, ARRAY_SIZE(allowed) },
+};
+
 void world_drop_file(struct world *world, const char *second, const char *name)
 {
     struct inbox_file *files = world->inbox;
