@@ -43,7 +43,7 @@ void ending_rest(struct play *play)
     for (size_t i = 0; i < SIM_CONTROLLERS; i++)
         sim_kill_controller(sim, i);
     sim_start_controller(sim, 0);
-    sim_run(sim, QUIET_MS);
+    sim_run(sim, sim->lease_ms + QUIET_MS); /* the dead one's Lease is over first */
     if (sim->writes != writes)
         sim_fail("%u writes of a new process on a cluster at rest", sim->writes - writes);
 }

@@ -345,7 +345,7 @@ static bool is_lease(const struct change *change)
     return strcmp(change->resource->plural, "leases") == 0;
 }
 
-/* A renewal counts for 15 s; nothing is sent in the last third of them. */
+/* Nothing is sent in the last third of the time that a renewal counts for. */
 static void only_the_leader_writes(struct ledger *ledger, const struct change *change)
 {
     const struct sim *sim = ledger->play->sim;
@@ -355,7 +355,7 @@ static void only_the_leader_writes(struct ledger *ledger, const struct change *c
     if (!same(ledger->holder, sim->writer->identity))
         report(ledger, change, "%s wrote while %s was the leader", sim->writer->identity,
                text_of(ledger->holder));
-    if (sim->now_ms - ledger->lease_ms > 10 * SECOND)
+    if (sim->now_ms - ledger->lease_ms > sim->lease_ms * 2 / 3)
         report(ledger, change, "%s wrote with a lease of %d ms ago", sim->writer->identity,
                (int)(sim->now_ms - ledger->lease_ms));
 }
@@ -525,15 +525,4 @@ struct ledger *ledger_new(struct play *play)
     store_watch(&play->sim->cluster.store, &ledger->watcher);
     ledger_tag_moved(ledger, images_find(&play->sim->front.images, SIM_TRAINER)->digest);
     return ledger;
-}
-
-void ledger_free(struct ledger *ledger)
-{
-    store_unwatch(&ledger->play->sim->cluster.store, &ledger->watcher);
-    json_decref(ledger->late_jobs);
-    json_decref(ledger->born);
-    json_decref(ledger->trained);
-    json_decref(ledger->writes);
-    free(ledger->holder);
-    free(ledger);
 }

@@ -247,9 +247,8 @@ int main(int argc, char **argv)
         options_print_help(&program);
     else if (outcome == OPTIONS_VERSION)
         options_print_version(&program);
-    else if (values.seed > 0)
-        return play_seed(&values, argv[0]);
-    else
-        return play_seeds(&values, argv[0]);
-    return EXIT_SUCCESS;
+    if (outcome != OPTIONS_RUN)
+        return EXIT_SUCCESS;
+    play_prepare();
+    return values.seed > 0 ? play_seed(&values, argv[0]) : play_seeds(&values, argv[0]);
 }

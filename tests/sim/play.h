@@ -80,8 +80,11 @@ struct play {
     unsigned sequence; /* for names and texts that must differ */
 };
 
+/* Makes what every run begins with. */
+void play_prepare(void);
 /* Plays it to the end and fails (sim_fail) when something does not hold. Returns the end state
- * as JSON text for comparison, which the caller frees. */
+ * as JSON text for comparison, which the caller frees. Once in a process for calm and once for not:
+ * a process of its own is forked for each schedule, and nothing is cleaned up behind it. */
 char *play_run(const struct schedule *schedule, bool calm, bool trace)
     __attribute__((warn_unused_result));
 
@@ -116,7 +119,6 @@ void trouble_end(struct play *play);  /* everything works again */
 
 /* --- invariants.c --- */
 struct ledger *ledger_new(struct play *play) __attribute__((warn_unused_result));
-void ledger_free(struct ledger *ledger);
 void ledger_check(struct ledger *ledger); /* after every move */
 void ledger_tag_moved(struct ledger *ledger, const char *digest);
 

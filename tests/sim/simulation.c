@@ -359,6 +359,7 @@ struct sim *sim_new(uint64_t seed)
 
     sim->now_ms = 1700000000000;
     sim->late_ms = 5000;
+    sim->lease_ms = 15000;
     sim->clock = (struct clock){ sim_steady, sim_wall, sim };
     sim->settings = (struct settings){ .trainer_image = SIM_TRAINER,
                                        .scorer_image = SIM_SCORER,
@@ -375,6 +376,12 @@ struct sim *sim_new(uint64_t seed)
     sim_move_tag(sim, "trainer:stable", "1");
     sim_move_tag(sim, "scorer:stable", "1");
     return sim;
+}
+
+void sim_seed(struct sim *sim, uint64_t seed)
+{
+    sim->seed = seed;
+    random_seed(&sim->cluster.random, seed);
 }
 
 void sim_free(struct sim *sim)
@@ -418,19 +425,21 @@ void sim_start_controller(struct sim *sim, size_t index)
     controller->lease = (struct lease_options){ .namespace = "default",
                                                 .name = "churn-controller",
                                                 .identity = controller->identity,
-                                                .retry_period_ms = 5000 };
+                                                .duration_ms = sim->lease_ms,
+                                                .renew_deadline_ms = sim->lease_ms * 2 / 3,
+                                                .retry_period_ms = sim->lease_ms / 3 };
     if (lease_options_complete(&controller->lease, &err) < 0)
         sim_fail("%s", err.message);
-    controller->manager =
-        manager_new(&(struct manager_options){ .client = controller->client,
-                                               .transport = &controller->network.transport,
-                                               .timers = &controller->timers,
-                                               .settings = &sim->settings,
-                                               .registries = { .insecure = { insecure, 1 } },
-                                               .identity = controller->identity,
-                                               .lease = &controller->lease,
-                                               .seed = 10 * controller->starts + index },
-                    &err);
+    controller->manager = manager_new(
+        &(struct manager_options){ .client = controller->client,
+                                   .transport = &controller->network.transport,
+                                   .timers = &controller->timers,
+                                   .settings = &sim->settings,
+                                   .registries = { .insecure = { insecure, 1 } },
+                                   .identity = controller->identity,
+                                   .lease = &controller->lease,
+                                   .seed = sim->seed ^ (10 * controller->starts + index) },
+        &err);
     if (!controller->manager)
         sim_fail("%s", err.message);
 }

@@ -77,6 +77,8 @@ struct sim {
     int64_t now_ms;         /* steady */
     int64_t wall_offset_ms; /* of every wall clock: it may jump */
     int64_t late_ms;        /* how long what is late takes */
+    int64_t lease_ms;       /* how long a Lease lasts; it is renewed three times as often */
+    uint64_t seed;          /* of the chance in controllers */
     struct clock clock;
     struct timers timers; /* of the cluster, pods and the test */
     struct cluster cluster;
@@ -101,6 +103,8 @@ struct sim {
 
 /* A cluster with our CRDs and both images, and no controller. */
 struct sim *sim_new(uint64_t seed) __attribute__((warn_unused_result));
+/* Chance is another one from here on; controllers that run keep theirs. */
+void sim_seed(struct sim *sim, uint64_t seed);
 void sim_free(struct sim *sim);
 
 void sim_start_controller(struct sim *sim, size_t index);

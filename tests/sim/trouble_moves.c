@@ -81,7 +81,7 @@ static size_t any_controller(struct random *random)
 static void move_kill(struct play *play, struct random *random)
 {
     size_t index = any_controller(random);
-    int64_t down_ms = up_to(random, 30 * SECOND);
+    int64_t down_ms = up_to(random, 2 * play->sim->lease_ms);
 
     if (play->sim->controllers[index].sim)
         kill(play, index, down_ms);
@@ -98,7 +98,7 @@ static void move_start(struct play *play, struct random *random)
 static void move_freeze(struct play *play, struct random *random)
 {
     size_t index = any_controller(random);
-    int64_t frozen_ms = up_to(random, MINUTE);
+    int64_t frozen_ms = up_to(random, 4 * play->sim->lease_ms);
 
     if (!play->sim->controllers[index].sim)
         return;
@@ -134,7 +134,7 @@ static void move_crash_at_write(struct play *play, struct random *random)
 static void move_cut(struct play *play, struct random *random)
 {
     size_t index = any_controller(random);
-    int64_t cut_ms = up_to(random, 40 * SECOND);
+    int64_t cut_ms = up_to(random, 3 * play->sim->lease_ms);
 
     play->sim->controllers[index].cut = true;
     timer_set(&play->sim->timers, &play->reconnects[index], cut_ms);
@@ -145,7 +145,7 @@ static void move_write_fate(struct play *play, struct random *random)
 {
     play->fate = SIM_IS_LOST + (unsigned)random_below(random, 4);
     play->writes_to_fate = (unsigned)random_below(random, 5);
-    play->sim->late_ms = up_to(random, 45 * SECOND);
+    play->sim->late_ms = up_to(random, 3 * play->sim->lease_ms);
     play_tell(play, "fate %d for a write %u from now, %d ms", (int)play->fate, play->writes_to_fate,
               (int)play->sim->late_ms);
 }
