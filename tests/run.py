@@ -18,7 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PARALLEL = os.cpu_count() or 1
 UNAVAILABLE = 69  # how scripts end when this machine lacks what they need
 # Of presets that are not built whole, or not only what is built by default.
-TARGETS = {"sim": ["sim"], "release": ["all", "churn-fault"]}
+TARGETS = {"sim": ["sim", "sim-properties"], "release": ["all", "churn-fault"]}
 
 
 @dataclasses.dataclass

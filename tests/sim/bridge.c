@@ -75,6 +75,8 @@ static void bridge_stream_write(struct httpd_exchange *handle, struct span bytes
 
     while (times-- > 0)
         network_write(exchange, bytes);
+    if (controller->lag_ms > 0 && exchange->held_until_ms <= controller->sim->now_ms)
+        exchange->held_until_ms = controller->sim->now_ms + controller->lag_ms;
 }
 
 static size_t bridge_stream_queued(const struct httpd_exchange *handle)

@@ -1,5 +1,5 @@
 /* ending.c - where everything must have come to once nothing goes wrong any more. */
-#include "sim/play.h"
+#include "sim/ledger.h"
 
 #include "contract/identity.h"
 #include "contract/reasons.h"
@@ -27,12 +27,42 @@ static void wait_until_quiet(struct play *play)
     } while (sim->writes != writes || sim->pod_count > 0);
 }
 
+static void touch(struct sim *sim, const char *list)
+{
+    json_t *items auto_json = json_incref(json_object_get(sim_get(sim, list), "items"));
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(items, i, item)
+    {
+        char *path auto_free = mem_format("%s/%s", list, jx_string(item, "metadata", "name", NULL));
+
+        (void)sim_ask(sim, "PATCH", path, "{'metadata':{'annotations':{'touched':'yes'}}}");
+        (void)sim_ask(sim, "PATCH", path, "{'metadata':{'annotations':{'touched':null}}}");
+    }
+}
+
+/* What is looked at again, and did not change, needs nothing. */
+static void look_again(struct play *play)
+{
+    struct sim *sim = play->sim;
+    unsigned writes = sim->writes;
+
+    touch(sim, SIM_MODELS);
+    touch(sim, SIM_BATCHES);
+    touch(sim, SIM_JOBS);
+    sim_settle(sim); /* no time passes: a tick would come in it */
+    if (sim->writes != writes)
+        sim_fail("%u writes about objects that did not change", sim->writes - writes);
+}
+
 void ending_wait(struct play *play)
 {
     if (play->troubled)
         sim_run(play->sim, AFTERMATH_MS);
     play->troubled = false;
     wait_until_quiet(play);
+    look_again(play);
 }
 
 void ending_rest(struct play *play)
@@ -49,11 +79,6 @@ void ending_rest(struct play *play)
 }
 
 /* --- where objects belong ---------------------------------------------------------------- */
-
-static const char *text_of(const char *text)
-{
-    return text ? text : "";
-}
 
 /* The status of a condition and its reason. */
 static bool has(const json_t *object, const char *type, const char *status, const char *reason)
@@ -76,6 +101,42 @@ static void wrong(const json_t *object, const char *what)
 static bool registry_has(const struct sim *sim, const char *reference)
 {
     return images_find(&sim->front.images, reference) != NULL;
+}
+
+/* The last tick was trained. */
+static void check_schedule(const struct play *play, const json_t *object,
+                           const struct model_spec *spec, const struct model_status *status)
+{
+    int minutes = user_schedule_minutes(spec->retrain->schedule);
+    int64_t now_ms = play->sim->now_ms + play->sim->epoch_ms;
+
+    if (!model_retrains_on(spec, "Schedule") || minutes <= 0)
+        return;
+    if (status->last_schedule_ms > now_ms ||
+        now_ms - status->last_schedule_ms > (minutes + 1) * (int64_t)MINUTE)
+        wrong(object, "a tick of its schedule was left out");
+}
+
+/* Every file of an inbox became a batch, unless there are enough at work. */
+static void check_inbox(struct play *play, const json_t *object, const struct model_spec *spec,
+                        const struct model_status *status)
+{
+    const struct volume *volume = &play->sim->volume;
+    const char *uid = jx_string(object, "metadata", "uid", NULL);
+    const char *uri;
+    json_t *file;
+
+    if (!spec->inbox || !status->inbox || status->inbox->active >= spec->inbox->max_active)
+        return;
+    json_object_foreach(volume->files, uri, file)
+    {
+        size_t length = strlen(spec->inbox->uri);
+
+        if (strncmp(uri, spec->inbox->uri, length) != 0 || strchr(uri + length, '/'))
+            continue;
+        if (!inbox_is_done_with(play->ledger, uid, uri, jx_string(file, "generation", NULL)))
+            wrong(object, "a file of its inbox has no batch");
+    }
 }
 
 /* What a model was trained for last is what its spec and its tag say now. */
@@ -106,6 +167,7 @@ static void check_training(const struct play *play, const json_t *object,
         wrong(object, "the last training is of another token");
     if (!has(object, "Reconciling", "False", NULL))
         wrong(object, "it says that work is active or due");
+    check_schedule(play, object, spec, status);
 }
 
 static bool is_there(const struct play *play, const char *uri)
@@ -134,6 +196,8 @@ static void check_model(struct play *play, const json_t *object)
     }
     if (model_is_training(&status) && !spec.suspend)
         wrong(object, "a training never ended");
+    if (!spec.suspend)
+        check_inbox(play, object, &spec, &status);
     reference = spec.image ? spec.image : SIM_TRAINER;
     if (spec.suspend || !is_there(play, spec.training.data->uri))
         return;
@@ -254,6 +318,7 @@ static const char *const incidental[] = {
     "image",
     "input",
     "history",
+    "inbox",
 };
 
 static json_t *without_incidentals(const json_t *value)
@@ -294,9 +359,9 @@ static void forget_history(json_t *batch)
     }
 }
 
-char *ending_state(struct play *play)
+json_t *ending_state(struct play *play)
 {
-    json_t *state auto_json = json_object();
+    json_t *state = json_object();
 
     for (const struct subject *subject = subjects; subject->name; subject++) {
         char *path auto_free = subject_path(subject);
@@ -307,5 +372,5 @@ char *ending_state(struct play *play)
             forget_history(entry);
         json_object_set_new(state, path, entry);
     }
-    return json_dumps(state, JSON_INDENT(1) | JSON_SORT_KEYS);
+    return state;
 }

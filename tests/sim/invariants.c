@@ -1,8 +1,9 @@
 /* invariants.c - what holds at every moment, whatever goes wrong.
  *
  * Each invariant is a function of one change of the cluster, or of the state after a move; it says
- * what is wrong by report(). A new one is a function and a line in a table at the end. */
-#include "sim/play.h"
+ * what is wrong by report(). A new one is a function and a line in a table at the end. Those about
+ * what a model uses, takes and trains with time are in model_invariants.c. */
+#include "sim/ledger.h"
 
 #include "job_builder.h"
 #include "project.h"
@@ -10,30 +11,8 @@
 /* Writes about one object within WINDOW_MS: more means that a controller runs in circles. */
 #define WRITES_MAXIMUM 40
 #define WINDOW_MS      (10 * SECOND)
-#define TAGS_MAXIMUM   (2 * MOVES_MAXIMUM)
 
-struct ledger {
-    struct play *play;
-    struct watcher watcher;
-    json_t *late_jobs; /* names of Jobs whose POST came late: the next look deletes them */
-    json_t *born;      /* uid -> steady ms of creation */
-    json_t *trained;   /* digests of images that m was trained with */
-    json_t *writes;    /* key -> array of steady ms, the last WRITES_MAXIMUM */
-    int64_t lease_ms;  /* when the Lease last changed */
-    char *holder;
-    struct {
-        int64_t since_ms;
-        char digest[IMAGE_DIGEST];
-    } tags[TAGS_MAXIMUM]; /* what trainer:stable named, oldest first */
-    size_t tag_count;
-    const char *checking; /* name of the invariant */
-};
-
-static void report(const struct ledger *ledger, const struct change *change, const char *format,
-                   ...) __attribute__((format(printf, 3, 4)));
-
-static void report(const struct ledger *ledger, const struct change *change, const char *format,
-                   ...)
+void report(const struct ledger *ledger, const struct change *change, const char *format, ...)
 {
     char text[512];
     const json_t *object = change ? change->after->json : NULL;
@@ -51,7 +30,7 @@ static void report(const struct ledger *ledger, const struct change *change, con
 
 /* --- reading the cluster ------------------------------------------------------------------- */
 
-static const struct resource *resource_named(const struct ledger *ledger, const char *plural)
+const struct resource *resource_named(const struct ledger *ledger, const char *plural)
 {
     const char *group = strcmp(plural, "jobs") == 0 ? "batch" : "churnops.io";
 
@@ -78,13 +57,13 @@ static const json_t *owner_of(const struct ledger *ledger, const json_t *job, bo
     return NULL;
 }
 
-static bool is_unfinished(const json_t *job)
+bool is_unfinished(const json_t *job)
 {
     return !object_condition_is(job, "Complete", "True") &&
            !object_condition_is(job, "Failed", "True");
 }
 
-static bool is_ours(const struct change *change)
+bool is_ours(const struct change *change)
 {
     return change->resource->role == ROLE_CUSTOM;
 }
@@ -100,12 +79,12 @@ static bool is_late(const struct ledger *ledger, const json_t *job)
     return json_object_get(ledger->late_jobs, jx_string(job, "metadata", "name", NULL)) != NULL;
 }
 
-static const char *text_of(const char *text)
+const char *text_of(const char *text)
 {
     return text ? text : "";
 }
 
-static bool same(const char *left, const char *right)
+bool same(const char *left, const char *right)
 {
     return strcmp(text_of(left), text_of(right)) == 0;
 }
@@ -193,12 +172,12 @@ static void suspended_objects_rest(struct ledger *ledger, const struct change *c
 
 /* --- about status --------------------------------------------------------------------------- */
 
-static int64_t generation_of(const json_t *object)
+int64_t generation_of(const json_t *object)
 {
     return jx_int(jx_get(object, "metadata", NULL), "generation", 0);
 }
 
-static int64_t observed_by(const json_t *object)
+int64_t observed_by(const json_t *object)
 {
     return jx_int(jx_get(object, "status", NULL), "observedGeneration", 0);
 }
@@ -450,6 +429,11 @@ static const struct {
     { "only_the_leader_writes", only_the_leader_writes },
     { "nothing_of_others_is_touched", nothing_of_others_is_touched },
     { "writes_are_bounded", writes_are_bounded },
+    { "versions_are_there", versions_are_there },
+    { "promotions_are_deserved", promotions_are_deserved },
+    { "ticks_are_trained_once", ticks_are_trained_once },
+    { "files_become_one_batch", files_become_one_batch },
+    { "inboxes_are_bounded", inboxes_are_bounded },
 };
 
 static const struct {
@@ -490,6 +474,7 @@ static void on_change(void *context, const struct change *change)
     struct ledger *ledger = context;
 
     remember(ledger, change);
+    remember_of_models(ledger, change);
     for (size_t i = 0; i < ARRAY_SIZE(of_changes); i++) {
         ledger->checking = of_changes[i].name;
         of_changes[i].check(ledger, change);
@@ -521,8 +506,13 @@ struct ledger *ledger_new(struct play *play)
                                .born = json_object(),
                                .trained = json_object(),
                                .writes = json_object(),
+                               .uses = json_object(),
+                               .ticks = json_object(),
+                               .inboxes = json_object(),
                                .watcher = { .on_change = on_change, .context = ledger } };
     store_watch(&play->sim->cluster.store, &ledger->watcher);
+    play->sim->volume.on_delete = version_is_deleted;
+    play->sim->volume.context = ledger;
     ledger_tag_moved(ledger, images_find(&play->sim->front.images, SIM_TRAINER)->digest);
     return ledger;
 }

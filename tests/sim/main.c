@@ -68,12 +68,15 @@ static const struct program program = {
 
 static void play_and_compare(const struct schedule *schedule, bool trace)
 {
-    char *calm auto_free = play_run(schedule, true, trace);
-    char *troubled auto_free = play_run(schedule, false, trace);
+    json_t *calm auto_json = play_run(schedule, true, trace);
+    json_t *troubled auto_json = play_run(schedule, false, trace);
+    json_t *difference auto_json = jx_merge_diff(calm, troubled);
+    char *text auto_free = NULL;
 
-    if (strcmp(calm, troubled) == 0)
+    if (json_equal(calm, troubled))
         return;
-    fprintf(stderr, "without trouble:\n%s\nwith trouble:\n%s\n", calm, troubled);
+    text = json_dumps(difference, JSON_INDENT(1) | JSON_SORT_KEYS);
+    fprintf(stderr, "what is otherwise than without trouble:\n%s\n", text);
     sim_fail("the end is another one than without trouble");
 }
 

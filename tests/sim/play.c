@@ -82,13 +82,13 @@ static void begin(struct play *play)
 {
     play->ledger = ledger_new(play);
     trouble_init(play);
-    users_write_files(play);
+    files_init(play);
     sim_move_tag(play->sim, "other:stable", "9");
     sim_start_controller(play->sim, 0);
     sim_run(play->sim, SECOND);
 }
 
-static char *end(struct play *play)
+static json_t *end(struct play *play)
 {
     play_tell(play, "--- trouble ends");
     trouble_end(play);
@@ -118,7 +118,15 @@ static int64_t lease_ms(uint64_t seed)
     return seed % 4 == 0 ? 15 * SECOND : MINUTE;
 }
 
-char *play_run(const struct schedule *schedule, bool calm, bool trace)
+/* Some runs are where the clocks of Berlin are put back, or forward. */
+static int64_t epoch_ms(uint64_t seed)
+{
+    static const int64_t begins_s[] = { 1700000000, 1698538800, 1698542400, 1711845600 };
+
+    return (begins_s[seed % 8 < 3 ? 1 + seed % 8 : 0] - 1700000000) * SECOND;
+}
+
+json_t *play_run(const struct schedule *schedule, bool calm, bool trace)
 {
     struct play play = {
         .sim = prepared[calm], .seed = schedule->seed, .calm = calm, .trace = trace
@@ -126,6 +134,7 @@ char *play_run(const struct schedule *schedule, bool calm, bool trace)
 
     sim_seed(play.sim, schedule->seed);
     play.sim->lease_ms = lease_ms(schedule->seed);
+    play.sim->epoch_ms = epoch_ms(schedule->seed);
     begin(&play);
     for (size_t i = 0; i < schedule->count; i++)
         if (!schedule->left_out[i])

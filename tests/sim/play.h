@@ -77,15 +77,19 @@ struct play {
     unsigned duplicates; /* events that come twice */
     struct timer restarts[SIM_CONTROLLERS], resumes[SIM_CONTROLLERS], reconnects[SIM_CONTROLLERS];
     struct timer registry_mends, lister_mends;
+    struct timer catches_up[SIM_CONTROLLERS];
+    struct timer upload; /* of the rest of a file that is there in part */
+    char upload_uri[64];
+    bool clocks_moved; /* a tick may come twice */
     unsigned sequence; /* for names and texts that must differ */
 };
 
 /* Makes what every run begins with. */
 void play_prepare(void);
 /* Plays it to the end and fails (sim_fail) when something does not hold. Returns the end state
- * as JSON text for comparison, which the caller frees. Once in a process for calm and once for not:
+ * for comparison, new. Once in a process for calm and once for not:
  * a process of its own is forked for each schedule, and nothing is cleaned up behind it. */
-char *play_run(const struct schedule *schedule, bool calm, bool trace)
+json_t *play_run(const struct schedule *schedule, bool calm, bool trace)
     __attribute__((warn_unused_result));
 
 /* Tells what happens, when asked to. */
@@ -103,12 +107,33 @@ extern const struct subject subjects[]; /* ended by an entry without a name */
 char *subject_path(const struct subject *subject);
 const struct subject *any_subject(struct random *random);
 void subject_create(struct play *play, const struct subject *subject);
+void subject_edit(struct play *play, const struct subject *subject, const char *patch);
+bool subject_is_model(const struct subject *subject);
 /* Whether the object is there. */
 bool subject_exists(struct play *play, const struct subject *subject);
-/* Files that models and batches read. */
-void users_write_files(struct play *play);
 /* After all trouble: broken files, specs and failed runs are mended. */
 void users_mend(struct play *play);
+
+/* --- file_moves.c --- */
+#define INBOX_URI "file:///data/inbox/"
+
+void files_init(struct play *play);
+void move_file(struct play *play, struct random *random);
+void move_remove_file(struct play *play, struct random *random);
+void move_new_file(struct play *play, struct random *random);
+void move_inbox_files(struct play *play, struct random *random);
+void move_replace_in_inbox(struct play *play, struct random *random);
+void move_upload(struct play *play, struct random *random);
+void move_remove_from_inbox(struct play *play, struct random *random);
+/* Files that models and batches read are there and good. */
+void users_write_files(struct play *play);
+
+/* --- version_moves.c --- */
+void move_pin(struct play *play, struct random *random);
+void move_schedule(struct play *play, struct random *random);
+/* Every how many minutes a schedule ticks that move_schedule() makes; 0: at half past two; -1: it
+ * is none of them. */
+int user_schedule_minutes(const char *schedule);
 
 /* --- schema_moves.c --- */
 void move_by_schema(struct play *play, struct random *random);
@@ -129,5 +154,5 @@ void ending_wait(struct play *play);
 void ending_check(struct play *play);
 /* Nothing is left to do, not even for a process that just began. */
 void ending_rest(struct play *play);
-/* All objects without what depends on time and chance. */
-char *ending_state(struct play *play);
+/* All objects without what depends on time and chance. New. */
+json_t *ending_state(struct play *play);

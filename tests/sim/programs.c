@@ -11,14 +11,15 @@
 
 /* --- the volume -------------------------------------------------------------------- */
 
-void volume_init(struct volume *volume)
+void volume_init(struct volume *volume, const int64_t *now_ms)
 {
-    *volume = (struct volume){ .files = json_object() };
+    *volume = (struct volume){ .files = json_object(), .times = json_object(), .now_ms = now_ms };
 }
 
 void volume_release(struct volume *volume)
 {
     json_decref(volume->files);
+    json_decref(volume->times);
     free(volume->offence);
     *volume = (struct volume){ 0 };
 }
@@ -29,6 +30,8 @@ void volume_write(struct volume *volume, const char *uri, const char *content)
     json_t *file = json_pack("{ss so sI}", "content", content, "generation",
                              json_sprintf("%" PRId64, change), "change", (json_int_t)change);
 
+    json_object_set_new(volume->times, jx_string(file, "generation", NULL),
+                        json_integer(*volume->now_ms));
     json_object_set_new(volume->files, uri, file);
 }
 
@@ -174,6 +177,65 @@ static char *folder_of(const json_t *document)
                       (int)(slash - model), model, slash + 1);
 }
 
+static bool is_kept(const json_t *document, const char *version)
+{
+    const char *champion = jx_string(document, "champion", "version", NULL);
+    const json_t *kept;
+    size_t i;
+
+    json_array_foreach(jx_get(document, "keepVersions", NULL), i, kept)
+    {
+        if (strcmp(json_string_value(kept), version) == 0)
+            return true;
+    }
+    return champion && strcmp(champion, version) == 0;
+}
+
+/* The version that a file is the model.json of, in the folder of all versions. */
+static bool is_version(const char *uri, const char *base, char ret_version[VERSION_LENGTH + 1])
+{
+    size_t length = strlen(base);
+
+    if (strncmp(uri, base, length) != 0 || strlen(uri + length) < VERSION_LENGTH ||
+        strcmp(uri + length + VERSION_LENGTH, "/model.json") != 0)
+        return false;
+    memcpy(ret_version, uri + length, VERSION_LENGTH);
+    ret_version[VERSION_LENGTH] = '\0';
+    return true;
+}
+
+/* The oldest version that nothing protects goes, when there are more than job.keep of them. */
+static bool delete_oldest(struct volume *volume, const json_t *document, const char *base,
+                          const char *made)
+{
+    char version[VERSION_LENGTH + 1], oldest[VERSION_LENGTH + 1] = "";
+    int64_t count = 0, oldest_change = INT64_MAX;
+    char *model auto_free = NULL;
+    const char *uri;
+    json_t *file;
+
+    json_object_foreach(volume->files, uri, file)
+    {
+        int64_t change = jx_int(file, "change", 0);
+
+        if (!is_version(uri, base, version) || strcmp(version, made) == 0 ||
+            is_kept(document, version))
+            continue;
+        count++;
+        if (change < oldest_change) {
+            oldest_change = change;
+            memcpy(oldest, version, sizeof(oldest));
+        }
+    }
+    if (count <= jx_int(document, "keep", 5))
+        return false;
+    if (volume->on_delete)
+        volume->on_delete(volume->context, jx_string(document, "model", NULL), oldest);
+    model = mem_format("%s%s/model.json", base, oldest);
+    volume_remove(volume, model);
+    return true;
+}
+
 static int train(struct volume *volume, const char *image, const json_t *document,
                  char **ret_result)
 {
@@ -196,6 +258,8 @@ static int train(struct volume *volume, const char *image, const json_t *documen
     publish(volume, folder, content);
     if (!known)
         volume_write(volume, record, sha256);
+    while (delete_oldest(volume, document, base, version))
+        ;
     result = json_pack("{ss s{ss ss ss ss ss si ss} s[{ss ss}] so*}", "outcome",
                        known ? "Reused" : "Trained", "model", "version", version, "uri", folder,
                        "sha256", sha256, "dataURI", jx_string(document, "data", "uri", NULL),
@@ -312,6 +376,14 @@ static char *missing_part(const struct volume *volume, const struct score_job *j
 
 /* --- whole outputs --- */
 
+static bool has_drifted(const struct volume *volume, const struct score_job *job)
+{
+    const char *content = volume_read(volume, job->input->uri);
+
+    return job->scoring.drift->fail.text && job->scoring.drift->fail.value < 0.5 && content &&
+           strncmp(content, "drifted", 7) == 0;
+}
+
 static int write_output(struct volume *volume, const json_t *document, const struct score_job *job,
                         char **ret_result)
 {
@@ -328,6 +400,8 @@ static int write_output(struct volume *volume, const json_t *document, const str
         return fail(EXIT_CODE_INPUT, "InputNotFound", missing, ret_result);
     if (exit_code != 0)
         return exit_code;
+    if (has_drifted(volume, job))
+        return fail(EXIT_CODE_DATA, "DriftExceeded", job->input->uri, ret_result);
     volume_write(volume, manifest, identity);
     volume_write(volume, output, job->model->version);
     volume->outputs_written++;

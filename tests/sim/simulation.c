@@ -320,7 +320,7 @@ static int64_t sim_wall(void *context)
 {
     const struct sim *sim = context;
 
-    return sim->now_ms + sim->wall_offset_ms;
+    return sim->now_ms + sim->epoch_ms + sim->wall_offset_ms;
 }
 
 static int64_t controller_wall(void *context)
@@ -365,7 +365,7 @@ struct sim *sim_new(uint64_t seed)
                                        .scorer_image = SIM_SCORER,
                                        .file_roots = { roots, 1 } };
     timers_init(&sim->timers, &sim->clock);
-    volume_init(&sim->volume);
+    volume_init(&sim->volume, &sim->now_ms);
     cluster_init(&sim->cluster, &(struct cluster_options){ .timers = &sim->timers,
                                                            .seed = seed,
                                                            .pods = &sim_pod_port,
@@ -408,7 +408,8 @@ void sim_start_controller(struct sim *sim, size_t index)
 
     *controller = (struct sim_controller){ .sim = sim,
                                            .starts = controller->starts + 1,
-                                           .wall_offset_ms = controller->wall_offset_ms };
+                                           .wall_offset_ms = controller->wall_offset_ms,
+                                           .lag_ms = controller->lag_ms };
     controller->clock = (struct clock){ controller_steady, controller_wall, controller };
     (void)snprintf(controller->identity, sizeof(controller->identity), "controller-%zu-%u", index,
                    controller->starts);
@@ -416,7 +417,7 @@ void sim_start_controller(struct sim *sim, size_t index)
     controller->network.now_ms = sim->now_ms;
     timers_init(&controller->timers, &controller->clock);
     controller->config.server = "http://api";
-    controller->config.user_agent = "controller";
+    controller->config.user_agent = controller->identity;
     controller->config.credentials = kube_credentials_new(&(struct kube_credentials_options){ 0 });
     controller->client =
         kube_client_new(&(struct kube_client_options){ .transport = &controller->network.transport,

@@ -30,6 +30,7 @@ struct sim_controller {
     struct timers timers;
     struct clock clock;
     int64_t wall_offset_ms; /* its wall clock goes wrong by this */
+    int64_t lag_ms;         /* its API server hears of changes so late */
     struct kube_config config;
     struct kube_client *client;
     struct lease_options lease;
@@ -75,6 +76,7 @@ struct sim_hooks {
 
 struct sim {
     int64_t now_ms;         /* steady */
+    int64_t epoch_ms;       /* of every wall clock, for good */
     int64_t wall_offset_ms; /* of every wall clock: it may jump */
     int64_t late_ms;        /* how long what is late takes */
     int64_t lease_ms;       /* how long a Lease lasts; it is renewed three times as often */

@@ -246,19 +246,48 @@ static void move_server_fault(struct play *play, struct random *random)
     play_tell(play, "fault %s", fault);
 }
 
-/* A list or watch from a server that is behind; nothing older than what was seen may be believed.
- */
-static void move_time_travel(struct play *play, struct random *random)
+static void catch_up_first(void *context)
 {
+    ((struct play *)context)->sim->controllers[0].lag_ms = 0;
+}
+
+static void catch_up_second(void *context)
+{
+    ((struct play *)context)->sim->controllers[1].lag_ms = 0;
+}
+
+/* This controller talks to an API server that is behind the others: it writes to the same store,
+ * but lists are old and watches late. */
+static void fall_behind(struct play *play, struct random *random, size_t index)
+{
+    int64_t lasts_ms = up_to(random, 3 * MINUTE);
     char *fault auto_free =
-        mem_format("{'verb':'list','resource':'%s','action':'stale','revisions':%d,'count':4}",
-                   any_plural(random), 1 + (int)random_below(random, 60));
+        mem_format("{'verb':'list','resource':'%s','action':'stale','revisions':%d,'count':4,"
+                   "'userAgent':'controller-%zu'}",
+                   random_below(random, 2) ? any_plural(random) : "*",
+                   1 + (int)random_below(random, 60), index);
 
     sim_add_fault(play->sim, fault);
-    for (size_t i = 0; i < SIM_CONTROLLERS; i++)
-        if (play->sim->controllers[i].sim)
-            kill(play, i, up_to(random, 5 * SECOND));
-    play_tell(play, "fault %s", fault);
+    play->sim->controllers[index].lag_ms = up_to(random, MINUTE);
+    timer_set(&play->sim->timers, &play->catches_up[index], lasts_ms);
+    play_tell(play, "the API server of controller %zu is %d ms behind for %d ms: %s", index,
+              (int)play->sim->controllers[index].lag_ms, (int)lasts_ms, fault);
+}
+
+static void move_lagging_server(struct play *play, struct random *random)
+{
+    fall_behind(play, random, any_controller(random));
+}
+
+/* A process that begins and is told of the past. */
+static void move_time_travel(struct play *play, struct random *random)
+{
+    for (size_t i = 0; i < SIM_CONTROLLERS; i++) {
+        if (!play->sim->controllers[i].sim)
+            continue;
+        fall_behind(play, random, i);
+        kill(play, i, up_to(random, 5 * SECOND));
+    }
 }
 
 /* --- clocks ------------------------------------------------------------------------------- */
@@ -273,6 +302,7 @@ static int64_t any_jump(struct random *random)
 
 static void move_clock_jump(struct play *play, struct random *random)
 {
+    play->clocks_moved = true;
     play->sim->wall_offset_ms = any_jump(random);
     play_tell(play, "the wall clock is off by %lld ms", (long long)play->sim->wall_offset_ms);
 }
@@ -281,6 +311,7 @@ static void move_clock_skew(struct play *play, struct random *random)
 {
     size_t index = any_controller(random);
 
+    play->clocks_moved = true;
     play->sim->controllers[index].wall_offset_ms = any_jump(random);
     play_tell(play, "the clock of controller %zu is off by %lld ms", index,
               (long long)play->sim->controllers[index].wall_offset_ms);
@@ -355,6 +386,7 @@ const struct move_kind trouble_moves[] = {
     { "duplicate events", 5, move_duplicate_events },
     { "server fault", 30, move_server_fault },
     { "time travel", 8, move_time_travel },
+    { "lagging server", 8, move_lagging_server },
     { "clock jump", 5, move_clock_jump },
     { "clock skew", 3, move_clock_skew },
     { "registry trouble", 8, move_registry },
@@ -498,11 +530,13 @@ void trouble_init(struct play *play)
     void (*const restart_by[])(void *) = { restart_first, restart_second };
     void (*const resume_by[])(void *) = { resume_first, resume_second };
     void (*const reconnect_by[])(void *) = { reconnect_first, reconnect_second };
+    void (*const catch_up_by[])(void *) = { catch_up_first, catch_up_second };
 
     for (size_t i = 0; i < SIM_CONTROLLERS; i++) {
         play->restarts[i] = (struct timer){ .fire = restart_by[i], .context = play };
         play->resumes[i] = (struct timer){ .fire = resume_by[i], .context = play };
         play->reconnects[i] = (struct timer){ .fire = reconnect_by[i], .context = play };
+        play->catches_up[i] = (struct timer){ .fire = catch_up_by[i], .context = play };
     }
     play->registry_mends = (struct timer){ .fire = mend_registry, .context = play };
     play->lister_mends = (struct timer){ .fire = mend_lister, .context = play };
@@ -530,6 +564,7 @@ void trouble_end(struct play *play)
     for (size_t i = 0; i < SIM_CONTROLLERS; i++) {
         sim->controllers[i].wall_offset_ms = 0;
         sim->controllers[i].cut = false;
+        sim->controllers[i].lag_ms = 0;
         resume(play, i);
         if (i == 0 && !sim->controllers[i].sim)
             restart_in(play, i, 0);

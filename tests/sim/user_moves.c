@@ -8,7 +8,7 @@ const struct subject subjects[] = {
     { "churnmodels", "m",
       "{'imagePollInterval':'50s',"
       "'data':{'uri':'file:///data/in/h.csv','target':'Exited','id':'Id'},"
-      "'artifacts':{'uri':'file:///data/models/'}}" },
+      "'artifacts':{'uri':'file:///data/models/','keep':2}}" },
     { "churnmodels", "n",
       "{'image':'" OTHER "','imagePollInterval':'45s',"
       "'data':{'uri':'file:///data/history/','target':'Exited','id':'Id'},"
@@ -31,12 +31,13 @@ const struct subject subjects[] = {
     { "churnbatches", "f",
       "{'modelRef':{'name':'m'},'shards':3,'input':{'uri':'file:///data/weekly/a.csv'},"
       "'output':{'uri':'file:///data/out/'}}" },
+    { "churnmodels", "p",
+      "{'imagePollInterval':'55s',"
+      "'data':{'uri':'file:///data/in/h.csv','target':'Exited','id':'Id'},"
+      "'artifacts':{'uri':'file:///data/models/','keep':1},"
+      "'inbox':{'uri':'" INBOX_URI "','existing':'All','pollInterval':'20s','maxActive':2,"
+      "'keep':3,'template':{'output':{'uri':'file:///data/scored/'}}}}" },
     { NULL, NULL, NULL },
-};
-
-static const char *const files[] = {
-    "file:///data/in/h.csv",     "file:///data/history/1.csv", "file:///data/weekly/a.csv",
-    "file:///data/weekly/c.csv", "file:///data/weekly/d.csv",  "file:///data/drop/1.csv",
 };
 
 /* --- subjects ------------------------------------------------------------------------- */
@@ -52,7 +53,7 @@ bool subject_exists(struct play *play, const struct subject *subject)
     return sim_object(play->sim, subject->plural, subject->name) != NULL;
 }
 
-static bool is_model(const struct subject *subject)
+bool subject_is_model(const struct subject *subject)
 {
     return strcmp(subject->plural, "churnmodels") == 0;
 }
@@ -61,10 +62,10 @@ void subject_create(struct play *play, const struct subject *subject)
 {
     char *path auto_free =
         mem_format("/apis/churnops.io/v1alpha1/namespaces/default/%s", subject->plural);
-    char *body auto_free =
-        mem_format("{'apiVersion':'churnops.io/v1alpha1','kind':'%s','metadata':{'name':'%s'},"
-                   "'spec':%s}",
-                   is_model(subject) ? "ChurnModel" : "ChurnBatch", subject->name, subject->spec);
+    char *body auto_free = mem_format(
+        "{'apiVersion':'churnops.io/v1alpha1','kind':'%s','metadata':{'name':'%s'},"
+        "'spec':%s}",
+        subject_is_model(subject) ? "ChurnModel" : "ChurnBatch", subject->name, subject->spec);
     int status = sim_ask(play->sim, "POST", path, body);
 
     if (status != 201 && status != 409)
@@ -81,7 +82,7 @@ const struct subject *any_subject(struct random *random)
     return &subjects[random_below(random, count)];
 }
 
-static void edit(struct play *play, const struct subject *subject, const char *patch)
+void subject_edit(struct play *play, const struct subject *subject, const char *patch)
 {
     char *path auto_free = subject_path(subject);
     int status = sim_ask(play->sim, "PATCH", path, patch);
@@ -118,6 +119,9 @@ static void move_replace(struct play *play, struct random *random)
     subject_create(play, subject);
 }
 
+/* Passes over what is there, and leaves the rest to defaults. */
+#define INBOX "{'uri':'" INBOX_URI "','template':{'output':{'uri':'file:///data/out/'}}}"
+
 static const char *const model_edits[] = {
     "{'seed':1}",
     "{'seed':2}",
@@ -134,9 +138,20 @@ static const char *const model_edits[] = {
     "{'retrain':{'on':['Data']},'data':{'pollInterval':'30s'}}",
     "{'promotion':{'minimum':'0.7'}}",
     "{'promotion':{'minimum':'0.99'}}",
+    "{'promotion':{'minImprovement':'0.005'}}",
+    "{'promotion':{'minImprovement':'0.5'}}",
     "{'promotion':null}",
     "{'artifacts':{'keep':1}}",
+    "{'artifacts':{'keep':2}}",
     "{'historyLimit':1}",
+    "{'historyLimit':3}",
+    "{'inbox':" INBOX "}",
+    "{'inbox':null}",
+    "{'inbox':{'existing':'Ignore'}}",
+    "{'inbox':{'existing':'Latest'}}",
+    "{'inbox':{'maxActive':1}}",
+    "{'inbox':{'keep':1}}",
+    "{'inbox':{'uri':'file:///data/drop/'}}",
     "{'suspend':true}",
     "{'suspend':false}",
     "{'suspend':false}",
@@ -181,6 +196,8 @@ static const char *const batch_edits[] = {
     "{'modelVersion':'0123456789abcdef'}",
     "{'modelVersion':null}",
     "{'drift':{'warn':'0.2'}}",
+    "{'drift':{'fail':'0.3'}}",
+    "{'drift':{'fail':'0.9'}}",
     "{'modelRef':{'name':'n'}}",
     "{'modelRef':{'name':'m'}}",
     "{'podTemplate':{'labels':{'team':'risk'}}}",
@@ -190,12 +207,12 @@ static const char *const batch_edits[] = {
 static void move_edit(struct play *play, struct random *random)
 {
     const struct subject *subject = any_subject(random);
-    const char *spec = is_model(subject)
+    const char *spec = subject_is_model(subject)
                            ? model_edits[random_below(random, ARRAY_SIZE(model_edits))]
                            : batch_edits[random_below(random, ARRAY_SIZE(batch_edits))];
     char *patch auto_free = mem_format("{'spec':%s}", spec);
 
-    edit(play, subject, patch);
+    subject_edit(play, subject, patch);
 }
 
 /* Not a new generation. */
@@ -204,7 +221,7 @@ static void move_label(struct play *play, struct random *random)
     char *patch auto_free =
         mem_format("{'metadata':{'labels':{'seen':'%d'}}}", (int)random_below(random, 1000));
 
-    edit(play, any_subject(random), patch);
+    subject_edit(play, any_subject(random), patch);
 }
 
 /* --- moves about the world around them ------------------------------------------------------ */
@@ -224,36 +241,6 @@ static void move_tag(struct play *play, struct random *random)
     play_tell(play, "tag %s is revision %s", reference, revision);
 }
 
-static void move_file(struct play *play, struct random *random)
-{
-    static const char *const kinds[] = { "good", "good", "good", "poor", "bad" };
-    const char *uri = files[random_below(random, ARRAY_SIZE(files))];
-    const char *kind = kinds[random_below(random, ARRAY_SIZE(kinds))];
-    char *content auto_free = mem_format("%s %d", kind, (int)random_below(random, 3));
-
-    volume_write(&play->sim->volume, uri, content);
-    play_tell(play, "write %s: %s", uri, content);
-}
-
-static void move_remove_file(struct play *play, struct random *random)
-{
-    const char *uri = files[random_below(random, ARRAY_SIZE(files))];
-
-    volume_remove(&play->sim->volume, uri);
-    play_tell(play, "remove %s", uri);
-}
-
-static void move_new_file(struct play *play, struct random *random)
-{
-    static const char *const folders[] = { "history", "drop" };
-    char *uri auto_free =
-        mem_format("file:///data/%s/%d.csv", folders[random_below(random, ARRAY_SIZE(folders))],
-                   (int)random_below(random, 4));
-
-    volume_write(&play->sim->volume, uri, "good");
-    play_tell(play, "write %s", uri);
-}
-
 /* One of a list, or NULL. */
 static char *any_of(struct play *play, struct random *random, const char *list)
 {
@@ -271,6 +258,15 @@ static void move_delete_job(struct play *play, struct random *random)
     char *path auto_free = any_of(play, random, SIM_JOBS);
 
     if (path)
+        delete (play, path);
+}
+
+/* One of an inbox; it must not come again. */
+static void move_delete_batch(struct play *play, struct random *random)
+{
+    char *path auto_free = any_of(play, random, SIM_BATCHES);
+
+    if (path && jx_get(sim_get(play->sim, path), "metadata", "ownerReferences", NULL))
         delete (play, path);
 }
 
@@ -294,6 +290,13 @@ const struct move_kind user_moves[] = {
     { "write a file", 8, move_file },
     { "remove a file", 3, move_remove_file },
     { "add a file", 6, move_new_file },
+    { "inbox: files come", 14, move_inbox_files },
+    { "inbox: a file is replaced", 4, move_replace_in_inbox },
+    { "inbox: a file is uploaded", 5, move_upload },
+    { "inbox: a file is removed", 2, move_remove_from_inbox },
+    { "inbox: delete a batch", 2, move_delete_batch },
+    { "pin", 14, move_pin },
+    { "schedule", 8, move_schedule },
     { "delete a Job", 5, move_delete_job },
     { "delete a pod", 4, move_delete_pod },
     { NULL, 0, NULL },
@@ -301,12 +304,6 @@ const struct move_kind user_moves[] = {
 
 /* --- before and after ---------------------------------------------------------------------------
  */
-
-void users_write_files(struct play *play)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-        volume_write(&play->sim->volume, files[i], "good");
-}
 
 static void mend_spec(struct play *play, const struct subject *subject)
 {
@@ -350,12 +347,12 @@ static void try_again(struct play *play, const struct subject *subject)
 
     remove_output(play, subject);
 
-    if (is_model(subject))
-        edit(play, subject, "{'spec':{'retrain':{'token':'end'}}}");
+    if (subject_is_model(subject))
+        subject_edit(play, subject, "{'spec':{'retrain':{'token':'end'}}}");
     else if (has_condition(play, subject, "Stalled", "SpecImmutable"))
         delete (play, path);
     else if (has_condition(play, subject, "Failed", NULL))
-        edit(play, subject, "{'spec':{'retryToken':'end'}}");
+        subject_edit(play, subject, "{'spec':{'retryToken':'end'}}");
     if (!subject_exists(play, subject))
         subject_create(play, subject);
 }
@@ -365,16 +362,16 @@ void users_mend(struct play *play)
 {
     users_write_files(play);
     for (const struct subject *subject = subjects; subject->name; subject++) {
-        if (is_model(subject) && !subject_exists(play, subject))
+        if (subject_is_model(subject) && !subject_exists(play, subject))
             subject_create(play, subject);
         else if (subject_exists(play, subject))
             mend_spec(play, subject);
     }
     for (const struct subject *subject = subjects; subject->name; subject++)
-        if (is_model(subject))
+        if (subject_is_model(subject))
             try_again(play, subject);
     ending_wait(play);
     for (const struct subject *subject = subjects; subject->name; subject++)
-        if (!is_model(subject) && subject_exists(play, subject))
+        if (!subject_is_model(subject) && subject_exists(play, subject))
             try_again(play, subject);
 }
