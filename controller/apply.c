@@ -169,8 +169,8 @@ static void child_deleted(void *context, json_t *object, const struct err *failu
     struct memo *memo = memo_of_round(round);
     const char *kind = jx_string(object, "kind", NULL);
 
-    if (failure && failure->kind != ERR_NOT_FOUND && failure->kind != ERR_CONFLICT) {
-        end(round, ROUND_FAILED, failure);
+    if (failure && failure->kind != ERR_NOT_FOUND) {
+        end(round, ROUND_FAILED, failure); /* a conflict: the name is another one's, or it passes */
         return;
     }
     if (!failure && kind && strcmp(kind, object_resources[child].kind) == 0)

@@ -1,5 +1,6 @@
-/* Goal: the loop works on what is ready before it waits for the network.
- * Method: a controller on a simulated cluster whose transport tells how long it may wait. */
+/* Goal: the loop works on what is ready before it waits for the network, and comes back to a key
+ * whose round failed. Method: a controller on a simulated cluster; its transport tells how long it
+ * may wait. */
 #include "sim/simulation.h"
 
 #define SECOND 1000
@@ -45,10 +46,29 @@ static void test_the_loop_does_not_sleep_over_work(void **state)
     sim_free(sim);
 }
 
+/* The conflict may pass, unlike that with a Job that was made again: nothing waits for a Job to be
+ * gone that is still there. */
+static void test_a_conflict_when_deleting_is_tried_again(void **state)
+{
+    struct sim *sim = sim_new(1);
+
+    (void)state;
+    sim_start_controller(sim, 0);
+    sim_create_model(sim);
+    sim_run(sim, 10 * SECOND);
+    assert_int_equal(sim_count(sim, SIM_JOBS), 1);
+    sim_add_fault(sim, "{'verb':'delete','resource':'jobs','action':'status','code':409}");
+    assert_int_equal(sim_ask(sim, "PATCH", SIM_MODEL, "{'spec':{'suspend':true}}"), 200);
+    sim_run(sim, 60 * SECOND);
+    assert_int_equal(sim_count(sim, SIM_JOBS), 0);
+    sim_free(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_loop_does_not_sleep_over_work),
+        cmocka_unit_test(test_a_conflict_when_deleting_is_tried_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
