@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Breaks the controller on purpose, one mutation of mutations.py after the other, in a copy below
 build/mutations, and expects the simulation or a unit test to fail. What survives shows a missing
-test.
+test. The cheapest test that may notice comes first: whoever noticed the last time, the unit test of the
+file, seeds of the simulation, all other unit tests.
 
 usage: tests/sim/mutate.py [--seeds N] [NAME...]   only the mutations whose name contains a NAME
 """
 import argparse
 import concurrent.futures
 import glob
+import json
 import os
 import re
 import subprocess
@@ -21,7 +23,11 @@ PROCESSES = os.cpu_count() or 1
 UNIT_TESTS = [os.path.basename(path)[:-2]
               for folder in ("controller", "kube")
               for path in sorted(glob.glob(os.path.join(ROOT, "tests/unit", folder, "test_*.c")))]
-TIMEOUT_SECONDS = 900
+TIMEOUT_SECONDS = 600
+FIRST_SEEDS = 20
+NOTICED = os.path.join(COPY, "build", "noticed.json")  # mutation -> who noticed it the last time
+SIMULATION = "the simulation"
+COMPILER = "the compiler"
 
 
 def run(command):
@@ -78,25 +84,53 @@ def build(targets):
     return run(["hack/build", "--preset", "sim", *targets])
 
 
-def who_notices(seeds):
-    """The name of what fails, "" when nothing does."""
-    if not build(["sim"]):
-        return "the compiler"
-    share = -(-seeds // PROCESSES)
-    commands = [["build/sim/bin/sim", "--stop", "--from", str(1 + i * share), "--seeds",
+def simulate(first, count):
+    """Whether so many seeds hold, played by all processors."""
+    share = -(-count // PROCESSES)
+    commands = [["build/sim/bin/sim", "--stop", "--from", str(first + i * share), "--seeds",
                  str(share)] for i in range(PROCESSES)]
     with concurrent.futures.ThreadPoolExecutor(PROCESSES) as pool:
-        if not all(pool.map(run, commands)):
-            return "the simulation"
-    if not build(UNIT_TESTS):
-        return "the compiler"
-    for test in UNIT_TESTS:
-        if not run([f"build/sim/unit/{test}"]):
-            return test
+        return all(pool.map(run, commands))
+
+
+def noticed_by_seeds(first, count):
+    if not build(["sim"]):
+        return COMPILER
+    return "" if simulate(first, count) else SIMULATION
+
+
+def noticed_by_test(test):
+    if not build([test]):
+        return COMPILER
+    return "" if run([f"build/sim/unit/{test}"]) else test
+
+
+def who_notices(file, seeds, last):
+    """The name of what fails, "" when nothing does."""
+    own = "test_" + os.path.splitext(os.path.basename(file))[0]
+    first = [test for test in dict.fromkeys((last, own)) if test in UNIT_TESTS]
+    attempts = [(noticed_by_test, test) for test in first]
+    attempts.append((noticed_by_seeds, 1, FIRST_SEEDS))
+    attempts.append((noticed_by_seeds, 1 + FIRST_SEEDS, seeds))
+    attempts += [(noticed_by_test, test) for test in UNIT_TESTS if test not in first]
+    if last == SIMULATION:
+        attempts.insert(0, attempts.pop(len(first)))
+    for function, *arguments in attempts:
+        noticed = function(*arguments)
+        if noticed:
+            return noticed
     return ""
 
 
-def try_mutation(mutation, seeds):
+def read_noticed():
+    try:
+        with open(NOTICED, encoding="utf-8") as file:
+            return json.load(file)
+    except FileNotFoundError:
+        return {}
+
+
+def try_mutation(mutation, seeds, noticed):
     """What became of it, in words; None: all is well."""
     name, file, before, after = mutation
     path = os.path.join(COPY, file)
@@ -107,10 +141,13 @@ def try_mutation(mutation, seeds):
         return "does not apply: the code changed, mend mutations.py"
     write_if_other(path, mutated.encode())
     try:
-        noticed_by = who_notices(seeds)
+        noticed_by = who_notices(file, seeds, noticed.get(name))
     finally:
         write_if_other(path, original.encode())
     print(f"{name:52} {noticed_by or 'SURVIVES'}", flush=True)
+    noticed[name] = noticed_by
+    with open(NOTICED, "w", encoding="utf-8") as kept:
+        json.dump(noticed, kept, indent=1)
     if noticed_by == "the compiler":
         return "does not compile: mend mutations.py"
     return None if noticed_by else "survives"
@@ -128,9 +165,9 @@ def main():
     copy_tree()
     if not build(["sim"]) or not run(["build/sim/bin/sim", "--seeds", "5"]):
         sys.exit("the copy without any mutation does not work")
-    complaints = []
+    complaints, noticed = [], read_noticed()
     for mutation in chosen:
-        complaint = try_mutation(mutation, options.seeds)
+        complaint = try_mutation(mutation, options.seeds, noticed)
         if complaint:
             complaints.append(f"{mutation[0]}: {complaint}")
     print("\n".join(complaints))
