@@ -39,18 +39,15 @@ static struct strings needed_versions(const struct model_pass *pass)
     return versions;
 }
 
-/* Those of the history that may be in use again: the newest one, which may still have to be judged,
- * and the newest that was promoted. */
-static void keep_history(struct strings *versions, const struct list *history)
+/* The newest version that was promoted: the end of a pin brings it back. */
+static void keep_promoted(struct strings *versions, const struct list *history)
 {
     const struct history_entry *items = history->items;
-    size_t promoted = 0;
-    while (promoted < history->count && strcmp(items[promoted].outcome, REASON_Promoted) != 0)
-        promoted++;
-    if (history->count > 0)
-        keep_version(versions, items[0].model.version);
-    if (promoted < history->count)
-        keep_version(versions, items[promoted].model.version);
+    size_t i = 0;
+    while (i < history->count && strcmp(items[i].outcome, REASON_Promoted) != 0)
+        i++;
+    if (i < history->count)
+        keep_version(versions, items[i].model.version);
 }
 
 /* What the trainer must not delete. Unlike the rest of the document this is what is needed now:
@@ -61,7 +58,7 @@ static struct strings versions_to_keep(const struct model_pass *pass)
     struct strings versions = needed_versions(pass);
     if (pass->status.model)
         keep_version(&versions, pass->status.model->version);
-    keep_history(&versions, &pass->status.history);
+    keep_promoted(&versions, &pass->status.history);
     for (size_t i = 0; i < wanted->count; i++)
         keep_version(&versions, wanted->items[i]);
     return versions;
