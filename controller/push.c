@@ -5,8 +5,7 @@
 #include "base/limits.h"
 #include "base/uri.h"
 
-#define NAME_MAXIMUM    1024 /* bytes of a key, and of a name */
-#define ENCODED_MAXIMUM (3 * NAME_MAXIMUM)
+#define ENCODED_MAXIMUM (3 * LIMIT_OBJECT_NAME)
 
 /* --- Google --------------------------------------------------------------------- */
 
@@ -95,7 +94,7 @@ struct document {
 static const struct field document_items[] = {
     MEMBER(message, "message", FIELD_OBJECT, .table = &message_fields),
     MEMBER(records, "Records", FIELD_OBJECTS, .table = &event_fields,
-           .maximum = PUSH_OBJECTS_MAXIMUM),
+           .maximum = LIMIT_PUSH_OBJECTS),
     MEMBER(test, "Event", FIELD_STRING),
     MEMBER(type, "Type", FIELD_STRING),
     MEMBER(text, "Message", FIELD_STRING, .maximum = LIMIT_PUSH),
@@ -123,7 +122,7 @@ static int decode(struct span text, const char *what, struct arena *arena,
 static void add_uri(struct push *push, const char *uri, struct arena *arena)
 {
     if (!push->uris.items)
-        push->uris.items = arena_zero(arena, PUSH_OBJECTS_MAXIMUM, sizeof(*push->uris.items));
+        push->uris.items = arena_zero(arena, LIMIT_PUSH_OBJECTS, sizeof(*push->uris.items));
     push->uris.items[push->uris.count++] = uri;
 }
 

@@ -18,8 +18,6 @@
 #include "base/fields.h"
 #include "base/span.h"
 
-#define PUSH_OBJECTS_MAXIMUM 1000
-
 struct push {
     struct strings uris; /* gs://bucket/object, s3://bucket/key; of objects that came */
     /* A subscription that waits to be confirmed by a GET of this; NULL: none. Always

@@ -9,9 +9,6 @@
 #define VALUE_SHOWN 60
 /* Decimals of probabilities in the output. */
 #define PROBABILITY_DECIMALS 6
-/* The text of a block's output: rows can be at most LIMIT_CSV_RECORD, and blocks of
- * long rows are small (csv.c), so this is never met by real files. */
-#define OUTPUT_MAXIMUM (64 * MIB)
 
 /* --- the plan ----------------------------------------------------------- */
 
@@ -96,8 +93,8 @@ int block_init(struct block *block, const struct block_plan *plan, struct err *e
     const struct features *features = &plan->model->features;
 
     *block = (struct block){ .plan = plan };
-    buf_init(&block->output, OUTPUT_MAXIMUM);
-    buf_init(&block->rejects, OUTPUT_MAXIMUM);
+    buf_init(&block->output, LIMIT_SCORED_BLOCK);
+    buf_init(&block->rejects, LIMIT_SCORED_BLOCK);
     block->ids = mem_zero(plan->rows, sizeof(*block->ids));
     block->probabilities = mem_zero(plan->rows, sizeof(*block->probabilities));
     block->drift_counts = mem_zero(plan->model->drift.bin_total, sizeof(*block->drift_counts));

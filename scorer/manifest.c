@@ -1,6 +1,7 @@
 #include "scorer/manifest.h"
 
 #include "base/json.h"
+#include "base/limits.h"
 #include "scorer/checked.h"
 
 static const struct field manifest_items[] = {
@@ -36,7 +37,7 @@ char *manifest_text(const struct manifest *manifest)
 static bool decode(struct span text, struct arena *arena, struct manifest *ret_manifest)
 {
     struct err ignored;
-    auto_json json_t *document = jx_parse(text, MANIFEST_MAXIMUM, "manifest", &ignored);
+    auto_json json_t *document = jx_parse(text, LIMIT_MANIFEST, "manifest", &ignored);
 
     return document &&
            fields_decode(document, &manifest_fields, "", arena, ret_manifest, &ignored) == 0;
@@ -83,9 +84,9 @@ int manifest_judge(const struct score_job *job, const struct places *places, str
     if (!places->manifest_seen.there)
         return 0;
     *ret_verdict = MANIFEST_OTHERS;
-    if (places->manifest_seen.info.bytes > MANIFEST_MAXIMUM)
+    if (places->manifest_seen.info.bytes > (int64_t)LIMIT_MANIFEST)
         return 0;
-    if (store_get_text(store, places->manifest, MANIFEST_MAXIMUM, &text, &length, err))
+    if (store_get_text(store, places->manifest, LIMIT_MANIFEST, &text, &length, err))
         return -1;
     if (!decode((struct span){ text, length }, arena, ret_manifest) || !is_ours(job, ret_manifest))
         return 0;

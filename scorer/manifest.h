@@ -8,8 +8,6 @@
 #include "scorer/places.h"
 
 #define MANIFEST_VERSION 1
-/* Much more than any real one has; it is data from outside. */
-#define MANIFEST_MAXIMUM (64 * 1024)
 
 struct manifest {
     int64_t version;

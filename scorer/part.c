@@ -128,7 +128,7 @@ int part_parse(struct span text, const char *uri, int64_t index, struct arena *a
 {
     struct part part;
     struct err why;
-    auto_json json_t *document = jx_parse(text, PART_MAXIMUM, "part", &why);
+    auto_json json_t *document = jx_parse(text, LIMIT_PART, "part", &why);
 
     if (!document || fields_decode(document, &part_fields, "", arena, &part, &why) ||
         check_part(&part, &why))
@@ -146,7 +146,7 @@ int part_read(struct store *store, const char *uri, int64_t index, struct arena 
     auto_free char *text = NULL;
     size_t length;
 
-    if (store_get_text(store, uri, PART_MAXIMUM, &text, &length, err))
+    if (store_get_text(store, uri, LIMIT_PART, &text, &length, err))
         return -1;
     return part_parse((struct span){ text, length }, uri, index, arena, ret_part, err);
 }

@@ -18,8 +18,6 @@
 #include "store/store.h"
 
 #define PART_VERSION 1
-/* Counts of at most as many bins as a model document has. */
-#define PART_MAXIMUM LIMIT_MODEL_DOCUMENT
 
 struct part_object {
     const char *name; /* in the folder of the parts */

@@ -5,9 +5,6 @@
 #include "scorer/load.h"
 #include "scorer/pipeline.h"
 
-/* Every name may need quotes. */
-#define HEADER_MAXIMUM (2 * LIMIT_CSV_RECORD)
-
 void run_release(struct run *run)
 {
     input_release(&run->input);
@@ -45,7 +42,7 @@ int run_load(struct run *run, struct err *err)
 
 int run_open_input(struct run *run, bool is_hashed, struct err *err)
 {
-    auto_buf struct buf header = { .maximum = HEADER_MAXIMUM };
+    auto_buf struct buf header = { .maximum = LIMIT_CSV_HEADER };
 
     if (input_open(run->input_store, run->places.input, run->job->input->generation, is_hashed,
                    &run->input, err))

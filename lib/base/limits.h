@@ -1,8 +1,9 @@
-/* limits.h - every maximum in the system, each with its reason.
+/* limits.h - every maximum of what we take into memory, each with its reason.
  *
  * A size that comes from outside (network, file, user) is compared with one of
  * these before memory is allocated for it. Values are bytes unless the name
- * says otherwise. */
+ * says otherwise. Ranges of fields of the API stand where their tables are
+ * (contract/spec.h, controller/model_api.h), bounds of a grammar in its parser. */
 #pragma once
 
 #define KIB ((size_t)1024)
@@ -23,6 +24,10 @@
 /* The kubelet keeps at most 4 KiB of a termination message; 2 KiB leave room
  * for multi-container pods, which share 12 KiB. */
 #define LIMIT_RESULT_DOCUMENT (2 * KIB)
+/* What the kubelet keeps of a termination message: another program may fill it. */
+#define LIMIT_TERMINATION_MESSAGE (4 * KIB)
+/* The manifest beside an output: much more than any real one has. */
+#define LIMIT_MANIFEST (64 * KIB)
 /* Tokens, certificates, passwords: a file that holds one credential. */
 #define LIMIT_CREDENTIAL (256 * KIB)
 
@@ -31,7 +36,8 @@
 
 /* --- text --------------------------------------------------------------- */
 
-#define LIMIT_URI 2048 /* GCS object names end at 1024, S3 keys too */
+#define LIMIT_OBJECT_NAME 1024 /* GCS object names and S3 keys end here */
+#define LIMIT_URI         2048 /* with scheme and bucket, and room for a path */
 /* An HTTP URL: an object name percent-encoded (3 x 1024) with a signed query. */
 #define LIMIT_URL      (8 * KIB)
 #define LIMIT_LOG_LINE (16 * KIB)
@@ -56,8 +62,12 @@
 #define LIMIT_TOKEN (8 * KIB)
 /* A JWKS: some keys of 4096 bits with their certificates. */
 #define LIMIT_JWKS (256 * KIB)
+/* Keys in it: issuers have some, of which one or two are in use. */
+#define LIMIT_JWKS_KEYS 64
 /* A push about objects that came: SNS sends at most 256 KiB, in which an event is escaped text. */
 #define LIMIT_PUSH (256 * KIB)
+/* Objects that one push names: stores send one; events are never joined by the thousand. */
+#define LIMIT_PUSH_OBJECTS 1000
 /* Pushes that wait for their answers, each with a body of that size: a flood stays outside. */
 #define LIMIT_PUSH_CONNECTIONS 128
 /* A manifest (registries refuse to store more than 4 MiB) or a token. */
@@ -68,6 +78,15 @@
 /* The path and query of a request to the API server; a continue token is the longest part
  * (about 1 KiB). With the server before it, it must fit into LIMIT_URL. */
 #define LIMIT_KUBE_PATH (7 * KIB)
+/* How much of a credential plugin's stderr is read for its last line; the rest is thrown away. */
+#define LIMIT_PLUGIN_ERRORS (4 * KIB)
+/* Answers of S3: elements in each other (listings have 4), bytes of their names joined, and of
+ * one element's text (a key, encoded, has 3 KiB). */
+#define LIMIT_XML_DEPTH 16
+#define LIMIT_XML_PATH  256
+#define LIMIT_XML_TEXT  (16 * KIB)
+/* What one turn of a transport brings of a download is below this by far. */
+#define LIMIT_DOWNLOAD_TURN (64 * MIB)
 
 /* --- data files --------------------------------------------------------- */
 
@@ -76,6 +95,11 @@
 #define LIMIT_CSV_RECORD  (1 * MIB)
 #define LIMIT_CSV_COLUMNS 4096 /* columns of one file */
 #define LIMIT_CSV_NAME    256  /* one header cell */
+/* A header that we write: every name may need quotes. */
+#define LIMIT_CSV_HEADER (2 * LIMIT_CSV_RECORD)
+/* The text of a block of scored rows: a row has at most LIMIT_CSV_RECORD, and blocks of
+ * long rows are small (csv.c), so this is never met by real files. */
+#define LIMIT_SCORED_BLOCK (64 * MIB)
 /* The window that unpacking a .zst file may need. zstd asks for more than this
  * only with --ultra or --long, and scoring promises flat memory. */
 #define LIMIT_ZSTD_WINDOW (8 * MIB)
@@ -84,5 +108,9 @@
 
 /* model.json: most of it are levels of categorical columns. */
 #define LIMIT_MODEL_DOCUMENT (32 * MIB)
+/* Levels of one category in it. */
+#define LIMIT_MODEL_LEVELS (1024 * 1024)
+/* Counts of a shard: of at most as many bins as a model document has. */
+#define LIMIT_PART LIMIT_MODEL_DOCUMENT
 /* Trees: 5000 of depth 10 in UBJSON are about 200 MiB, ordinary ones 1 MiB. */
 #define LIMIT_MODEL_WEIGHTS (256 * MIB)

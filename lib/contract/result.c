@@ -10,19 +10,16 @@
 #include "contract/result.h"
 
 /* The kubelet hands over at most this much of a termination message. */
-#define TERMINATION_MESSAGE_MAXIMUM (4 * KIB)
-#define URI_MAXIMUM                 2048
-
 const char *const outcome_names[] = { "Trained", "Scored",    "Reused", "Failed",
                                       "Part",    "Discarded", NULL };
 
 static const struct field model_result_items[] = {
     FIELD(struct model_result, version, "version", FIELD_STRING, .flags = FIELD_REQUIRED,
           .check = check_version),
-    FIELD(struct model_result, uri, "uri", FIELD_STRING, .maximum = URI_MAXIMUM,
+    FIELD(struct model_result, uri, "uri", FIELD_STRING, .maximum = LIMIT_URI,
           .check = check_folder_uri),
     FIELD(struct model_result, sha256, "sha256", FIELD_STRING, .check = check_sha256),
-    FIELD(struct model_result, data_uri, "dataURI", FIELD_STRING, .maximum = URI_MAXIMUM,
+    FIELD(struct model_result, data_uri, "dataURI", FIELD_STRING, .maximum = LIMIT_URI,
           .check = check_file_uri),
     FIELD(struct model_result, data_sha256, "dataSHA256", FIELD_STRING, .check = check_sha256),
     FIELD(struct model_result, rows, "rows", FIELD_INT, .fallback = "0", .minimum = 0,
@@ -60,7 +57,7 @@ static const struct field step_items[] = {
 const struct fields step_fields = FIELDS(struct step, step_items, .open = true);
 
 static const struct field input_result_items[] = {
-    FIELD(struct input_result, uri, "uri", FIELD_STRING, .maximum = URI_MAXIMUM,
+    FIELD(struct input_result, uri, "uri", FIELD_STRING, .maximum = LIMIT_URI,
           .check = check_file_uri),
     FIELD(struct input_result, generation, "generation", FIELD_STRING, .maximum = 256,
           .check = check_line),
@@ -73,10 +70,10 @@ const struct fields input_result_fields =
 
 static const struct field output_result_items[] = {
     FIELD(struct output_result, uri, "uri", FIELD_STRING, .flags = FIELD_REQUIRED,
-          .maximum = URI_MAXIMUM, .check = check_file_uri),
-    FIELD(struct output_result, manifest_uri, "manifestURI", FIELD_STRING, .maximum = URI_MAXIMUM,
+          .maximum = LIMIT_URI, .check = check_file_uri),
+    FIELD(struct output_result, manifest_uri, "manifestURI", FIELD_STRING, .maximum = LIMIT_URI,
           .check = check_file_uri),
-    FIELD(struct output_result, rejects_uri, "rejectsURI", FIELD_STRING, .maximum = URI_MAXIMUM,
+    FIELD(struct output_result, rejects_uri, "rejectsURI", FIELD_STRING, .maximum = LIMIT_URI,
           .check = check_file_uri),
     FIELD(struct output_result, bytes, "bytes", FIELD_INT, .fallback = "0", .minimum = 0,
           .maximum = INT64_MAX),
@@ -303,7 +300,7 @@ int result_decode(struct span text, enum job_kind kind, struct arena *arena,
     struct result result;
     struct err why;
     auto_json json_t *document =
-        jx_parse(text, TERMINATION_MESSAGE_MAXIMUM, "termination message", &why);
+        jx_parse(text, LIMIT_TERMINATION_MESSAGE, "termination message", &why);
     if (!document || fields_decode(document, &result_fields, "", arena, &result, &why) < 0 ||
         check_result(&result, kind, &why) < 0)
         return err_reason(err, ERR_INVALID, REASON_ResultInvalid, "result: %s", why.message);
@@ -324,7 +321,7 @@ struct result result_of_error(const struct err *error)
 int result_report(const struct result *result, const char *path, struct err *err)
 {
     auto_buf struct buf text;
-    buf_init(&text, 2 * TERMINATION_MESSAGE_MAXIMUM);
+    buf_init(&text, 2 * LIMIT_TERMINATION_MESSAGE);
     result_encode(result, &text);
     buf_char(&text, '\n');
     if (buf_check(&text, "the result document", err) < 0)

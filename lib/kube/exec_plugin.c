@@ -14,9 +14,6 @@
 #include "base/limits.h"
 #include "base/num.h"
 
-/* How much of stderr is read for its last line; the rest is thrown away. */
-enum { STDERR_MAXIMUM = 4096 };
-
 static const char *const *copy_texts(const char *const *texts, size_t count, struct arena *arena)
 {
     const char **copies = arena_zero(arena, count + 1, sizeof(*copies));
@@ -254,7 +251,7 @@ static int run(const struct exec_plugin *plugin, int64_t timeout_ms, struct buf 
     bool ended;
     int status = 0;
 
-    buf_init(&errors, STDERR_MAXIMUM);
+    buf_init(&errors, LIMIT_PLUGIN_ERRORS);
     if (start(plugin, &process, err) < 0)
         return -1;
     process.handle = pidfd_open(process.pid, 0);

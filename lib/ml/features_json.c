@@ -4,9 +4,6 @@
 #include "base/mem.h"
 #include "ml/features_build.h"
 
-/* As many levels as a category may have in a model that we read. */
-#define LEVELS_MAXIMUM (1024 * 1024)
-
 struct source_json {
     const char *name;
     int type;
@@ -25,10 +22,10 @@ static const struct field source_items[] = {
           .maximum = LIMIT_CSV_NAME),
     FIELD(struct source_json, type, "type", FIELD_ENUM, .flags = FIELD_REQUIRED,
           .names = value_type_names),
-    FIELD(struct source_json, levels, "levels", FIELD_STRINGS, .maximum = LEVELS_MAXIMUM),
+    FIELD(struct source_json, levels, "levels", FIELD_STRINGS, .maximum = LIMIT_MODEL_LEVELS),
     FIELD(struct source_json, hot, "hot", FIELD_INT, .fallback = "0", .maximum = FEATURES_LEVELS),
     FIELD(struct source_json, other, "other", FIELD_BOOL, .fallback = "false"),
-    FIELD(struct source_json, shares, "shares", FIELD_DOUBLES, .maximum = LEVELS_MAXIMUM),
+    FIELD(struct source_json, shares, "shares", FIELD_DOUBLES, .maximum = LIMIT_MODEL_LEVELS),
 };
 static const struct fields source_fields = FIELDS(struct source_json, source_items);
 

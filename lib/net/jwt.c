@@ -18,7 +18,7 @@ struct jwt_keys {
     struct key {
         char *id;
         EVP_PKEY *key;
-    } items[JWT_KEYS_MAXIMUM];
+    } items[LIMIT_JWKS_KEYS];
     size_t count;
 };
 
@@ -97,7 +97,7 @@ static void add_key(struct jwt_keys *keys, const json_t *object)
     struct err ignored; /* a key of another kind has other members */
     EVP_PKEY *key;
 
-    if (keys->count == JWT_KEYS_MAXIMUM ||
+    if (keys->count == LIMIT_JWKS_KEYS ||
         fields_decode(object, &key_fields, "key", &arena, &document, &ignored) < 0 ||
         !is_for_signatures(&document))
         return;

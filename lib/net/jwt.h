@@ -11,8 +11,6 @@
 
 /* --- keys --------------------------------------------------------------------- */
 
-#define JWT_KEYS_MAXIMUM 64
-
 struct jwt_keys;
 
 /* The RSA keys of a JWKS that are meant for signatures and have 2048 to 8192 bits; others are

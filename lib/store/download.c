@@ -5,9 +5,6 @@
 #include "base/num.h"
 #include "store/store_driver.h"
 
-/* What one turn of a transport can bring is below this by far. */
-#define PIECES_MAXIMUM (64 * MIB)
-
 struct stream {
     struct store_reader base;
     struct remote *remote;
@@ -293,6 +290,6 @@ struct store_reader *download_new(struct remote *remote, const struct download *
     checksum_init(&self->checksum, download->whole ? download->checksum_kind : CHECKSUM_NONE);
     if (self->checksum.kind == CHECKSUM_NONE)
         self->plan.checksum[0] = '\0'; /* as the text of none */
-    buf_init(&self->pieces, PIECES_MAXIMUM);
+    buf_init(&self->pieces, LIMIT_DOWNLOAD_TURN);
     return &self->base;
 }

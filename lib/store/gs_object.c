@@ -5,8 +5,6 @@
 #include "base/num.h"
 #include "base/uri.h"
 
-#define NAME_MAXIMUM 1024 /* bytes of an object's name */
-
 struct resource {
     const char *name, *size, *generation, *crc32c, *encoding;
     int64_t created_ms;
@@ -14,7 +12,7 @@ struct resource {
 };
 static const struct field resource_items[] = {
     FIELD(struct resource, name, "name", FIELD_STRING, .flags = FIELD_REQUIRED | FIELD_NONEMPTY,
-          .maximum = NAME_MAXIMUM),
+          .maximum = LIMIT_OBJECT_NAME),
     FIELD(struct resource, size, "size", FIELD_STRING, .flags = FIELD_REQUIRED, .maximum = 20),
     FIELD(struct resource, generation, "generation", FIELD_STRING,
           .flags = FIELD_REQUIRED | FIELD_NONEMPTY, .maximum = 20),

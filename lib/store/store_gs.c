@@ -9,7 +9,6 @@
 #include "store/gs_parts.h"
 
 #define ENDPOINT     "https://storage.googleapis.com"
-#define NAME_MAXIMUM 1024 /* bytes of an object's name */
 #define PAGE_OBJECTS "1000"
 
 /* --- opening --------------------------------------------------------------------- */
@@ -102,9 +101,9 @@ const char *gs_name(const struct gs_store *self, const char *uri, bool folder, s
     else if (parsed.is_folder != folder)
         err_set(err, ERR_INVALID, "%s: expected the URI of %s", uri,
                 folder ? "a folder, which ends in '/'" : "an object");
-    else if (parsed.path.length > NAME_MAXIMUM)
+    else if (parsed.path.length > LIMIT_OBJECT_NAME)
         err_set(err, ERR_TOO_BIG, "%s: the name of an object has at most %d bytes", uri,
-                NAME_MAXIMUM);
+                LIMIT_OBJECT_NAME);
     else
         return parsed.path.data;
     return NULL;

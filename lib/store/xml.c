@@ -40,7 +40,7 @@ static void on_start(void *context, const XML_Char *name, const XML_Char **attri
         return;
     buf_clear(&walk->text);
     buf_format(&walk->path, "%s%s", walk->depth > 0 ? "/" : "", colon ? colon + 1 : name);
-    if (++walk->depth > XML_DEPTH_MAXIMUM || walk->path.overflow)
+    if (++walk->depth > LIMIT_XML_DEPTH || walk->path.overflow)
         refuse(walk, ERR_TOO_BIG, "elements are too deep in each other");
 }
 
@@ -118,8 +118,8 @@ int xml_walk(struct span document, const char *what, xml_visit visit, void *cont
 
     if (document.length > LIMIT_HTTP_BODY)
         return err_set(err, ERR_TOO_BIG, "%s is larger than %zu bytes", what, LIMIT_HTTP_BODY);
-    buf_init(&walk.path, XML_PATH_MAXIMUM);
-    buf_init(&walk.text, XML_TEXT_MAXIMUM);
+    buf_init(&walk.path, LIMIT_XML_PATH);
+    buf_init(&walk.text, LIMIT_XML_TEXT);
     walk.parser = XML_ParserCreate_MM(NULL, &memory, NULL);
     int result = parse(&walk, document, err);
     XML_ParserFree(walk.parser);

@@ -7,11 +7,6 @@
 #include "base/err.h"
 #include "base/span.h"
 
-/* Elements in each other, bytes of their names joined, and bytes of one element's text. */
-#define XML_DEPTH_MAXIMUM 16
-#define XML_PATH_MAXIMUM  256
-#define XML_TEXT_MAXIMUM  ((size_t)16 * 1024)
-
 /* An element has ended. `path`: the names from the root to it ("Error/Code"); `text`: the
  * characters after its last child, which is all of them for an element without children. Both are
  * borrowed. -1 with *err ends the walk. */

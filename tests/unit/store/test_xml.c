@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "base/buf.h"
+#include "base/limits.h"
 #include "store/xml.h"
 
 struct record {
@@ -97,7 +98,7 @@ static char *repeated(const char *before, const char *text, size_t count, const 
 static void sizes_are_bounded(void **state)
 {
     auto_free char *deep = repeated("", "<a>", 100, ""), *wide = NULL, *longest = NULL;
-    auto_free char *name = repeated("<", "a", XML_PATH_MAXIMUM + 1, "/>"), *message = NULL;
+    auto_free char *name = repeated("<", "a", LIMIT_XML_PATH + 1, "/>"), *message = NULL;
     int result;
 
     (void)state;
@@ -106,11 +107,11 @@ static void sizes_are_bounded(void **state)
     free(message);
     message = walk(name, NULL, &result);
     assert_string_equal(message, "doc line 1: elements are too deep in each other");
-    wide = repeated("<a>", "x", XML_TEXT_MAXIMUM + 1, "</a>");
+    wide = repeated("<a>", "x", LIMIT_XML_TEXT + 1, "</a>");
     free(message);
     message = walk(wide, NULL, &result);
     assert_string_equal(message, "doc line 1: the text of an element is too long");
-    longest = repeated("<a>", "x", XML_TEXT_MAXIMUM, "</a>");
+    longest = repeated("<a>", "x", LIMIT_XML_TEXT, "</a>");
     free(message);
     message = walk(longest, NULL, &result);
     assert_int_equal(result, 0);
