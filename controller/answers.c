@@ -158,8 +158,10 @@ void answers_view(const struct answers *answers, struct facts *facts)
         facts->pods = &answers->pods_fact;
 }
 
-void answers_forget(struct answers *answers)
+void answers_end_pass(struct answers *answers, bool asks_on)
 {
+    if (asks_on)
+        return;
     if (answers->job.answered)
         clear(&answers->job);
     if (answers->pods.answered)

@@ -2,7 +2,7 @@
  * (a GET past the cache), and how did its pods end.
  *
  * At most one of each kind is under way per object. An answer is in the view of
- * the pass that it wakes and of no later one. */
+ * the pass that it wakes, and of later ones as long as each asks on. */
 #pragma once
 
 #include "kube/client.h"
@@ -43,7 +43,7 @@ void answers_ask(struct answers *answers, const struct asker *asker, unsigned ki
                  const struct fact_request *request, const char *job_uid);
 void answers_release(struct answers *answers); /* cancels; safe on a zeroed struct */
 
-/* What is known goes into a view. Answers stay valid until answers_forget(), to
- * be called when the pass is over. */
+/* What is known goes into a view, where it stays valid until the pass ends. */
 void answers_view(const struct answers *answers, struct facts *facts);
-void answers_forget(struct answers *answers);
+/* What was answered is forgotten, unless the pass asks on. */
+void answers_end_pass(struct answers *answers, bool asks_on);

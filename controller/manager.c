@@ -251,7 +251,7 @@ static void reconcile_entry(struct manager *manager, struct work *work,
         log_write(LOG_WARNING, "nothing can be decided",
                   LOG_TEXT("kind", object_resources[work->kind].kind), LOG_TEXT("key", work->name),
                   LOG_TEXT("problem", plan.problem));
-    answers_forget(&memo->answers);
+    answers_end_pass(&memo->answers, plan_asks_about_job(&plan));
     if (plan.count == 0 && work->kind == OBJECT_BATCH && objects_batch_is_finished(entry))
         memo_forget(&manager->memos, memo->uid); /* nothing more will happen to it */
     round = apply_start(&manager->applier, &subject, &plan, ticket);

@@ -137,6 +137,15 @@ void plan_need(struct plan *plan, const struct fact_request *request)
     add(plan, ACTION_NEED_FACT)->need = copy;
 }
 
+bool plan_asks_about_job(const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->actions[i].kind == ACTION_NEED_FACT &&
+            (plan->actions[i].need.kind == FACT_JOB || plan->actions[i].need.kind == FACT_PODS))
+            return true;
+    return false;
+}
+
 void plan_wake(struct plan *plan, const char *model, bool asked)
 {
     struct action *action = add(plan, ACTION_WAKE);

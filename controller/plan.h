@@ -124,6 +124,10 @@ void plan_delete_batch(struct plan *plan, const char *name, const char *uid);
 void plan_event(struct plan *plan, bool warning, const char *reason, const char *action,
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
 void plan_need(struct plan *plan, const struct fact_request *request);
+/* Whether FACT_JOB or FACT_PODS is needed. What the pass was told already is then needed again
+ * beside the answer: where the cache does not have a Job, its end is an answer, and pods are
+ * asked for only then. */
+bool plan_asks_about_job(const struct plan *plan);
 void plan_wake(struct plan *plan, const char *model, bool asked);
 /* The key comes again after this long at the latest; the shortest wins. */
 void plan_requeue(struct plan *plan, int64_t delay_ms);

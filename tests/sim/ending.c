@@ -319,6 +319,7 @@ static const char *const incidental[] = {
     "input",
     "history",
     "inbox",
+    "pods", /* what the model had when the run was decided */
 };
 
 static json_t *without_incidentals(const json_t *value)
