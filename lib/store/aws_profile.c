@@ -100,12 +100,21 @@ static int read_setting(struct reading *reading, struct span line, bool is_inden
     return 0;
 }
 
+/* Values go into headers: nothing in them may end a line. */
+static bool is_text(struct span line)
+{
+    for (size_t i = 0; i < line.length; i++)
+        if ((unsigned char)line.data[i] < ' ' && line.data[i] != '\t')
+            return false;
+    return true;
+}
+
 static int read_line(struct reading *reading, struct span line, struct err *err)
 {
     if (line.length > 0 && line.data[line.length - 1] == '\r')
         line.length--;
-    if (memchr(line.data, '\0', line.length))
-        return bad_line(reading, "text", err);
+    if (!is_text(line))
+        return bad_line(reading, "text without control characters", err);
     struct span trimmed = span_trim(line);
 
     if (trimmed.length == 0 || trimmed.data[0] == '#' || trimmed.data[0] == ';')

@@ -83,6 +83,8 @@ static void broken_lines_are_named_and_never_quoted(void **state)
     } cases[] = {
         { "[default\n", "file line 1: expected \"]\" at the end of the section" },
         { "[default]\n\nhush", "file line 3: expected \"key = value\", a section or a comment" },
+        { "[default]\naws_session_token = hush\rx-amz-acl: public-read",
+          "file line 2: expected text without control characters" },
     };
 
     (void)state;
