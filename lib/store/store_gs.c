@@ -289,10 +289,23 @@ int gs_list(struct gs_store *self, const char *what, const char *prefix, bool de
 }
 
 struct gs_walk {
-    size_t prefix_length;
+    const char *prefix;
     store_visit visit;
     void *context;
 };
+
+/* What is between the prefix and `end`. NULL: it is not directly in the folder, or the folder
+ * itself: an object with its name stands for an empty folder. */
+static char *name_below(const char *prefix, const char *name, const char *end)
+{
+    size_t length = strlen(prefix), rest;
+
+    if (strncmp(name, prefix, length) != 0)
+        return NULL;
+    rest = strcspn(name + length, "/");
+    return rest > 0 && strcmp(name + length + rest, end) == 0 ? mem_strndup(name + length, rest)
+                                                              : NULL;
+}
 
 static int show_page(void *context, const struct gs_page *page, struct err *err)
 {
@@ -300,20 +313,17 @@ static int show_page(void *context, const struct gs_page *page, struct err *err)
 
     for (size_t i = 0; i < page->object_count; i++) {
         const struct gs_object *object = &page->objects[i];
-        auto_free char *name = mem_strdup(object->name + walk->prefix_length);
+        auto_free char *name = name_below(walk->prefix, object->name, "");
         struct store_entry entry = { .name = name, .info = object->info };
 
-        /* an object with the folder's own name stands for an empty folder */
-        if (*name && !gs_is_part(name) && walk->visit(walk->context, &entry, err))
+        if (name && !gs_is_part(name) && walk->visit(walk->context, &entry, err))
             return -1;
     }
     for (size_t i = 0; i < page->prefix_count; i++) {
-        auto_free char *name = mem_strdup(page->prefixes[i] + walk->prefix_length);
+        auto_free char *name = name_below(walk->prefix, page->prefixes[i], "/");
         struct store_entry entry = { .name = name, .is_folder = true };
 
-        if (*name)
-            name[strlen(name) - 1] = '\0';
-        if (*name && walk->visit(walk->context, &entry, err))
+        if (name && walk->visit(walk->context, &entry, err))
             return -1;
     }
     return 0;
@@ -324,12 +334,9 @@ static int gs_walk(struct store *store, const char *folder_uri, store_visit visi
 {
     struct gs_store *self = (struct gs_store *)store;
     const char *prefix = gs_name(self, folder_uri, true, err);
-    struct gs_walk walk = { .visit = visit, .context = context };
+    struct gs_walk walk = { prefix, visit, context };
 
-    if (!prefix)
-        return -1;
-    walk.prefix_length = strlen(prefix);
-    return gs_list(self, folder_uri, prefix, true, show_page, &walk, err);
+    return prefix ? gs_list(self, folder_uri, prefix, true, show_page, &walk, err) : -1;
 }
 
 /* --- removing ---------------------------------------------------------------------- */
@@ -361,7 +368,7 @@ static int gs_remove_object(struct store *store, const char *uri, struct err *er
 
 struct removal {
     struct gs_store *self;
-    const char *folder_uri;
+    const char *folder_uri, *prefix;
 };
 
 static int remove_page(void *context, const struct gs_page *page, struct err *err)
@@ -369,13 +376,15 @@ static int remove_page(void *context, const struct gs_page *page, struct err *er
     const struct removal *removal = context;
 
     for (size_t i = 0; i < page->object_count; i++) {
+        const char *name = page->objects[i].name;
         struct err why;
 
-        if (gs_remove(removal->self, removal->folder_uri, page->objects[i].name, NULL, &why) == 0 ||
+        if (strncmp(name, removal->prefix, strlen(removal->prefix)) != 0 ||
+            gs_remove(removal->self, removal->folder_uri, name, NULL, &why) == 0 ||
             why.kind == ERR_NOT_FOUND)
             continue;
-        return err_set(err, why.kind, "%s: cannot remove %s: %s", removal->folder_uri,
-                       page->objects[i].name, why.message);
+        return err_set(err, why.kind, "%s: cannot remove %s: %s", removal->folder_uri, name,
+                       why.message);
     }
     return 0;
 }
@@ -384,9 +393,13 @@ static int gs_remove_folder(struct store *store, const char *folder_uri, struct 
 {
     struct gs_store *self = (struct gs_store *)store;
     const char *prefix = gs_name(self, folder_uri, true, err);
-    struct removal removal = { self, folder_uri };
+    struct removal removal = { self, folder_uri, prefix };
 
-    return prefix ? gs_list(self, folder_uri, prefix, false, remove_page, &removal, err) : -1;
+    if (!prefix)
+        return -1;
+    if (!*prefix)
+        return err_set(err, ERR_INVALID, "%s is a whole bucket, which is not removed", folder_uri);
+    return gs_list(self, folder_uri, prefix, false, remove_page, &removal, err);
 }
 
 static void gs_close(struct store *store)

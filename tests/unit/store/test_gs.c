@@ -374,6 +374,50 @@ static void pages_follow_each_other(void **state)
     play_end();
 }
 
+#define FOREIGN_ITEMS                                                                              \
+    "{\"items\":[{\"name\":\"i\",\"size\":\"1\",\"generation\":\"1\"},"                            \
+    "{\"name\":\"on/other/file\",\"size\":\"1\",\"generation\":\"1\"},"                            \
+    "{\"name\":\"in/a\",\"size\":\"1\",\"generation\":\"1\"},"                                     \
+    "{\"name\":\"in/b/c\",\"size\":\"1\",\"generation\":\"1\"}],"                                  \
+    "\"prefixes\":[\"\",\"i\",\"in/\",\"on/other/\",\"in/d/\"]}"
+
+/* A server may answer what was not asked for. */
+static void listings_hold_only_what_is_in_the_folder(void **state)
+{
+    const struct scene scenes[] = {
+        { .question = "GET prefix=in%2F&delimiter=%2F",
+          .reply = { .status = 200, .body = span_of(FOREIGN_ITEMS) } },
+    };
+    auto_store_listing struct store_listing listing = { 0 };
+    struct err err = { 0 };
+
+    (void)state;
+    play_begin(URI, scenes, ARRAY_SIZE(scenes), emulator);
+    assert_int_equal(store_list(play.store, BUCKET "/in/", &listing, &err), 0);
+    assert_int_equal(listing.count, 2);
+    assert_string_equal(listing.entries[0].name, "a");
+    assert_string_equal(listing.entries[1].name, "d");
+    play_end();
+}
+
+static void only_what_is_in_the_folder_is_removed(void **state)
+{
+    const struct scene scenes[] = {
+        { .question = "GET prefix=in%2F",
+          .reply = { .status = 200, .body = span_of(FOREIGN_ITEMS) } },
+        { .question = "DELETE /b/bank/o/in%2Fa", .reply = { .status = 204 } },
+        { .question = "DELETE /b/bank/o/in%2Fb%2Fc", .reply = { .status = 204 } },
+    };
+    struct err err = { 0 };
+
+    (void)state;
+    play_begin(URI, scenes, ARRAY_SIZE(scenes), emulator);
+    assert_int_equal(store_delete_folder(play.store, BUCKET "/in/", &err), 0);
+    assert_int_equal(store_delete_folder(play.store, BUCKET "/", &err), -1);
+    play_check_error(&err, ERR_INVALID, BUCKET "/ is a whole bucket");
+    play_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -389,6 +433,8 @@ int main(void)
         cmocka_unit_test(another_generation_is_told),
         cmocka_unit_test(packed_objects_are_unpacked),
         cmocka_unit_test(pages_follow_each_other),
+        cmocka_unit_test(listings_hold_only_what_is_in_the_folder),
+        cmocka_unit_test(only_what_is_in_the_folder_is_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
