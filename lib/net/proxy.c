@@ -119,7 +119,7 @@ static bool is_excepted(struct span entry, struct span host, unsigned port)
     return is_name_below(host, entry);
 }
 
-static bool is_loopback(struct span host)
+bool proxy_is_loopback(struct span host)
 {
     unsigned char address[16];
     static const unsigned char one[16] = { [15] = 1 };
@@ -139,7 +139,7 @@ const char *proxy_for(const struct proxy_environment *environment, const char *u
         return NULL;
     proxy = url.https ? environment->https_proxy : environment->http_proxy;
     unsigned port = url.port ? url.port : url.https ? 443 : 80;
-    if (!is_set(proxy) || is_loopback(url.host))
+    if (!is_set(proxy) || proxy_is_loopback(url.host))
         return NULL;
     while (*at) {
         size_t length = strcspn(at, ",");

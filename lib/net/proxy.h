@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "base/span.h"
 
 /* Texts of the environment; NULL or "": not set. */
 struct proxy_environment {
@@ -22,6 +23,9 @@ struct proxy_environment proxy_environment_read(char *(*get)(const char *name));
 
 /* The proxy for a URL, borrowed; NULL: none. What is no URL of ours has none. */
 const char *proxy_for(const struct proxy_environment *environment, const char *url);
+
+/* localhost, 127.0.0.0/8 or ::1, as uri.h gives the host of a URL. */
+bool proxy_is_loopback(struct span host);
 
 /* http://, https://, socks5:// or socks5h://, then HOST[:PORT], user and password before it if need
  * be. The message does not quote the password. */

@@ -4,10 +4,12 @@
 #include <pthread.h>
 
 #include "base/limits.h"
+#include "net/proxy.h"
 #include "store/download.h"
 #include "store/gs_credentials.h"
 #include "store/gs_parts.h"
 
+#define OVERRIDE     "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE"
 #define ENDPOINT     "https://storage.googleapis.com"
 #define PAGE_OBJECTS "1000"
 
@@ -33,12 +35,25 @@ void gs_account_free(struct gs_account *account)
 static int choose_endpoint(struct gs_account *account, const struct remote *remote,
                            const char *emulator, struct err *err)
 {
-    const char *variable =
-        emulator ? "STORAGE_EMULATOR_HOST" : "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE";
+    const char *variable = emulator ? "STORAGE_EMULATOR_HOST" : OVERRIDE;
     const char *text = emulator ? emulator : remote_variable(remote, variable);
 
     account->endpoint = text ? gs_endpoint_parse(text, err) : mem_strdup(ENDPOINT);
     return account->endpoint ? 0 : err_wrap(err, "%s", variable);
+}
+
+/* Whoever sees a token on its way can use it. */
+static int check_endpoint(const struct gs_account *account, struct err *err)
+{
+    struct url url;
+
+    if (!gs_credentials_signer(account->credentials))
+        return 0;
+    if (url_parse(account->endpoint, &url, err))
+        return -1;
+    if (url.https || proxy_is_loopback(url.host))
+        return 0;
+    return err_set(err, ERR_INVALID, OVERRIDE ": must be https:// where credentials are sent");
 }
 
 static int read_authorities(struct gs_account *account, const struct remote *remote,
@@ -68,7 +83,7 @@ static struct gs_account *new_account(struct remote *remote, struct err *err)
     if (choose_endpoint(account, remote, emulator, err) == 0 &&
         read_authorities(account, remote, err) == 0)
         account->credentials = gs_credentials_new(remote, emulator != NULL, &account->tls, err);
-    if (account->credentials)
+    if (account->credentials && (emulator || check_endpoint(account, err) == 0))
         return account;
     gs_account_free(account);
     return NULL;

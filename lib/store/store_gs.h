@@ -8,7 +8,8 @@
  * removed by the writer, or by the next one when it is an hour old.
  *
  * Environment: gs_credentials.h; STORAGE_EMULATOR_HOST (a server without credentials),
- * CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE (another endpoint, with them),
+ * CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE (another endpoint, with them: https://,
+ * or of this machine),
  * CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE (authorities to trust instead of the system's).
  * Rights: storage.objects.get, list, create, delete. */
 #pragma once

@@ -150,6 +150,43 @@ static void missing_rights_are_named(void **state)
     play_end();
 }
 
+/* --- endpoints --------------------------------------------------------------------------- */
+
+static void tokens_do_not_travel_in_the_open(void **state)
+{
+    static const struct {
+        const char *endpoint;
+        bool with_identity, taken;
+    } cases[] = {
+        { "http://storage.example", true, false },   { "storage.example:80", true, false },
+        { "http://127.0.0.1.example", true, false }, { "https://storage.example", true, true },
+        { "http://127.0.0.1:4443", true, true },     { "http://localhost:4443", true, true },
+        { "http://[::1]:4443", true, true },         { "http://storage.example", false, true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const char *const variables[] = { "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE",
+                                          cases[i].endpoint, "CLOUDSDK_AUTH_DISABLE_CREDENTIALS",
+                                          cases[i].with_identity ? "" : "true", NULL };
+        struct fake_cloud cloud;
+        struct err err = { 0 };
+
+        fake_cloud_init(&cloud, NULL, NULL);
+        cloud.variables = variables;
+        struct stores_options options = fake_cloud_options(&cloud);
+        struct stores *stores auto_stores = stores_new(&options);
+        struct store *store auto_store = store_open(stores, URI, &err);
+
+        CASE(cases[i].endpoint, (store != NULL) == cases[i].taken);
+        if (!store)
+            play_check_error(&err, ERR_INVALID,
+                             "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE: must be https:// where "
+                             "credentials are sent");
+        fake_cloud_release(&cloud);
+    }
+}
+
 /* --- large objects ------------------------------------------------------------------------ */
 
 #define SESSION     "http://cloud/upload/session-1"
@@ -426,6 +463,7 @@ int main(void)
         cmocka_unit_test(own_objects_are_known_again),
         cmocka_unit_test(damaged_objects_do_not_stay),
         cmocka_unit_test(missing_rights_are_named),
+        cmocka_unit_test(tokens_do_not_travel_in_the_open),
         cmocka_unit_test_setup_teardown(uploads_go_on_where_the_server_is, make_large, free_large),
         cmocka_unit_test_setup_teardown(uploads_that_cannot_go_on_fail, make_large, free_large),
         cmocka_unit_test_setup_teardown(uploads_that_end_too_early_do_not_stay, make_large,
