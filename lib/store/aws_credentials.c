@@ -279,6 +279,18 @@ static int obtain(struct remote *remote, struct grant *grant, struct err *err)
     return -1;
 }
 
+/* What is not found or refused where keys come from is not the object; and it may still come
+ * right, as an identity takes a while to be known (remote.h). */
+static int not_known(const struct err *why, struct err *err)
+{
+    *err = *why;
+    if (why->kind == ERR_RETRY || why->kind == ERR_CANCELED || why->kind == ERR_DENIED)
+        return -1;
+    err_set(err, ERR_DENIED, "%s", why->message);
+    err->http_status = 401;
+    return -1;
+}
+
 static int renew(struct aws_credentials *credentials, int64_t now_ms, struct err *err)
 {
     struct arena arena = { 0 };
@@ -287,10 +299,8 @@ static int renew(struct aws_credentials *credentials, int64_t now_ms, struct err
 
     if (obtain(credentials->remote, &grant, &failure) < 0) {
         arena_release(&arena);
-        if (!credentials->keys.access_key_id || now_ms >= credentials->end_ms) {
-            *err = failure;
-            return -1;
-        }
+        if (!credentials->keys.access_key_id || now_ms >= credentials->end_ms)
+            return not_known(&failure, err);
         credentials->due_ms = now_ms + AGAIN_MS;
         return 0;
     }

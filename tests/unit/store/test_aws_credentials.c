@@ -15,6 +15,7 @@
 
 struct servers {
     bool is_down;
+    int refusal;     /* the status of every answer; 0: there are keys */
     unsigned grants; /* number of the keys that were given */
     char text[512];
     char form[1024], session[64], metadata_token[64], authorization[64];
@@ -58,7 +59,7 @@ static void serve(void *context, const struct http_request *request, struct fake
     (void)context;
     if (servers.is_down)
         return; /* status 0 */
-    ret_reply->status = 200;
+    ret_reply->status = servers.refusal ? servers.refusal : 200;
     note(request, "X-aws-ec2-metadata-token", servers.metadata_token,
          sizeof(servers.metadata_token));
     note(request, "Authorization", servers.authorization, sizeof(servers.authorization));
@@ -241,6 +242,44 @@ static void without_any_the_places_are_named(void **state)
     tear_down();
 }
 
+/* A missing file or a 404 of theirs is not that of the object which was asked for. */
+static void refusals_are_those_of_an_identity(void **state)
+{
+    static const char *const instance[] = { NULL };
+    static const char *const agent[] = { "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+                                         "http://169.254.170.23/v1", NULL };
+    static const char *const sts[] = { "AWS_WEB_IDENTITY_TOKEN_FILE", "/etc/hostname",
+                                       "AWS_ROLE_ARN", "arn:aws:iam::1:role/churn", NULL };
+    static const char *const no_token[] = { "AWS_WEB_IDENTITY_TOKEN_FILE", "/is/not/there",
+                                            "AWS_ROLE_ARN", "arn:aws:iam::1:role/churn", NULL };
+    static const struct {
+        const char *const *variables;
+        int refusal, status;
+        const char *message;
+    } cases[] = {
+        { instance, 404, 401, "the instance's metadata server: 404 Not Found" },
+        { agent, 404, 401, "the container's credentials: 404 Not Found" },
+        { sts, 400, 401, "AssumeRoleWithWebIdentity for arn:aws:iam::1:role/churn: 400" },
+        { sts, 403, 403, "AssumeRoleWithWebIdentity for arn:aws:iam::1:role/churn: 403" },
+        { no_token, 0, 401, "the web identity token: /is/not/there: " },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        auto_arena struct arena arena = { 0 };
+        struct aws_keys keys;
+        struct err err = { 0 };
+
+        set_up(cases[i].variables);
+        servers.refusal = cases[i].refusal;
+        assert_int_equal(aws_credentials_get(credentials, &arena, &keys, &err), -1);
+        CASE(err.message, err.kind == ERR_DENIED);
+        assert_int_equal(err.http_status, cases[i].status);
+        assert_non_null(strstr(err.message, cases[i].message));
+        tear_down();
+    }
+}
+
 static void bad_settings_are_named(void **state)
 {
     static const struct {
@@ -270,6 +309,7 @@ int main(void)
         cmocka_unit_test(keys_that_are_good_outlive_a_failure),
         cmocka_unit_test(the_instance_is_asked_with_a_token),
         cmocka_unit_test(without_any_the_places_are_named),
+        cmocka_unit_test(refusals_are_those_of_an_identity),
         cmocka_unit_test(bad_settings_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
