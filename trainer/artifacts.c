@@ -87,14 +87,25 @@ int artifacts_load(struct stores *stores, const char *folder_uri, struct model *
     return 0;
 }
 
+/* What says nothing of the object that was to be read. */
+static bool is_of_the_way(enum err_kind kind)
+{
+    return kind == ERR_RETRY || kind == ERR_DENIED || kind == ERR_CANCELED || kind == ERR_IO ||
+           kind == ERR_INTERNAL;
+}
+
 /* Somebody published under this name before: fine when it is the same. */
 static int accept_existing(const struct training *training, const char *folder, struct err *err)
 {
     auto_model struct model model = { 0 };
-    struct err inner;
+    struct err inner = { 0 };
     if (artifacts_load(training->stores, folder, &model, NULL, &inner) == 0 &&
         strcmp(model.version, training->final.version) == 0)
         return 0;
+    if (is_of_the_way(inner.kind)) {
+        *err = inner;
+        return -1;
+    }
     return err_reason(err, ERR_EXISTS, "OutputExists",
                       "%s" MODEL_FILE " is there already, but it is not version %s", folder,
                       training->final.version);
