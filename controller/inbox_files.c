@@ -22,6 +22,7 @@ struct search {
     const struct inbox_question *question;
     struct store *store;
     bool sorted;                 /* objects come in the order of their names */
+    char *last;                  /* the name of the last one; NULL: none yet */
     struct undecided *undecided; /* the longest name first */
     struct inbox_files found;
 };
@@ -183,6 +184,17 @@ static bool may_be_output(const struct undecided *file, const char *name)
     return strncmp(name, file->name, length) == 0 && strcmp(name + length, MANIFEST) <= 0;
 }
 
+/* Names that do not grow could be told for ever, each of them kept until its manifest comes. */
+static int follow_order(struct search *search, const char *name, struct err *err)
+{
+    if (search->last && strcmp(name, search->last) <= 0)
+        return err_set(err, ERR_INVALID, "%s: the listing is not in the order of names",
+                       search->folder_uri);
+    free(search->last);
+    search->last = mem_strdup(name);
+    return 0;
+}
+
 static void consider_next(struct search *search, const struct store_entry *entry)
 {
     struct undecided *file;
@@ -219,8 +231,11 @@ static int visit(void *context, const struct store_entry *entry, struct err *err
 
     if (!search->sorted)
         return consider(search, entry, err);
-    if (!entry->is_folder)
-        consider_next(search, entry);
+    if (entry->is_folder)
+        return 0;
+    if (follow_order(search, entry->name, err) < 0)
+        return -1;
+    consider_next(search, entry);
     return 0;
 }
 
@@ -236,6 +251,7 @@ int inbox_files_find(struct store *store, const char *folder_uri,
 
     while (search.undecided)
         decide_first(&search);
+    free(search.last);
     if (outcome < 0)
         inbox_files_release(&search.found);
     else

@@ -260,6 +260,27 @@ static void test_a_full_bucket(void **state)
     inbox_files_release(&files);
 }
 
+/* A server that tells names again would have us keep them all. */
+static void test_a_bucket_without_order(void **state)
+{
+    static const char *const again[] = { "a.csv", "a.csv" }, *const back[] = { "b.csv", "a.csv" };
+    static const char *const *const cases[] = { again, back };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct bucket bucket = { { &bucket_driver }, cases[i], 2, 0, 0 };
+        struct inbox_files files = { 0 };
+        struct err err = { 0 };
+
+        assert_int_equal(inbox_files_find(&bucket.store, "gs://bank/weekly/",
+                                          &(struct inbox_question){ 0 }, &files, &err),
+                         -1);
+        assert_int_equal(err.kind, ERR_INVALID);
+        assert_string_equal(err.message,
+                            "gs://bank/weekly/: the listing is not in the order of names");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_a_folder_that_is_not_there),
         cmocka_unit_test(test_outputs_in_a_bucket),
         cmocka_unit_test(test_a_full_bucket),
+        cmocka_unit_test(test_a_bucket_without_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
