@@ -85,6 +85,9 @@
 #define LIMIT_XML_DEPTH 16
 #define LIMIT_XML_PATH  256
 #define LIMIT_XML_TEXT  (16 * KIB)
+/* Pages of one listing of a bucket, of 1000 names each: ten million objects, more than one folder
+ * should hold; a server could bring pages without end. */
+#define LIMIT_STORE_PAGES 10000
 /* What one turn of a transport brings of a download is below this by far. */
 #define LIMIT_DOWNLOAD_TURN (64 * MIB)
 

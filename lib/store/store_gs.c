@@ -295,8 +295,12 @@ int gs_list(struct gs_store *self, const char *what, const char *prefix, bool de
             gs_visit_page visit, void *context, struct err *err)
 {
     auto_free char *token = NULL;
+    unsigned pages = 0;
 
     do {
+        if (pages++ == LIMIT_STORE_PAGES)
+            return err_set(err, ERR_TOO_BIG, "%s: the listing has more than %d pages", what,
+                           LIMIT_STORE_PAGES);
         if (list_page(self, what, prefix, delimited, &token, visit, context, err))
             return -1;
     } while (token);

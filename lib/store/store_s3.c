@@ -2,6 +2,7 @@
 #include "store/store_s3.h"
 
 #include "base/base64.h"
+#include "base/limits.h"
 #include "base/num.h"
 #include "store/download.h"
 #include "store/s3_parts.h"
@@ -229,7 +230,7 @@ static int walk_pages(const struct listing *listing, struct err *err)
 {
     auto_free char *token = NULL;
 
-    for (;;) {
+    for (unsigned pages = 0; pages < LIMIT_STORE_PAGES; pages++) {
         auto_arena struct arena arena = { 0 };
         struct s3_page page;
 
@@ -244,6 +245,8 @@ static int walk_pages(const struct listing *listing, struct err *err)
         free(token);
         token = mem_strdup(page.next);
     }
+    return err_set(err, ERR_TOO_BIG, "%s: the listing has more than %d pages", listing->uri,
+                   LIMIT_STORE_PAGES);
 }
 
 /* NULL: it is not directly in the folder, or the folder itself. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/crc32c.h"
+#include "base/limits.h"
 #include "play.h"
 #include "store/checksum.h"
 #include "store/store_gs.h"
@@ -455,6 +456,37 @@ static void only_what_is_in_the_folder_is_removed(void **state)
     play_end();
 }
 
+/* Answers every question with a page that another one follows. */
+static void serve_pages(void *context, const struct http_request *request,
+                        struct fake_reply *ret_reply)
+{
+    static char text[64];
+
+    (void)request;
+    snprintf(text, sizeof(text), "{\"nextPageToken\":\"%u\"}",
+             ((struct fake_cloud *)context)->requests);
+    ret_reply->status = 200;
+    ret_reply->body = span_of(text);
+}
+
+static void listings_have_an_end(void **state)
+{
+    struct fake_cloud cloud;
+    struct store_listing listing;
+    struct err err = { 0 };
+
+    (void)state;
+    fake_cloud_init(&cloud, serve_pages, &cloud);
+    cloud.variables = emulator;
+    struct stores_options options = fake_cloud_options(&cloud);
+    struct stores *stores auto_stores = stores_new(&options);
+    struct store *store auto_store = store_open(stores, URI, &err);
+    assert_int_equal(store_list(store, BUCKET "/in/", &listing, &err), -1);
+    play_check_error(&err, ERR_TOO_BIG, BUCKET "/in/: the listing has more than 10000 pages");
+    assert_int_equal(cloud.requests, LIMIT_STORE_PAGES);
+    fake_cloud_release(&cloud);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -473,6 +505,7 @@ int main(void)
         cmocka_unit_test(pages_follow_each_other),
         cmocka_unit_test(listings_hold_only_what_is_in_the_folder),
         cmocka_unit_test(only_what_is_in_the_folder_is_removed),
+        cmocka_unit_test(listings_have_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

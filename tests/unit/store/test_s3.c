@@ -3,6 +3,7 @@
  * Method: a play of questions that are expected, each with its answer. */
 #include "unit.h"
 
+#include "base/limits.h"
 #include "fake_cloud.h"
 #include "store/store_s3.h"
 
@@ -280,6 +281,36 @@ static void a_listing_that_does_not_get_on_ends(void **state)
     end();
 }
 
+/* Answers every question with a page that another one follows. */
+static void serve_pages(void *context, const struct http_request *request,
+                        struct fake_reply *ret_reply)
+{
+    static char text[160];
+
+    (void)context, (void)request;
+    snprintf(text, sizeof(text),
+             "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>%u"
+             "</NextContinuationToken></ListBucketResult>",
+             cloud.requests);
+    ret_reply->status = 200;
+    ret_reply->body = span_of(text);
+}
+
+static void listings_have_an_end(void **state)
+{
+    struct store_listing listing;
+    struct err err = { 0 };
+
+    (void)state;
+    begin(NULL, 0, endpoint);
+    cloud.serve = serve_pages;
+    assert_int_equal(store_list(store, "s3://bank/in/", &listing, &err), -1);
+    assert_int_equal(err.kind, ERR_TOO_BIG);
+    assert_string_equal(err.message, "s3://bank/in/: the listing has more than 10000 pages");
+    assert_int_equal(cloud.requests, LIMIT_STORE_PAGES);
+    end();
+}
+
 static void other_buckets_and_whole_ones_are_refused(void **state)
 {
     struct store_info info;
@@ -306,6 +337,7 @@ int main(void)
         cmocka_unit_test(parts_become_an_object),
         cmocka_unit_test(what_is_not_committed_is_aborted),
         cmocka_unit_test(a_listing_that_does_not_get_on_ends),
+        cmocka_unit_test(listings_have_an_end),
         cmocka_unit_test(other_buckets_and_whole_ones_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
