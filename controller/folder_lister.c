@@ -9,6 +9,7 @@
 
 #define BUCKET_THREADS 4
 #define STALL_MS       10000 /* of a bucket that sends nothing */
+#define ATTEMPT_MS     60000 /* one page of a listing, from one that sends a little */
 
 struct request {
     struct request *next;
@@ -139,8 +140,9 @@ static int answer(struct stores *stores, struct request *request, struct err *er
 /* Once: facts.c asks again, later and later. */
 static struct stores_options options_of_buckets(void)
 {
-    return (
-        struct stores_options){ .patience_ms = -1, .denied_patience_ms = -1, .stall_ms = STALL_MS };
+    return (struct stores_options){
+        .patience_ms = -1, .denied_patience_ms = -1, .stall_ms = STALL_MS, .attempt_ms = ATTEMPT_MS
+    };
 }
 
 static int answer_with_keys(struct request *request, struct err *err)

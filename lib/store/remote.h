@@ -66,7 +66,7 @@ struct remote_question {
     const struct remote_signer *signer; /* NULL: nothing is signed */
     const struct tls_options *tls;
     bool own_host; /* not named by a user: public_hosts_only does not count (metadata servers) */
-    int64_t timeout_ms;  /* of one attempt; 0: as long as it gets on */
+    int64_t timeout_ms;  /* of one attempt; 0: the stores' attempt_ms */
     int64_t patience_ms; /* for this question, where that is less than the remote's; 0: it is not */
 };
 

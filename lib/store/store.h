@@ -62,7 +62,8 @@ struct stores_options {
     /* How long 401 and 403 are tried again, from the first one on: a workload identity takes a
      * while to be known. Default 60 s, -1: not at all. */
     int64_t denied_patience_ms;
-    int64_t stall_ms; /* a transfer that moves no byte for so long is cut; default 30 s */
+    int64_t stall_ms;   /* a transfer that moves no byte for so long is cut; default 30 s */
+    int64_t attempt_ms; /* so is one that takes longer than this, at whatever pace; 0: none */
     /* Endpoints are named by users: they may not lead to this machine or link (HOST_PUBLIC of
      * net/transport.h). */
     bool public_hosts_only;

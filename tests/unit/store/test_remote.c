@@ -12,6 +12,7 @@ struct script {
     const struct fake_reply *replies;
     size_t count, next;
     char authorization[64]; /* of the last question */
+    int64_t timeout_ms;     /* likewise */
 };
 
 static struct fake_cloud cloud;
@@ -24,6 +25,7 @@ static void serve(void *context, const struct http_request *request, struct fake
 
     *ret_reply = self->replies[self->next];
     self->next += self->next + 1 < self->count;
+    self->timeout_ms = request->timeout_ms;
     snprintf(self->authorization, sizeof(self->authorization), "%s",
              authorization ? authorization : "");
 }
@@ -38,6 +40,7 @@ static struct remote *set_up(const struct fake_reply *replies, size_t count,
     options = fake_cloud_options(&cloud);
     options.patience_ms = changes->patience_ms;
     options.denied_patience_ms = changes->denied_patience_ms;
+    options.attempt_ms = changes->attempt_ms;
     return remote_new(&options);
 }
 
@@ -103,6 +106,29 @@ static void busy_servers_are_asked_again(void **state)
     assert_int_equal(cloud.troubles, 8);
     assert_in_range(cloud.now_ms - begin_ms, 30000 + 24000, 30000 + 62000); /* stall and waiting */
     tear_down(remote);
+}
+
+/* Whoever sends a byte now and then is not waited for longer than is said. */
+static void attempts_have_an_end(void **state)
+{
+    static const struct fake_reply replies[] = { DONE };
+    static const struct {
+        int64_t question_ms, stores_ms, expected_ms;
+    } cases[] = { { 0, 0, 0 }, { 0, 60000, 60000 }, { 2000, 60000, 2000 }, { 2000, 0, 2000 } };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct remote *remote =
+            set_up(replies, 1, &(struct stores_options){ .attempt_ms = cases[i].stores_ms });
+        struct remote_question asked = question;
+        auto_answer struct remote_answer answer = { 0 };
+        struct err err = { 0 };
+
+        asked.timeout_ms = cases[i].question_ms;
+        assert_int_equal(remote_ask(remote, &asked, &answer, &err), 0);
+        assert_int_equal(script.timeout_ms, cases[i].expected_ms);
+        tear_down(remote);
+    }
 }
 
 static void patience_ends(void **state)
@@ -226,6 +252,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(busy_servers_are_asked_again),
+        cmocka_unit_test(attempts_have_an_end),
         cmocka_unit_test(patience_ends),
         cmocka_unit_test(servers_say_how_long_to_wait),
         cmocka_unit_test(withdrawn_tokens_are_replaced_at_once),
