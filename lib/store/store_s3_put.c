@@ -16,8 +16,10 @@ enum {
 };
 /* No part but the last may be smaller. */
 #define PART_MINIMUM ((uint64_t)5 * 1024 * 1024)
-/* What one question copies: S3 takes 5 GiB, but does not answer meanwhile. */
-#define COPY_MAXIMUM ((uint64_t)512 * 1024 * 1024)
+/* What one question copies: S3 takes 5 GiB, but a server sends nothing while it copies, and one
+ * that is silent for 30 s is cut (stall_ms): a slow one copies this in that time. 10000 such parts
+ * are 625 GiB. */
+#define COPY_MAXIMUM ((uint64_t)64 * 1024 * 1024)
 
 struct part {
     char etag[S3_ETAG];

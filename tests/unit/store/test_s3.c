@@ -246,6 +246,37 @@ static void parts_become_an_object(void **state)
     end();
 }
 
+/* Servers are silent while they copy: each part is one that is copied before that is a stall. */
+static void objects_are_copied_in_small_parts(void **state)
+{
+#define COPIED(number)                                                                             \
+    {                                                                                              \
+        PUT "?partNumber=" number "&uploadId=u%2F1",                                               \
+            .status = 200,                                                                         \
+            .body = "<CopyPartResult><ETag>\"p" number "\"</ETag></CopyPartResult>",               \
+    }
+    static const struct scene scenes[] = {
+        { "HEAD http://minio:9000/bank/out/shard", .status = 200,
+          .headers = { { "ETag", "\"" ETAG "\"" },
+                       { "Last-Modified", DATE },
+                       { "Content-Length", "134217729" } } }, /* 128 MiB and a byte */
+        STARTED,
+        COPIED("1"),
+        COPIED("2"),
+        COPIED("3"),
+        { "DELETE http://minio:9000/bank/out/w7.csv?uploadId=u%2F1", .status = 204 },
+    };
+    struct err err = { 0 };
+
+    (void)state;
+    BEGIN(scenes);
+    auto_store_writer struct store_writer *writer = store_put(store, URI, STORE_ALWAYS, NULL, &err);
+    if (store_writer_append_object(writer, "s3://bank/out/shard", GENERATION, &err) < 0)
+        fail_msg("%s", err.message);
+    store_writer_free(TAKE(writer));
+    end();
+}
+
 static void what_is_not_committed_is_aborted(void **state)
 {
     static const struct scene scenes[] = {
@@ -335,6 +366,7 @@ int main(void)
         cmocka_unit_test(damage_on_the_way_is_sent_again),
         cmocka_unit_test(regions_are_learnt_at_aws),
         cmocka_unit_test(parts_become_an_object),
+        cmocka_unit_test(objects_are_copied_in_small_parts),
         cmocka_unit_test(what_is_not_committed_is_aborted),
         cmocka_unit_test(a_listing_that_does_not_get_on_ends),
         cmocka_unit_test(listings_have_an_end),
