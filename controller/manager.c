@@ -115,6 +115,13 @@ static void watch_failed(void *context, enum object_kind kind, const struct err 
               LOG_TEXT("error", failure->message));
 }
 
+static unsigned retry_after_ms(const struct err *failure)
+{
+    if (failure->kind == ERR_DENIED && failure->http_status == 403)
+        return DENIED_RETRY_MS;
+    return failure->retry_after_ms;
+}
+
 static void question_failed(void *context, unsigned kind, const char *key,
                             const struct err *failure)
 {
@@ -123,7 +130,7 @@ static void question_failed(void *context, unsigned kind, const char *key,
     log_write(LOG_WARNING, "a Job could not be looked up", LOG_TEXT("key", key),
               LOG_TEXT("error", failure->message));
     tell_denial(manager, kind, key, failure);
-    workqueue_add_after(manager->queue, kind, key, ANSWER_RETRY_MS);
+    workqueue_add_after(manager->queue, kind, key, retry_after_ms(failure) ?: ANSWER_RETRY_MS);
 }
 
 static void look_up_ended(void *context, enum fact_kind fact, const char *argument,
@@ -168,13 +175,6 @@ static void log_round_failure(const struct work *work, const struct err *failure
     log_write(levels[work->failures > 0 || failure->kind != ERR_RETRY], "round failed",
               LOG_TEXT("kind", object_resources[work->kind].kind), LOG_TEXT("key", work->name),
               LOG_TEXT("error", failure->message), LOG_INT("failures", work->failures + 1));
-}
-
-static unsigned retry_after_ms(const struct err *failure)
-{
-    if (failure->kind == ERR_DENIED && failure->http_status == 403)
-        return DENIED_RETRY_MS;
-    return failure->retry_after_ms;
 }
 
 static void finish_work(struct manager *manager, struct work *work, enum round_outcome outcome,

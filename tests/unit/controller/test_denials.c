@@ -75,12 +75,32 @@ static void test_other_failures(void **state)
     sim_free(sim);
 }
 
+/* Somebody has to grant the right: to ask again soon helps nobody. */
+static void test_a_question_waits_for_the_right(void **state)
+{
+    struct sim *sim = sim_new(1);
+
+    (void)state;
+    sim_start_controller(sim, 0);
+    sim_create_model(sim);
+    sim_run(sim, 2 * SECOND);
+    sim_add_fault(sim, "{'verb':'list','resource':'pods','action':'status','code':403,'count':1}");
+    sim_pod_succeeds(sim);
+    sim_run(sim, 50 * SECOND);
+    assert_int_equal(count_denials(sim, "ChurnModel", "m"), 1);
+    assert_string_equal(sim_condition(sim, SIM_MODEL, "Ready"), "False Training");
+    sim_run(sim, 15 * SECOND);
+    assert_string_equal(sim_condition(sim, SIM_MODEL, "Ready"), "True Trained");
+    sim_free(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_about_an_object),
         cmocka_unit_test(test_about_nothing_in_particular),
         cmocka_unit_test(test_other_failures),
+        cmocka_unit_test(test_a_question_waits_for_the_right),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
