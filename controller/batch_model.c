@@ -199,7 +199,7 @@ static bool use_pinned(struct batch_pass *pass)
         return wait_for_model(pass, REASON_CheckingVersion,
                               arena_format(pass->arena, "version %s is looked for", name));
     }
-    if (file.state == LOOKUP_FAILED && !file.stalled)
+    if (file.reason && strcmp(file.reason, REASON_InputNotFound) == 0)
         return wait_for_model(pass, REASON_VersionNotFound, file.message);
     return use_version(pass, &version, REASON_UsingPinned, message);
 }

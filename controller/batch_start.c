@@ -70,7 +70,7 @@ static void look_up_input(struct batch_pass *pass, struct file_lookup *file)
     else
         lookup_existing_file(view, pass->plan, &question, file);
     bool is_missing = file->reason && strcmp(file->reason, REASON_InputNotFound) == 0;
-    bool is_unseen = file->stalled && shards > 0 && !uri_is_folder(input->uri);
+    bool is_unseen = file->state == LOOKUP_FAILED && shards > 0 && !uri_is_folder(input->uri);
     if (is_missing || is_unseen) /* the scorer says so, or sees more than we do */
         *file = (struct file_lookup){ .uri = input->uri };
     if (input->generation)

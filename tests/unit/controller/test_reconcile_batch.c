@@ -508,6 +508,40 @@ static void test_invalid_specs(void **state)
     }
 }
 
+/* A listing that fails (a network policy, a right that the controller lacks) says nothing about
+ * the file: the scorer sees whether it is there. */
+static void test_a_listing_that_fails_blocks_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *patch, *ready;
+        int created;
+    } cases[] = {
+        { "version", "{\"modelVersion\": \"0123456789abcdef\"}", "False Running", 1 },
+        { "shards", "{\"shards\": 2, \"input\": {\"uri\": \"file:///data/weekly/a.csv\"}}",
+          "False Running", 1 },
+        { "size decides", "{\"shards\": 0, \"input\": {\"uri\": \"file:///data/weekly/a.csv\"}}",
+          "False Pending", 0 },
+        { "a folder has to be listed",
+          "{\"shards\": 2, \"input\": {\"uri\": \"file:///data/weekly/\"}}", "False Pending", 0 },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct world world;
+        world_init_trained(&world);
+        world_edit(&world, "ChurnModel", "m",
+                   "{\"artifacts\": {\"uri\": \"file:///data/weekly/models/\"}}");
+        world_settle(&world);
+        world.created = 0;
+        world.listing_fails = true;
+        world_add_batch(&world, "b");
+        world_edit(&world, BATCH, cases[i].patch);
+        world_settle(&world);
+        CASE(cases[i].name, strcmp(condition(&world, "Ready"), cases[i].ready) == 0);
+        CASE(cases[i].name, world.created == cases[i].created);
+        world_release(&world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -533,6 +567,7 @@ int main(void)
         cmocka_unit_test(test_listing_is_newer_than_the_batch),
         cmocka_unit_test(test_pod_settings_come_from_the_model),
         cmocka_unit_test(test_invalid_specs),
+        cmocka_unit_test(test_a_listing_that_fails_blocks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
