@@ -263,6 +263,19 @@ static void wake_inbox(const struct objects *objects, const struct cache_entry *
     wake(objects, OBJECT_MODEL, key);
 }
 
+/* A training at work may delete the version that a batch begins to use. */
+static void wake_model_of_version(const struct objects *objects, const struct cache_entry *before,
+                                  const struct cache_entry *after)
+{
+    char key[OBJECT_KEY];
+
+    if (!after || mark_of(after)->finished || !*mark_of(after)->version ||
+        (before && strcmp(mark_of(before)->version, mark_of(after)->version) == 0))
+        return;
+    model_key(after, key);
+    wake(objects, OBJECT_MODEL, key);
+}
+
 static void batch_changed(struct objects *objects, const struct cache_entry *before,
                           const struct cache_entry *after, const char *key)
 {
@@ -277,6 +290,7 @@ static void batch_changed(struct objects *objects, const struct cache_entry *bef
     if (frees_output)
         batch_index_each(&objects->by_output, mark_of(before)->output, wake_batch, objects);
     wake_inbox(objects, before, after);
+    wake_model_of_version(objects, before, after);
     wake(objects, OBJECT_BATCH, key);
 }
 

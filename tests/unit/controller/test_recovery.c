@@ -1,5 +1,5 @@
 /* Goal: what is missing is made again, but not for an owner that is gone, nor beside a Job that is
- * still being deleted.
+ * still being deleted; a training that endangers what a batch uses is replaced.
  * Method: a whole controller on a simulated cluster (sim/simulation.h) whose watches are behind. */
 #include "sim/simulation.h"
 
@@ -170,6 +170,45 @@ static void test_a_job_that_is_being_deleted_is_not_ours(void **state)
     sim_free(sim);
 }
 
+/* A batch begins to use an old version while a training that may delete it is at work, as when each
+ * is decided before the other is seen. */
+static void test_a_training_that_endangers_a_batch(void **state)
+{
+    struct sim *sim = start();
+    char *old auto_free = NULL, *spec auto_free = NULL, *uses auto_free = NULL;
+    char *training auto_free = NULL;
+
+    (void)state;
+    sim_create_model(sim);
+    sim_run(sim, SECOND);
+    for (int seed = 7; seed < 9; seed++) { /* another version is in use; then one more training */
+        char *patch auto_free = mem_format("{'spec':{'seed':%d}}", seed);
+
+        sim_pod_succeeds(sim);
+        sim_run(sim, 5 * SECOND);
+        if (!old)
+            old = mem_strdup(
+                jx_string(sim_object(sim, "churnmodels", "m"), "status", "model", "version", NULL));
+        assert_int_equal(sim_ask(sim, "PATCH", SIM_MODEL, patch), 200);
+        sim_run(sim, 5 * SECOND);
+    }
+    assert_int_equal(sim->pod_count, 1);
+    training = mem_strdup(
+        jx_string(sim_object(sim, "churnmodels", "m"), "status", "training", "job", NULL));
+    sim_create_batch(sim, "week-1");
+    spec = mem_format("{'spec':{'suspend':true,'modelVersion':'%s'}}", old);
+    assert_int_equal(sim_ask(sim, "PATCH", SIM_BATCHES "/week-1", spec), 200);
+    sim_run(sim, 5 * SECOND);
+    uses = mem_format("{'status':{'model':{'version':'%s','uri':'file:///x/'}}}", old);
+    assert_int_equal(sim_ask(sim, "PATCH", SIM_BATCHES "/week-1/status", uses), 200);
+    sim_run(sim, SECOND);
+    assert_string_not_equal(/* it is replaced by one that keeps the version */
+                            jx_string(sim_object(sim, "churnmodels", "m"), "status", "training",
+                                      "job", NULL),
+                            training);
+    sim_free(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +217,7 @@ int main(void)
         cmocka_unit_test(test_no_job_for_a_model_that_was_made_again),
         cmocka_unit_test(test_no_batch_for_a_model_that_is_gone),
         cmocka_unit_test(test_a_job_that_is_being_deleted_is_not_ours),
+        cmocka_unit_test(test_a_training_that_endangers_a_batch),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
