@@ -92,12 +92,13 @@ static void pods_answered(void *context, json_t *object, const struct err *failu
     json_t *pods auto_json = NULL;
 
     question->call = NULL;
-    if (failure && failure->kind != ERR_TOO_BIG) { /* too many: as if they were gone */
+    if (failure && failure->kind != ERR_TOO_BIG) { /* too many: nothing is known of them */
         give_up(question, failure);
         return;
     }
     question->answered = true;
-    pods = pods_of(jx_get(object, "items", NULL), question->uid);
+    if (object)
+        pods = pods_of(jx_get(object, "items", NULL), question->uid);
     pods_fact_decode(question->job, pods, &question->arena, &answers->pods_fact);
     wake(answers);
 }

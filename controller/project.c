@@ -317,4 +317,7 @@ void pods_fact_decode(const char *job, const json_t *pod_items, struct arena *ar
         else if (tells_more(terminated, failure))
             take_termination(failure = terminated, arena, &ret_fact->failed);
     }
+    if (json_is_array(pod_items) && json_array_size(pod_items) == 0)
+        ret_fact->trouble =
+            arena_format(arena, "there is no pod: kubectl describe job %s says why", job);
 }

@@ -26,7 +26,8 @@ int metadata_check(const struct metadata *metadata, struct err *err)
  * Borrowed from `object`. */
 const char *job_owner_uid(const json_t *object);
 
-/* The pods of a Job (items of a PodList) as a fact; trouble is that of any pod
- * which is not ready. */
+/* The pods of a Job (items of a PodList; NULL: not known) as a fact; trouble is that of any pod
+ * which is not ready, or that there is none: a quota, an admission rule or a missing
+ * ServiceAccount keeps a Job from having any. */
 void pods_fact_decode(const char *job, const json_t *pod_items, struct arena *arena,
                       struct pods_fact *ret_fact);

@@ -110,7 +110,8 @@ static void test_pods(void **state)
         int64_t exit_code;              /* of the failed one */
         const char *trouble;
     } cases[] = {
-        { "none", "[]", NULL, NULL, 0, NULL },
+        { "not known", NULL, NULL, NULL, 0, NULL },
+        { "none", "[]", NULL, NULL, 0, "there is no pod: kubectl describe job j says why" },
         { "one", "[" ENDED(65, "01", "Error", "bad") "]", NULL, "bad", 65, NULL },
         { "the last one",
           "[" ENDED(69, "03", "Error", "third") ", " ENDED(69, "02", "Error", "second") "]", NULL,
@@ -133,7 +134,7 @@ static void test_pods(void **state)
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         auto_arena struct arena arena = { 0 };
-        auto_json json_t *items = parse(cases[i].items);
+        auto_json json_t *items = cases[i].items ? parse(cases[i].items) : NULL;
         struct pods_fact fact;
         pods_fact_decode("j", items, &arena, &fact);
         CASE(cases[i].name, ended_so(&fact.succeeded, cases[i].succeeded));
