@@ -114,6 +114,13 @@ class Overlays(unittest.TestCase):
         policy = one(objects, "NetworkPolicy")["spec"]
         self.assertEqual(sorted(port["port"] for rule in policy["ingress"] for port in rule["ports"]), sorted(ports))
 
+    def test_the_controller_reaches_the_metadata_servers_of_clouds(self):
+        rules = one(overlay("default"), "NetworkPolicy")["spec"]["egress"]
+        [rule] = [rule for rule in rules if "to" in rule]
+        self.assertEqual([port["port"] for port in rule["ports"]], [80, 988])
+        self.assertEqual([peer["ipBlock"]["cidr"] for peer in rule["to"]],
+                         ["169.254.169.254/32", "169.254.169.252/32", "169.254.170.23/32"])
+
     def test_high_availability_spreads_three_replicas_over_nodes(self):
         deployment = one(overlay("high-availability"), "Deployment")
         affinity = deployment["spec"]["template"]["spec"]["affinity"]["podAntiAffinity"]
