@@ -83,7 +83,7 @@ class Credentials(ApiServerTest):
         self.renew_account()
         self.write_token()
         self.assert_works_until(lambda: self.figure('code="401"') > 0, "a token that is refused")
-        self.assertNotIn("401", self.log())
+        self.assertNotIn("401 Unauthorized", self.log())
 
     def test_a_token_that_comes_late(self):
         self.start()
