@@ -200,8 +200,10 @@ def fault(options):
 def e2e(options):
     """Without --quick the main job also with controller and kubesim under the thread sanitizer; with
     --exhaustive scenarios also on an API server that fails in each way that kubesim knows."""
+    leaks = {"LSAN_OPTIONS": "print_suppressions=0:suppressions=" + os.path.join(ROOT, "tests", "e2e", "leaks.supp")}
+
     def suites():
-        return python_suites("tests/e2e", "dev", 1500)
+        return python_suites("tests/e2e", "dev", 1500, **leaks)
 
     def tsan_suites():
         return python_suites("tests/e2e", "tsan", 1500, only="test_main_job.py",
@@ -300,7 +302,7 @@ def main():
                         help="every fault instead of a seeded choice, scenarios under each of them, "
                         "a million events: takes hours")
     parser.add_argument("--seeds", type=int, metavar="N",
-                        help="so many seeds of the simulation (950; with --quick 100)")
+                        help="so many seeds of the simulation (1000; with --quick 100)")
     parser.add_argument("--only", action="append", choices=GROUPS, metavar="GROUP",
                         help="only this group (repeatable): " + ", ".join(GROUPS) + "; " +
                         ", ".join(BY_NAME) + " runs in no other way")

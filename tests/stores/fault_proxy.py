@@ -108,8 +108,8 @@ class Pair:
                 piece = self.hurt(side, piece)
                 if piece is None:
                     return
+                self.sent[side] += len(piece)  # before the other side can ask for more
                 target.sendall(piece)
-                self.sent[side] += len(piece)
         except OSError:
             pass
         for one in () if self.is_silent else (source, target):
