@@ -23,6 +23,7 @@ static int read_hashing(void *context, void *buffer, size_t capacity, size_t *re
     if (byte_source_read(store_reader_source(self->stored), buffer, capacity, ret_length, err) < 0)
         return -1;
     sha256_add(&self->hash, buffer, *ret_length);
+    self->read += *ret_length;
     return 0;
 }
 
@@ -39,6 +40,7 @@ int history_reader_init(struct history_reader *reader, struct history *history,
     if (reader->stored == NULL)
         return -1;
     snprintf(history->generation, sizeof(history->generation), "%s", info.generation);
+    reader->size = (uint64_t)info.bytes;
     sha256_init(&reader->hash);
     reader->decompressor = decompressor_new(history->name, &reader->hashing, err);
     return reader->decompressor == NULL ? -1 : 0;

@@ -28,6 +28,7 @@ struct history_reader {
     struct store *store;
     struct store_reader *stored;
     struct sha256 hash;
+    uint64_t size, read; /* bytes as stored: in all, and of them so far */
     struct byte_source hashing;
     struct decompressor *decompressor;
 };

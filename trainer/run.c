@@ -127,9 +127,9 @@ static struct result trained_result(struct training *training, enum outcome outc
 
 /* --- running ------------------------------------------------------------- */
 
-static void update_progress(void *context, size_t done, size_t total)
+static void update_progress(void *context, uint64_t done, uint64_t total, uint64_t rows)
 {
-    progress_update(context, done, total, /* rows= */ 0);
+    progress_update(context, done, total, rows);
 }
 
 static int run_step(struct training *training, const struct stage *stage, struct progress *progress,

@@ -11,7 +11,14 @@ static double parameter_or_free(const struct training_spec *spec, const char *na
     return parameter_value(spec, name, &value) ? value : NAN;
 }
 
-static struct search_request make_request(const struct training *training)
+static void update_progress(void *context, size_t done, size_t total)
+{
+    const struct training *training = context;
+    if (training->progress != NULL)
+        training->progress(training->progress_context, done, total, /* rows= */ 0);
+}
+
+static struct search_request make_request(struct training *training)
 {
     const struct training_spec *spec = &training->job.training;
     return (struct search_request){
@@ -24,8 +31,8 @@ static struct search_request make_request(const struct training *training)
         .lambda = parameter_or_free(spec, "lambda"),
         .l2 = parameter_or_free(spec, "l2"),
         .threads = training->threads,
-        .progress = training->progress,
-        .progress_context = training->progress_context,
+        .progress = update_progress,
+        .progress_context = training,
     };
 }
 

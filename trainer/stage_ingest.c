@@ -3,8 +3,22 @@
 
 #include "trainer/guards.h"
 
-static int read_table(struct training *training, const struct byte_source *source, struct err *err)
+struct ingest {
+    const struct training *training;
+    const struct history_reader *reader;
+};
+
+static void update_progress(void *context, uint64_t rows)
 {
+    const struct ingest *ingest = context;
+    if (ingest->training->progress != NULL)
+        ingest->training->progress(ingest->training->progress_context, ingest->reader->read,
+                                   ingest->reader->size, rows);
+}
+
+static int read_table(struct training *training, struct history_reader *reader, struct err *err)
+{
+    struct ingest ingest = { training, reader };
     const struct data_spec *data = training->job.training.data;
     const struct column_override *columns = data->columns.items;
     auto_free struct type_override *overrides = mem_zero(data->columns.count, sizeof(*overrides));
@@ -16,8 +30,11 @@ static int read_table(struct training *training, const struct byte_source *sourc
                                      .drop = data->drop,
                                      .sensitive = data->sensitive,
                                      .overrides = overrides,
-                                     .override_count = data->columns.count };
-    return table_read(training->history.name, source, &options, &training->table, err);
+                                     .override_count = data->columns.count,
+                                     .progress = update_progress,
+                                     .progress_context = &ingest };
+    return table_read(training->history.name, history_reader_source(reader), &options,
+                      &training->table, err);
 }
 
 static int read_history(struct training *training, struct err *err)
@@ -28,7 +45,7 @@ static int read_history(struct training *training, struct err *err)
         history->copy_uri == NULL ? training->job.training.data->generation : NULL;
     auto_history_reader struct history_reader reader = { 0 };
     if (history_reader_init(&reader, history, training->stores, generation, err) < 0 ||
-        read_table(training, history_reader_source(&reader), err) < 0)
+        read_table(training, &reader, err) < 0)
         return -1;
     return history_reader_finish(&reader, history->sha256, err);
 }

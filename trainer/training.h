@@ -43,8 +43,9 @@ struct training {
     struct arena arena; /* owns every string below */
     struct train_job job;
     unsigned threads;
-    struct stores *stores;                                      /* borrowed; NULL: file:// only */
-    void (*progress)(void *context, size_t done, size_t total); /* of Fit; may be NULL */
+    struct stores *stores; /* borrowed; NULL: file:// only */
+    /* Of the stage, as progress_update() takes it; may be NULL. */
+    void (*progress)(void *context, uint64_t done, uint64_t total, uint64_t rows);
     void *progress_context;
 
     const char *warnings[TRAINING_WARNINGS];

@@ -9,6 +9,7 @@
 
 #define FIRST_CAPACITY 1024
 #define TABLE_WARNING  1024 /* bytes of one sentence */
+#define PROGRESS_ROWS  1000 /* between two calls of options->progress */
 
 void table_release(struct table *table)
 {
@@ -247,6 +248,12 @@ static bool add_record(struct table_builder *builder, const struct csv_record *r
     return true;
 }
 
+static void tell_progress(const struct table_builder *builder)
+{
+    if (builder->options->progress && builder->read % PROGRESS_ROWS == 0)
+        builder->options->progress(builder->options->progress_context, builder->read);
+}
+
 static int take_record(struct table_builder *builder, const struct csv_record *record,
                        struct err *err)
 {
@@ -261,6 +268,7 @@ static int take_record(struct table_builder *builder, const struct csv_record *r
         builder->read++;
     else
         table_count_fault(builder, &fault);
+    tell_progress(builder);
     return 0;
 }
 

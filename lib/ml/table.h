@@ -48,6 +48,9 @@ struct table_options {
     struct strings sensitive; /* kept in groupings whatever else becomes of them */
     const struct type_override *overrides;
     size_t override_count;
+    /* Called now and then with the rows that were read so far; may be NULL. */
+    void (*progress)(void *context, uint64_t rows);
+    void *progress_context;
 };
 
 enum column_role {

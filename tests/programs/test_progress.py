@@ -101,6 +101,14 @@ class Trainer(TrainerTest, Terminal):
         model = json.loads((self.folder / "result.json").read_text())["model"]
         self.assertEqual(lines[-1], [f"Trained: version {model['version']}, {model['uri']}report.html"])
 
+    def test_the_bar_of_a_long_history_has_rows_a_second(self):
+        """The file has one class only, so that nothing comes after Ingest."""
+        header, *rows = history(rows=300_000)
+        self.write([header] + [f"{row[:-1]}0" for row in rows])
+        code, lines = run_on_terminal(self, "churn-trainer", self.job())
+        self.assertEqual(code, 65)
+        self.assert_bars(lines[0], "Ingest", rows=True)
+
     def test_elsewhere_each_step_is_a_line_of_json(self):
         self.write(history())
         done = subprocess.run([BIN / "churn-trainer", "--job", self.job(parameters=QUICK), "--result",
