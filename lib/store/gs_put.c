@@ -202,6 +202,7 @@ static int take_answer(struct gs_writer *self, const struct remote_question *que
 {
     int status = answer->reply.status;
     struct gs_object object;
+    int outcome;
 
     *ret_done = false;
     if (status == 308) {
@@ -210,15 +211,16 @@ static int take_answer(struct gs_writer *self, const struct remote_question *que
         *ret_done = !is_last && self->buffer.length == 0;
         return 0;
     }
-    if (status == 412)
-        return gs_meet_refusal(self, answer->attempts, arena, ret_object, err);
     if (status == 404 || status == 410)
         return err_set(err, ERR_RETRY, "%s: the server does not know the upload any more",
                        self->uri);
-    if (status / 100 != 2)
+    if (status / 100 != 2 && status != 412)
         return remote_fail(question, &answer->reply, err);
-    free(TAKE(self->session)); /* it is over */
-    if (take_object(self, &answer->reply, arena, &object, err) ||
+    outcome = status == 412 ? gs_meet_refusal(self, answer->attempts, arena, &object, err)
+                            : take_object(self, &answer->reply, arena, &object, err);
+    if (status != 412 || outcome == 0)
+        free(TAKE(self->session)); /* it is over */
+    if (outcome ||
         gs_verify(self, self->name, &object, self->crc32c, is_last ? self->bytes : UINT64_MAX, err))
         return -1;
     *ret_object = object;

@@ -261,10 +261,18 @@ void remote_answer_release(struct remote_answer *answer)
     *answer = (struct remote_answer){ 0 };
 }
 
+static int status_of(const struct remote_question *question, const struct http_reply *reply)
+{
+    return question->status ? question->status(reply) : reply->status;
+}
+
 int remote_fail(const struct remote_question *question, const struct http_reply *reply,
                 struct err *err)
 {
-    if (http_reply_check(reply, question->what, err) < 0)
+    struct http_reply meant = *reply;
+
+    meant.status = status_of(question, reply);
+    if (http_reply_check(&meant, question->what, err) < 0)
         return -1;
     return err_set(err, ERR_INTERNAL, "%s: the answer %d was not expected", question->what,
                    reply->status);
@@ -347,6 +355,7 @@ static bool is_answered(const struct remote_question *question, const struct ask
         err_wrap(ret_why, "%s", question->what);
         return false;
     }
+    asking->answer->reply.status = status_of(question, &asking->answer->reply);
     return http_reply_check(&asking->answer->reply, question->what, ret_why) == 0 ||
            (ret_why->kind != ERR_RETRY && ret_why->kind != ERR_DENIED);
 }

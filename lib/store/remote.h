@@ -10,9 +10,11 @@
  *       rights and identities take a while to be known; later ones are final.
  *
  * Any other answer, 2xx to 4xx, is the driver's to judge; remote_fail() has the words for those
- * it did not expect. Questions are therefore sent more than once: a driver makes them such that
- * it does no harm. Where the second attempt is answered otherwise than the first (a DELETE with
- * 404, a conditional write with 412), answer.attempts > 1 says that the first may have done it.
+ * it did not expect. A server that says such things by other statuses has a driver that
+ * translates them (`status`). Questions are therefore sent more than once: a driver makes them such
+ * that it does no harm. Where the second attempt is answered otherwise than the first (a DELETE
+ * with 404, a conditional write with 412), answer.attempts > 1 says that the first may have done
+ * it.
  *
  * Bodies are pieces in memory, which can be sent again from any place; a driver cuts what it
  * uploads into such pieces, so that memory does not grow with objects. Answers of unknown
@@ -63,6 +65,9 @@ struct remote_question {
     const struct http_header *headers; /* besides those of the signature */
     size_t header_count;
     struct span body;
+    /* The status that an answer should have had; NULL: that which it has. Also of the answers that
+     * a download gets. */
+    int (*status)(const struct http_reply *reply);
     const struct remote_signer *signer; /* NULL: nothing is signed */
     const struct tls_options *tls;
     bool own_host; /* not named by a user: public_hosts_only does not count (metadata servers) */
@@ -71,7 +76,7 @@ struct remote_question {
 };
 
 struct remote_answer {
-    struct http_reply reply; /* http_reply_header() works on it */
+    struct http_reply reply; /* http_reply_header() works on it; its status is translated */
     unsigned attempts;       /* questions sent */
     struct arena arena;      /* of the reply */
 };

@@ -9,7 +9,7 @@
 #include "store/sigv4.h"
 
 enum {
-    ATTEMPTS_MAXIMUM = 4, /* of what S3 says with a 400 */
+    REGIONS_MAXIMUM = 4, /* that a bucket is looked for in */
     REGION_TEXT = 64,
 };
 
@@ -144,6 +144,54 @@ static int sign(void *context, const struct http_request *request, bool refused,
     return 0;
 }
 
+/* --- what answers mean ---------------------------------------------------- */
+
+static bool is_one_of(const char *code, const char *const *codes)
+{
+    for (; *codes; codes++)
+        if (strcmp(code, *codes) == 0)
+            return true;
+    return false;
+}
+
+/* What S3 says by a code: with some other status, or in the body of a 200 when it fails after it
+ * began to answer. 0: what its status says. */
+static int status_of_code(const char *code)
+{
+    static const char *const expired[] = { "ExpiredToken", "TokenRefreshRequired", NULL };
+    static const char *const denied[] = { "AccessDenied", NULL };
+    static const char *const absent[] = { "NoSuchUpload", "NoSuchKey", NULL };
+    static const char *const condition[] = { "PreconditionFailed", NULL };
+    static const char *const late[] = { "RequestTimeout", NULL };
+    /* the question came damaged, or somebody else's came at the same time */
+    static const char *const again[] = { "BadDigest",          "XAmzContentSHA256Mismatch",
+                                         "IncompleteBody",     "ConditionalRequestConflict",
+                                         "OperationAborted",   "SlowDown",
+                                         "ServiceUnavailable", NULL };
+
+    return is_one_of(code, expired)     ? 401
+           : is_one_of(code, denied)    ? 403
+           : is_one_of(code, absent)    ? 404
+           : is_one_of(code, late)      ? 408
+           : is_one_of(code, condition) ? 412
+           : is_one_of(code, again)     ? 503
+                                        : 0;
+}
+
+static int status_of_answer(const struct http_reply *reply)
+{
+    auto_arena struct arena arena = { 0 };
+    struct s3_problem problem = { 0 };
+    int meant;
+
+    if ((reply->status != 200 && reply->status != 400 && reply->status != 403 &&
+         reply->status != 409) ||
+        !s3_read_problem(reply->body, &arena, &problem))
+        return reply->status;
+    meant = status_of_code(problem.code);
+    return meant != 0 ? meant : reply->status == 200 ? 500 : reply->status;
+}
+
 /* --- questions ------------------------------------------------------------ */
 
 struct remote_question s3_remote_question(struct s3_bucket *bucket,
@@ -166,43 +214,25 @@ struct remote_question s3_remote_question(struct s3_bucket *bucket,
         .headers = question->headers,
         .header_count = question->header_count,
         .body = question->body,
+        .status = status_of_answer,
         .signer = &bucket->signer,
         .tls = &bucket->client->tls,
         .patience_ms = question->patience_ms,
     };
 }
 
-static bool is_one_of(const char *code, const char *const *codes)
-{
-    for (; *codes; codes++)
-        if (strcmp(code, *codes) == 0)
-            return true;
-    return false;
-}
-
-/* An error in the body of a 200, which S3 sends when it fails after it began to answer. */
-static int status_of_code(const char *code)
-{
-    static const char *const denied[] = { "AccessDenied", NULL };
-    static const char *const absent[] = { "NoSuchUpload", "NoSuchKey", NULL };
-    static const char *const condition[] = { "PreconditionFailed", NULL };
-
-    return is_one_of(code, denied)      ? 403
-           : is_one_of(code, absent)    ? 404
-           : is_one_of(code, condition) ? 412
-                                        : 500;
-}
-
 /* At AWS: has another region been named, which is taken from now on? */
-static bool learns_region(struct s3_bucket *bucket, const struct remote_answer *answer,
-                          const struct s3_problem *problem)
+static bool learns_region(struct s3_bucket *bucket, const struct remote_answer *answer)
 {
     const char *region = http_reply_header(&answer->reply, "x-amz-bucket-region");
+    auto_arena struct arena arena = { 0 };
+    struct s3_problem problem = { 0 };
     bool is_new;
 
-    region = region ? region : problem->region;
-    if (bucket->client->settings.endpoint_url || !region || !*region ||
-        strlen(region) >= REGION_TEXT ||
+    if (!region && s3_read_problem(answer->reply.body, &arena, &problem))
+        region = problem.region;
+    if (answer->reply.status < 300 || bucket->client->settings.endpoint_url || !region ||
+        !*region || strlen(region) >= REGION_TEXT ||
         strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(region))
         return false;
     pthread_mutex_lock(&bucket->mutex);
@@ -211,40 +241,6 @@ static bool learns_region(struct s3_bucket *bucket, const struct remote_answer *
         snprintf(bucket->region, sizeof(bucket->region), "%s", region);
     pthread_mutex_unlock(&bucket->mutex);
     return is_new;
-}
-
-/* Would the same question be answered otherwise now? Puts the status right that it was given. */
-static bool shall_ask_again(struct s3_bucket *bucket, struct remote_answer *answer,
-                            unsigned attempts)
-{
-    static const char *const expired[] = { "ExpiredToken", "TokenRefreshRequired", NULL };
-    /* the question came damaged or late, or somebody else's came at the same time */
-    static const char *const again[] = { "RequestTimeout",
-                                         "BadDigest",
-                                         "XAmzContentSHA256Mismatch",
-                                         "IncompleteBody",
-                                         "ConditionalRequestConflict",
-                                         "OperationAborted",
-                                         "InternalError",
-                                         "SlowDown",
-                                         "ServiceUnavailable",
-                                         NULL };
-    int status = answer->reply.status;
-    auto_arena struct arena arena = { 0 };
-    struct s3_problem problem = { 0 };
-    bool is_problem = s3_read_problem(answer->reply.body, &arena, &problem);
-
-    if (status >= 300 && learns_region(bucket, answer, &problem))
-        return attempts < ATTEMPTS_MAXIMUM;
-    if (!is_problem)
-        return false;
-    if (status == 200)
-        answer->reply.status = status_of_code(problem.code);
-    if (is_one_of(problem.code, expired))
-        aws_credentials_expire(bucket->client->credentials);
-    else if (!is_one_of(problem.code, again))
-        return false;
-    return attempts < ATTEMPTS_MAXIMUM;
 }
 
 int s3_ask(struct s3_bucket *bucket, const struct s3_question *question,
@@ -260,7 +256,7 @@ int s3_ask(struct s3_bucket *bucket, const struct s3_question *question,
         if (remote_ask(bucket->client->remote, &asked, &answer, err) < 0)
             return -1;
         attempts += answer.attempts;
-        if (shall_ask_again(bucket, &answer, i))
+        if (i < REGIONS_MAXIMUM && learns_region(bucket, &answer))
             continue;
         *ret_answer = answer;
         ret_answer->attempts = attempts;

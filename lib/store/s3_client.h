@@ -36,7 +36,8 @@ struct s3_question {
 };
 
 /* Asks until there is an answer that asking again would not change (remote.h), also where S3 says
- * so with a 400 or in the body of a 200: then the answer has the status that it should have had. */
+ * so with another status or in the body of a 200: then the answer has the status that it should
+ * have had. */
 int s3_ask(struct s3_bucket *bucket, const struct s3_question *question,
            struct remote_answer *ret_answer, struct err *err) __attribute__((warn_unused_result));
 

@@ -90,6 +90,24 @@ static int read_head(const char *uri, const struct http_reply *reply, struct are
     return 0;
 }
 
+/* An answer to HEAD has no body: why it is a 400, GET says, and so does what has keys renewed that
+ * have expired. */
+static int ask_why(struct s3_store *store, const struct s3_question *head, struct err *err)
+{
+    static const struct http_header one_byte = { "Range", "bytes=0-0" };
+    struct s3_question question = *head;
+    auto_answer struct remote_answer answer = { 0 };
+
+    question.method = "GET";
+    question.headers = &one_byte;
+    question.header_count = 1;
+    if (s3_ask(store->bucket, &question, &answer, err) < 0)
+        return -1;
+    if (answer.reply.status / 100 == 2 || answer.reply.status == 416) /* of an empty object */
+        return 0;
+    return s3_fail(&question, &answer, err);
+}
+
 int s3_look(struct s3_store *store, const char *uri, const char *key, struct arena *arena,
             struct s3_head *ret_head, struct err *err)
 {
@@ -106,6 +124,12 @@ int s3_look(struct s3_store *store, const char *uri, const char *key, struct are
 
     if (s3_ask(store->bucket, &question, &answer, err) < 0)
         return -1;
+    if (answer.reply.status == 400) {
+        remote_answer_release(&answer);
+        if (ask_why(store, &question, err) < 0 ||
+            s3_ask(store->bucket, &question, &answer, err) < 0)
+            return -1;
+    }
     if (answer.reply.status != 200)
         return s3_fail(&question, &answer, err);
     return read_head(uri, &answer.reply, arena, ret_head, err);

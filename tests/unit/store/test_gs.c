@@ -271,6 +271,43 @@ static void uploads_go_on_where_the_server_is(void **state)
     play_end();
 }
 
+/* The answer to the last piece is lost; the server says that the object is there: it is ours. */
+static void an_upload_that_came_through_is_the_end(void **state)
+{
+    static const struct {
+        const char *name, *writer;
+        int outcome;
+    } cases[] = {
+        { "ours", ",\"metadata\":{\"churn-writer\":\"" PLAY_WRITER "\"}", 0 },
+        { "somebody else's", ",\"metadata\":{\"churn-writer\":\"00\"}", -1 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct scene scenes[] = {
+            SESSION_BEGINS,
+            { "PUT " SESSION, "Content-Range", "bytes 0-8388607/*", STORED("bytes=0-8388607") },
+            { "PUT " SESSION, "Content-Range", "bytes 8388608-16777215/*",
+              STORED("bytes=0-16777215") },
+            { "PUT " SESSION,
+              "Content-Range",
+              "bytes 16777216-16777220/16777221",
+              { .status = 0 } },
+            { "PUT " SESSION, "Content-Range", "bytes */16777221", { .status = 412 } },
+            { .question = "GET /o/out%2Fw7.csv?prettyPrint",
+              .reply = { .status = 200,
+                         .body = object_of("out/w7.csv", (struct span){ large, LARGE_BYTES }, "9",
+                                           cases[i].writer) } },
+            { .question = "DELETE " SESSION, .reply = { .status = 499 } },
+        };
+        struct err err = { 0 };
+
+        play_begin(URI, scenes, ARRAY_SIZE(scenes) - (cases[i].outcome == 0), emulator);
+        CASE(cases[i].name, put_large(&err) == cases[i].outcome);
+        play_end();
+    }
+}
+
 static void uploads_that_cannot_go_on_fail(void **state)
 {
     static const struct {
@@ -497,6 +534,8 @@ int main(void)
         cmocka_unit_test(missing_rights_are_named),
         cmocka_unit_test(tokens_do_not_travel_in_the_open),
         cmocka_unit_test_setup_teardown(uploads_go_on_where_the_server_is, make_large, free_large),
+        cmocka_unit_test_setup_teardown(an_upload_that_came_through_is_the_end, make_large,
+                                        free_large),
         cmocka_unit_test_setup_teardown(uploads_that_cannot_go_on_fail, make_large, free_large),
         cmocka_unit_test_setup_teardown(uploads_that_end_too_early_do_not_stay, make_large,
                                         free_large),

@@ -24,6 +24,11 @@ static const char *const endpoint[] = {
     "http://minio:9000", NULL
 };
 
+/* Keys of an agent, which are renewed. */
+#define AGENT "http://169.254.170.23/v1"
+static const char *const renewed[] = { "AWS_CONTAINER_CREDENTIALS_FULL_URI", AGENT,
+                                       "AWS_ENDPOINT_URL_S3", "http://minio:9000", NULL };
+
 struct scene {
     const char *question; /* "<METHOD> <URL>", or what it begins with */
     int status;
@@ -36,7 +41,7 @@ static struct fake_cloud cloud;
 static struct {
     const struct scene *scenes;
     size_t count, next;
-    char mark[64], condition[64], checksum[32];
+    char mark[64], condition[64], checksum[32], token[8];
     struct buf sent; /* bodies, one after the other */
 } play;
 static struct stores *stores;
@@ -60,7 +65,9 @@ static void serve(void *context, const struct http_request *request, struct fake
         fail_msg("not expected: %s", question);
     if (strncmp(question, scene->question, strlen(scene->question)) != 0)
         fail_msg("%s, expected %s", question, scene->question);
-    assert_non_null(fake_sent(request, "Authorization"));
+    if (strcmp(request->url, AGENT) != 0)
+        assert_non_null(fake_sent(request, "Authorization"));
+    keep(request, "x-amz-security-token", play.token, sizeof(play.token));
     keep(request, "x-amz-meta-churn-write", play.mark, sizeof(play.mark));
     keep(request, "If-None-Match", play.condition, sizeof(play.condition));
     keep(request, "If-Match", play.condition, sizeof(play.condition));
@@ -108,6 +115,7 @@ static void end(void)
                                 { "Last-Modified", DATE },                                         \
                                 { "Content-Length", "3" } }
 #define HEAD "HEAD http://minio:9000/bank/out/w7.csv"
+#define GET  "GET http://minio:9000/bank/out/w7.csv"
 #define PUT  "PUT http://minio:9000/bank/out/w7.csv"
 #define POST "POST http://minio:9000/bank/out/w7.csv"
 
@@ -163,17 +171,115 @@ static void another_write_is_not_taken_for_ours(void **state)
     end();
 }
 
-static void damage_on_the_way_is_sent_again(void **state)
+/* What S3 says by a code only is waited out as long as what it says by a status. */
+static void busy_servers_are_waited_for(void **state)
+{
+    static const struct {
+        const char *code;
+        int status;
+    } cases[] = { { "BadDigest", 400 },
+                  { "RequestTimeout", 400 },
+                  { "ConditionalRequestConflict", 409 },
+                  { "OperationAborted", 409 },
+                  { "SlowDown", 200 },
+                  { "InternalError", 200 } };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        auto_free char *body = mem_format("<Error><Code>%s</Code></Error>", cases[i].code);
+        const struct scene busy = { PUT, .status = cases[i].status, .body = body };
+        const struct scene scenes[] = { busy, busy, busy, busy, busy, { PUT, .status = 200 } };
+        struct err err = { 0 };
+
+        BEGIN(scenes);
+        int64_t begun_ms = cloud.now_ms;
+        CASE(cases[i].code, put(STORE_IF_ABSENT, NULL, &err) == 0);
+        CASE(cases[i].code, cloud.troubles == 5 && cloud.now_ms > begun_ms);
+        end();
+    }
+}
+
+#define KEYS(token)                                                                                \
+    {                                                                                              \
+        "GET " AGENT, .status = 200,                                                               \
+                      .body = "{\"AccessKeyId\": \"AKIA\", \"SecretAccessKey\": \"S\", "           \
+                              "\"Token\": \"" token "\", "                                         \
+                              "\"Expiration\": \"2099-01-01T00:00:00Z\"}",                         \
+    }
+#define EXPIRED "<Error><Code>ExpiredToken</Code></Error>"
+
+/* HEAD cannot say why. */
+static void keys_that_expired_are_renewed(void **state)
 {
     static const struct scene scenes[] = {
-        { PUT, .status = 400, .body = "<Error><Code>BadDigest</Code></Error>" },
+        KEYS("one"),
+        { PUT, .status = 400, .body = EXPIRED },
+        KEYS("two"),
         { PUT, .status = 200 },
+        { HEAD, .status = 400 },
+        { GET, .status = 400, .body = EXPIRED },
+        KEYS("three"),
+        { GET, .status = 206 },
+        { HEAD, OBJECT },
+        { HEAD, .status = 400 },
+        { GET, .status = 400, .body = "<Error><Code>InvalidRequest</Code></Error>" },
     };
+    struct store_info info;
     struct err err = { 0 };
 
     (void)state;
-    BEGIN(scenes);
+    begin(scenes, ARRAY_SIZE(scenes), renewed);
     assert_int_equal(put(STORE_ALWAYS, NULL, &err), 0);
+    assert_string_equal(play.token, "two");
+    assert_int_equal(store_stat(store, URI, &info, &err), 0);
+    assert_string_equal(play.token, "three");
+    assert_int_equal(store_stat(store, URI, &info, &err), -1);
+    assert_int_equal(err.kind, ERR_INVALID);
+    assert_non_null(strstr(err.message, "InvalidRequest"));
+    end();
+}
+
+/* Also within a stream that has to go on. */
+static void keys_that_expired_are_renewed_for_a_download(void **state)
+{
+    static const struct scene scenes[] = {
+        KEYS("one"),
+        { HEAD, OBJECT },
+        { GET, .status = 400, .body = EXPIRED },
+        KEYS("two"),
+        { GET, .status = 200, .body = "abc" },
+    };
+    auto_free char *text = NULL;
+    size_t length;
+    struct err err = { 0 };
+
+    (void)state;
+    begin(scenes, ARRAY_SIZE(scenes), renewed);
+    if (store_get_text(store, URI, 100, &text, &length, &err) < 0)
+        fail_msg("%s", err.message);
+    assert_string_equal(text, "abc");
+    end();
+}
+
+static void serve_expired(void *context, const struct http_request *request,
+                          struct fake_reply *ret_reply)
+{
+    (void)context, (void)request;
+    ret_reply->status = 400;
+    ret_reply->body = span_of(EXPIRED);
+}
+
+/* Nobody has newer ones: that is a missing right, which is told as such. */
+static void keys_that_stay_expired_are_denied(void **state)
+{
+    struct err err = { 0 };
+
+    (void)state;
+    begin(NULL, 0, endpoint);
+    cloud.serve = serve_expired;
+    assert_int_equal(put(STORE_ALWAYS, NULL, &err), -1);
+    assert_int_equal(err.kind, ERR_DENIED);
+    assert_non_null(strstr(err.message, "ExpiredToken"));
     end();
 }
 
@@ -363,7 +469,10 @@ int main(void)
         cmocka_unit_test(small_objects_are_put_at_once),
         cmocka_unit_test(a_write_recognises_itself),
         cmocka_unit_test(another_write_is_not_taken_for_ours),
-        cmocka_unit_test(damage_on_the_way_is_sent_again),
+        cmocka_unit_test(busy_servers_are_waited_for),
+        cmocka_unit_test(keys_that_expired_are_renewed),
+        cmocka_unit_test(keys_that_expired_are_renewed_for_a_download),
+        cmocka_unit_test(keys_that_stay_expired_are_denied),
         cmocka_unit_test(regions_are_learnt_at_aws),
         cmocka_unit_test(parts_become_an_object),
         cmocka_unit_test(objects_are_copied_in_small_parts),
