@@ -342,6 +342,8 @@ static bool only_conditions(const json_t *difference)
 void run_write_status(struct plan *plan, const struct fields *table, const json_t *raw_status,
                       const void *before, const void *after, bool hold)
 {
+    if (raw_status && fields_equal(table, before, after))
+        return; /* most passes change nothing, and trees are what a pass costs */
     auto_json json_t *from = raw_status ? fields_encode(table, before) : json_object();
     auto_json json_t *to = fields_encode(table, after);
     auto_json json_t *difference = jx_merge_diff(from, to);

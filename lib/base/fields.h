@@ -142,3 +142,6 @@ void fields_defaults(const struct fields *table, struct arena *arena, void *ret_
  * become '?'. New reference. FIELD_TIME is written with seconds, FIELD_DURATION as Go prints it. */
 json_t *fields_encode(const struct fields *table, const void *value)
     __attribute__((warn_unused_result));
+
+/* Whether both structs have the same members: fields_encode() gives the same tree of them. */
+bool fields_equal(const struct fields *table, const void *left, const void *right);

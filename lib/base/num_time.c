@@ -232,49 +232,77 @@ int num_time_ms(struct span text, int64_t *ret_unix_ms, struct err *err)
                    shown, text.length > 0 ? text.data : "");
 }
 
-/* The time up to seconds, without a zone; returns the milliseconds left. */
-static int format_seconds(int64_t unix_ms, char text[NUM_TIME_TEXT])
+/* The last so many digits of a number. Returns where the text goes on. */
+static char *put_digits(char *at, int64_t value, int count)
 {
+    for (int i = count; i-- > 0; value /= 10)
+        at[i] = (char)('0' + value % 10);
+    return at + count;
+}
+
+/* The time up to seconds, without a zone. Returns where the text goes on. By hand: a status has
+ * dozens of times, and is written whenever it is looked at. */
+static char *put_seconds(char text[NUM_TIME_TEXT], int64_t unix_ms, int64_t *ret_rest_ms)
+{
+    static const struct {
+        int64_t unit_ms;
+        char before;
+    } parts[] = { { HOUR_MS, 'T' }, { MINUTE_MS, ':' }, { SECOND_MS, ':' } };
     int64_t days = unix_ms / DAY_MS, rest_ms = unix_ms % DAY_MS, year;
     int month, day;
+    char *at = text;
 
     if (rest_ms < 0) {
         rest_ms += DAY_MS;
         days--;
     }
     calendar_date(days, &year, &month, &day);
-    snprintf(text, NUM_TIME_TEXT, "%04" PRId64 "-%02d-%02dT%02d:%02d:%02d", year, month, day,
-             (int)(rest_ms / HOUR_MS), (int)(rest_ms / MINUTE_MS % 60),
-             (int)(rest_ms / SECOND_MS % 60));
-    return (int)(rest_ms % SECOND_MS);
+    if (year >= 0 && year <= 9999)
+        at = put_digits(at, year, 4);
+    else
+        at += snprintf(at, NUM_TIME_TEXT, "%04" PRId64, year);
+    *at++ = '-';
+    at = put_digits(at, month, 2);
+    *at++ = '-';
+    at = put_digits(at, day, 2);
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        *at++ = parts[i].before;
+        at = put_digits(at, rest_ms / parts[i].unit_ms, 2);
+        rest_ms %= parts[i].unit_ms;
+    }
+    *ret_rest_ms = rest_ms;
+    return at;
 }
 
 void num_format_time(int64_t unix_ms, char text[NUM_TIME_TEXT])
 {
-    format_seconds(unix_ms, text);
-    size_t length = strlen(text);
+    int64_t rest_ms;
+    char *at = put_seconds(text, unix_ms, &rest_ms);
 
-    snprintf(text + length, NUM_TIME_TEXT - length, "Z");
+    memcpy(at, "Z", sizeof("Z"));
 }
 
 void num_format_micro_time(int64_t unix_ms, char text[NUM_TIME_TEXT])
 {
-    int ms = format_seconds(unix_ms, text);
-    size_t length = strlen(text);
+    int64_t rest_ms;
+    char *at = put_seconds(text, unix_ms, &rest_ms);
 
-    snprintf(text + length, NUM_TIME_TEXT - length, ".%03d000Z", ms);
+    *at++ = '.';
+    at = put_digits(at, rest_ms, 3);
+    memcpy(at, "000Z", sizeof("000Z"));
 }
 
 void num_format_nano_time(int64_t unix_ns, char text[NUM_TIME_TEXT])
 {
-    int64_t rest_ns = unix_ns % NANO, unix_s = unix_ns / NANO;
+    int64_t rest_ns = unix_ns % NANO, unix_s = unix_ns / NANO, rest_ms;
+    char *at;
 
     if (rest_ns < 0) {
         rest_ns += NANO;
         unix_s--;
     }
-    format_seconds(unix_s * SECOND_MS, text);
-    size_t length = strlen(text);
-
-    snprintf(text + length, NUM_TIME_TEXT - length, ".%09dZ", (int)rest_ns);
+    at = put_seconds(text, unix_s * SECOND_MS, &rest_ms);
+    *at++ = '.';
+    at = put_digits(at, rest_ns, 9);
+    memcpy(at, "Z", sizeof("Z"));
 }

@@ -56,7 +56,7 @@ size_t utf8_character(const char *bytes, size_t length)
     return needed;
 }
 
-/* Eight bytes at once: most of what is checked is long and plain ASCII. */
+/* Eight bytes at once: most of what is checked is plain ASCII. */
 static size_t skip_ascii(const char *bytes, size_t length, size_t position)
 {
     uint64_t word;
@@ -66,6 +66,8 @@ static size_t skip_ascii(const char *bytes, size_t length, size_t position)
         if (word & UINT64_C(0x8080808080808080))
             break;
     }
+    while (position < length && (unsigned char)bytes[position] < 0x80)
+        position++;
     return position;
 }
 

@@ -339,9 +339,72 @@ static void text_that_is_no_utf8_is_mended(void **state)
     assert_string_equal(jx_string(object, "name", NULL), "a?b");
 }
 
+/* Structs are equal when the same is written of them. */
+static void structs_are_equal_when_they_say_the_same(void **state)
+{
+    static const char *const texts[] = {
+        "{}",
+        "{\"seed\":42,\"enabled\":true}",
+        "{\"seed\":0}",
+        "{\"enabled\":false}",
+        "{\"timeout\":\"90s\"}",
+        "{\"timeout\":\"1m30s\"}",
+        "{\"limit\":0}",
+        "{\"limit\":1}",
+        "{\"strict\":false}",
+        "{\"strict\":true}",
+        "{\"ratio\":\"0.25\"}",
+        "{\"ratio\":\"0.250\"}",
+        "{\"text\":\"\"}",
+        "{\"text\":\"a\"}",
+        "{\"created\":\"2026-11-23T07:00:00Z\"}",
+        "{\"created\":\"2026-11-23T08:00:00+01:00\"}",
+        "{\"weight\":0.1}",
+        "{\"weights\":[0.5]}",
+        "{\"weights\":[0.5,1.5]}",
+        "{\"weights\":[0.5,2.5]}",
+        "{\"rule\":{\"folds\":5}}",
+        "{\"rule\":{\"folds\":6}}",
+        "{\"column\":{\"name\":\"x\"}}",
+        "{\"column\":{\"name\":\"y\"}}",
+        "{\"columns\":[{\"name\":\"x\"}]}",
+        "{\"columns\":[{\"name\":\"x\",\"type\":\"Numeric\"}]}",
+        "{\"columns\":[{\"name\":\"x\"},{\"name\":\"y\"}]}",
+        "{\"drop\":[\"a\"]}",
+        "{\"drop\":[\"b\"]}",
+        "{\"labels\":{\"a\":\"b\"}}",
+        "{\"labels\":{\"a\":\"c\"}}",
+        "{\"labels\":{\"b\":\"b\"}}",
+        "{\"extra\":[1,{}]}",
+        "{\"extra\":[1,{\"a\":1}]}",
+        "{\"shade\":\"Red\"}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(texts) * ARRAY_SIZE(texts); i++) {
+        const char *sides[] = { texts[i / ARRAY_SIZE(texts)], texts[i % ARRAY_SIZE(texts)] };
+        auto_arena struct arena arena = { 0 };
+        struct everything values[2];
+        char *encoded[2];
+
+        for (size_t side = 0; side < 2; side++) {
+            assert_int_equal(decode(sides[side], &arena, &values[side], NULL), 0);
+            auto_json json_t *tree = fields_encode(&everything_table, &values[side]);
+
+            encoded[side] = jx_canonical(tree);
+        }
+        if (fields_equal(&everything_table, &values[0], &values[1]) !=
+            (strcmp(encoded[0], encoded[1]) == 0))
+            fail_msg("%s and %s", sides[0], sides[1]);
+        free(encoded[0]);
+        free(encoded[1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(structs_are_equal_when_they_say_the_same),
         cmocka_unit_test(every_kind_is_decoded),
         cmocka_unit_test(absent_members_take_their_defaults),
         cmocka_unit_test(offences_are_named_by_path),
