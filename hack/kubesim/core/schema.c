@@ -29,17 +29,34 @@ static const json_t *member_schema(const json_t *schema, const char *name)
     return member ? member : jx_get(schema, "additionalProperties", NULL);
 }
 
-static char *join(const char *path, const char *name)
+/* Where a value stands. Text is made of it only when something is wrong there. */
+struct path {
+    const struct path *above; /* NULL: the root */
+    const char *name;         /* NULL: an item */
+    size_t position;
+};
+
+static void append_path(struct buf *text, const struct path *path)
 {
-    return mem_format("%s%s%s", path, *path ? "." : "", name);
+    if (!path->above)
+        return;
+    append_path(text, path->above);
+    if (path->name)
+        buf_format(text, "%s%s", text->length > 0 ? "." : "", path->name);
+    else
+        buf_format(text, "[%zu]", path->position);
 }
 
-static char *join_item(const char *path, size_t position)
+/* New. */
+static char *path_text(const struct path *path)
 {
-    return mem_format("%s[%zu]", path, position);
+    auto_buf struct buf text;
+    buf_init(&text, LIMIT_JSON_DOCUMENT);
+    append_path(&text, path);
+    return buf_take(&text);
 }
 
-static void prune(const json_t *schema, json_t *value, const char *path, bool root, json_t *unknown)
+static void prune(const json_t *schema, json_t *value, const struct path *path, json_t *unknown)
 {
     json_t *member;
     const char *name;
@@ -47,20 +64,20 @@ static void prune(const json_t *schema, json_t *value, const char *path, bool ro
     size_t i;
     json_array_foreach(value, i, member)
     {
-        auto_free char *item_path = join_item(path, i);
-        prune(jx_get(schema, "items", NULL), member, item_path, false, unknown);
+        prune(jx_get(schema, "items", NULL), member, &(struct path){ path, NULL, i }, unknown);
     }
     json_object_foreach_safe(value, next, name, member)
     {
-        if (root && is_root_member(name))
+        if (!path->above && is_root_member(name))
             continue;
-        auto_free char *member_path = join(path, name);
         const json_t *known = member_schema(schema, name);
+        const struct path member_path = { path, name, 0 };
         if (known) {
-            prune(known, member, member_path, false, unknown);
+            prune(known, member, &member_path, unknown);
         } else if (!has(schema, "x-kubernetes-preserve-unknown-fields")) {
+            auto_free char *text = unknown ? path_text(&member_path) : NULL;
             if (unknown)
-                json_array_append_new(unknown, json_string(member_path));
+                json_array_append_new(unknown, json_string(text));
             json_object_del(value, name);
         }
     }
@@ -68,7 +85,7 @@ static void prune(const json_t *schema, json_t *value, const char *path, bool ro
 
 void schema_prune(const json_t *schema, json_t *value, json_t *unknown)
 {
-    prune(schema, value, "", true, unknown);
+    prune(schema, value, &(struct path){ 0 }, unknown);
 }
 
 void schema_default(const json_t *schema, json_t *value)
@@ -119,15 +136,16 @@ static char *text_of(const json_t *value)
     return json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
 }
 
-static void invalid(const struct check *check, const char *path, const json_t *value,
+static void invalid(const struct check *check, const struct path *path, const json_t *value,
                     const char *rule)
 {
+    auto_free char *field = path_text(path);
     auto_free char *text = json_is_object(value) || json_is_array(value) ? NULL : text_of(value);
-    cause_add(check->causes, "FieldValueInvalid", path, "Invalid value: %s: %s in body %s",
+    cause_add(check->causes, "FieldValueInvalid", field, "Invalid value: %s: %s in body %s",
               text                    ? text
               : json_is_object(value) ? "\"object\""
                                       : "\"array\"",
-              path, rule);
+              field, rule);
 }
 
 static const char *type_of(const json_t *value)
@@ -151,14 +169,15 @@ static const char *type_of(const json_t *value)
 }
 
 static bool check_type(const struct check *check, const json_t *schema, const json_t *value,
-                       const char *path)
+                       const struct path *path)
 {
     const char *type = jx_string(schema, "type", NULL), *actual = type_of(value);
     if (!type || strcmp(type, actual) == 0 ||
         (strcmp(type, "number") == 0 && json_is_integer(value)))
         return true;
-    cause_add(check->causes, "FieldValueTypeInvalid", path,
-              "Invalid value: \"%s\": %s in body must be of type %s: \"%s\"", actual, path, type,
+    auto_free char *field = path_text(path);
+    cause_add(check->causes, "FieldValueTypeInvalid", field,
+              "Invalid value: \"%s\": %s in body must be of type %s: \"%s\"", actual, field, type,
               actual);
     return false;
 }
@@ -212,7 +231,7 @@ static size_t count_characters(const char *text)
 }
 
 static void check_string(const struct check *check, const json_t *schema, const json_t *value,
-                         const char *path)
+                         const struct path *path)
 {
     const char *text = json_string_value(value), *pattern = jx_string(schema, "pattern", NULL);
     auto_free char *rule = NULL;
@@ -222,7 +241,8 @@ static void check_string(const struct check *check, const json_t *schema, const 
         rule = mem_format("should be at least %" PRId64 " chars long", minimum);
         invalid(check, path, value, rule);
     } else if (maximum >= 0 && length > maximum) {
-        cause_add(check->causes, "FieldValueTooLong", path,
+        auto_free char *field = path_text(path);
+        cause_add(check->causes, "FieldValueTooLong", field,
                   "Too long: may not be more than %" PRId64 " bytes", maximum);
     } else if (pattern && !matches(check->patterns, pattern, text)) {
         rule = mem_format("should match '%s'", pattern);
@@ -231,7 +251,7 @@ static void check_string(const struct check *check, const json_t *schema, const 
 }
 
 static void check_number(const struct check *check, const json_t *schema, const json_t *value,
-                         const char *path)
+                         const struct path *path)
 {
     static const char *const bounds[] = { "minimum", "maximum" }, *const words[] = { "greater",
                                                                                      "less" };
@@ -248,7 +268,7 @@ static void check_number(const struct check *check, const json_t *schema, const 
 }
 
 static void check_enum(const struct check *check, const json_t *schema, const json_t *value,
-                       const char *path)
+                       const struct path *path)
 {
     const json_t *allowed = jx_get(schema, "enum", NULL), *choice;
     size_t i;
@@ -263,25 +283,28 @@ static void check_enum(const struct check *check, const json_t *schema, const js
         auto_free char *text = text_of(choice);
         buf_format(&choices, "%s%s", i ? ", " : "", text);
     }
-    auto_free char *text = text_of(value);
-    cause_add(check->causes, "FieldValueNotSupported", path,
+    auto_free char *text = text_of(value), *field = path_text(path);
+    cause_add(check->causes, "FieldValueNotSupported", field,
               "Unsupported value: %s: supported values: %s", text, buf_text(&choices));
 }
 
 static void check_count(const struct check *check, const json_t *schema, const json_t *value,
-                        const char *path)
+                        const struct path *path)
 {
     bool list = json_is_array(value);
     int64_t count = (int64_t)(list ? json_array_size(value) : json_object_size(value));
     int64_t minimum = jx_int(schema, list ? "minItems" : "minProperties", 0);
     int64_t maximum = jx_int(schema, list ? "maxItems" : "maxProperties", -1);
     const char *what = list ? "items" : "properties";
+    if (count >= minimum && (maximum < 0 || count <= maximum))
+        return;
+    auto_free char *field = path_text(path);
     if (count < minimum)
-        cause_add(check->causes, "FieldValueInvalid", path,
+        cause_add(check->causes, "FieldValueInvalid", field,
                   "Invalid value: %" PRId64 ": %s in body should have at least %" PRId64 " %s",
-                  count, path, minimum, what);
-    else if (maximum >= 0 && count > maximum)
-        cause_add(check->causes, "FieldValueTooMany", path,
+                  count, field, minimum, what);
+    else
+        cause_add(check->causes, "FieldValueTooMany", field,
                   "Too many: %" PRId64 ": must have at most %" PRId64 " %s", count, maximum, what);
 }
 
@@ -299,7 +322,7 @@ static char *item_identity(const json_t *schema, const json_t *item)
 }
 
 static void check_unique(const struct check *check, const json_t *schema, const json_t *list,
-                         const char *path)
+                         const struct path *path)
 {
     const char *type = jx_string(schema, "x-kubernetes-list-type", NULL);
     const json_t *item;
@@ -310,19 +333,19 @@ static void check_unique(const struct check *check, const json_t *schema, const 
     json_array_foreach(list, i, item)
     {
         auto_free char *identity = item_identity(schema, item);
-        auto_free char *item_path = join_item(path, i);
-        if (index_get(&seen, identity))
-            cause_add(check->causes, "FieldValueDuplicate", item_path, "Duplicate value: %s",
-                      identity);
+        if (index_get(&seen, identity)) {
+            auto_free char *field = path_text(&(struct path){ path, NULL, i });
+            cause_add(check->causes, "FieldValueDuplicate", field, "Duplicate value: %s", identity);
+        }
         index_put(&seen, identity, &seen);
     }
 }
 
 static void check_value(const struct check *check, const json_t *schema, const json_t *value,
-                        const char *path, bool root);
+                        const struct path *path);
 
 static void check_object(const struct check *check, const json_t *schema, const json_t *value,
-                         const char *path, bool root)
+                         const struct path *path)
 {
     const json_t *name_value, *member;
     const char *name;
@@ -330,21 +353,21 @@ static void check_object(const struct check *check, const json_t *schema, const 
     json_array_foreach(jx_get(schema, "required", NULL), i, name_value)
     {
         name = json_string_value(name_value);
-        auto_free char *member_path = join(path, name);
-        if (!json_object_get(value, name))
-            cause_add(check->causes, "FieldValueRequired", member_path, "Required value");
+        if (json_object_get(value, name))
+            continue;
+        auto_free char *field = path_text(&(struct path){ path, name, 0 });
+        cause_add(check->causes, "FieldValueRequired", field, "Required value");
     }
     json_object_foreach((json_t *)value, name, member)
     {
         const json_t *rule = member_schema(schema, name);
-        auto_free char *member_path = join(path, name);
-        if (rule && !(root && is_root_member(name)))
-            check_value(check, rule, member, member_path, false);
+        if (rule && (path->above || !is_root_member(name)))
+            check_value(check, rule, member, &(struct path){ path, name, 0 });
     }
 }
 
 static void check_value(const struct check *check, const json_t *schema, const json_t *value,
-                        const char *path, bool root)
+                        const struct path *path)
 {
     const json_t *item;
     size_t i;
@@ -358,15 +381,14 @@ static void check_value(const struct check *check, const json_t *schema, const j
     if (json_is_array(value) || json_is_object(value))
         check_count(check, schema, value, path);
     if (json_is_object(value))
-        check_object(check, schema, value, path, root);
+        check_object(check, schema, value, path);
     if (json_is_array(value))
         check_unique(check, schema, value, path);
     json_array_foreach(value, i, item)
     {
         const json_t *rule = jx_get(schema, "items", NULL);
-        auto_free char *item_path = join_item(path, i);
         if (rule)
-            check_value(check, rule, item, item_path, false);
+            check_value(check, rule, item, &(struct path){ path, NULL, i });
     }
 }
 
@@ -374,5 +396,5 @@ void schema_validate(const json_t *schema, const json_t *value, struct index *pa
                      json_t *causes)
 {
     struct check check = { patterns, causes };
-    check_value(&check, schema, value, "", true);
+    check_value(&check, schema, value, &(struct path){ 0 });
 }
