@@ -82,6 +82,7 @@ struct play {
     char upload_uri[64];
     bool clocks_moved; /* a tick may come twice */
     unsigned sequence; /* for names and texts that must differ */
+    unsigned ends;     /* how often everything came to rest */
 };
 
 /* Makes what every run begins with. */

@@ -6,11 +6,11 @@
 
 const struct subject subjects[] = {
     { "churnmodels", "m",
-      "{'imagePollInterval':'50s',"
+      "{'imagePollInterval':'90s',"
       "'data':{'uri':'file:///data/in/h.csv','target':'Exited','id':'Id'},"
       "'artifacts':{'uri':'file:///data/models/','keep':2}}" },
     { "churnmodels", "n",
-      "{'image':'" OTHER "','imagePollInterval':'45s',"
+      "{'image':'" OTHER "','imagePollInterval':'80s',"
       "'data':{'uri':'file:///data/history/','target':'Exited','id':'Id'},"
       "'artifacts':{'uri':'file:///data/models/'}}" },
     { "churnbatches", "a",
@@ -32,10 +32,10 @@ const struct subject subjects[] = {
       "{'modelRef':{'name':'m'},'shards':3,'input':{'uri':'file:///data/weekly/a.csv'},"
       "'output':{'uri':'file:///data/out/'}}" },
     { "churnmodels", "p",
-      "{'imagePollInterval':'55s',"
+      "{'imagePollInterval':'100s',"
       "'data':{'uri':'file:///data/in/h.csv','target':'Exited','id':'Id'},"
       "'artifacts':{'uri':'file:///data/models/','keep':1},"
-      "'inbox':{'uri':'" INBOX_URI "','existing':'All','pollInterval':'20s','maxActive':2,"
+      "'inbox':{'uri':'" INBOX_URI "','existing':'All','pollInterval':'45s','maxActive':2,"
       "'keep':3,'template':{'output':{'uri':'file:///data/scored/'}}}}" },
     { NULL, NULL, NULL },
 };
