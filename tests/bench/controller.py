@@ -1,4 +1,5 @@
-"""Group controller: churn-controller against kubesim, beside a bare client in the same run."""
+"""Groups controller and cluster: churn-controller against kubesim, or against Kubernetes' API server, beside a bare
+client in the same run."""
 import os
 import re
 import signal
@@ -15,8 +16,9 @@ NOWHERE = "none@sha256:" + "0" * 64  # an image that no pod can start from: Jobs
 
 
 class ControllerGroup:
-    def __init__(self, report, quick):
-        self.report = report
+    def __init__(self, report, quick, world=World):
+        """`world` makes a fresh one each time it is called."""
+        self.report, self.world = report, world
         self.quick = quick
         self.objects = 500 if quick else 5000  # of each kind
         self.queues = [200] if quick else [1000, 5000]
@@ -32,8 +34,6 @@ class ControllerGroup:
                 figures()
             except (Failed, AssertionError) as failure:
                 self.report.missing(f"controller: {figures.__name__.replace('_', ' ')}", str(failure))
-        self.report.missing("controller image", "hack/images builds it, which this group does not",
-                            Goal("<=", 12, unit="MiB"))
 
     def at_full_size(self, goal):
         """A goal that speaks of 10,000 resources says nothing about fewer."""
@@ -43,7 +43,7 @@ class ControllerGroup:
 
     def empty(self):
         say("an empty cluster")
-        with World() as world:
+        with self.world() as world:
             times = []
             for _ in range(5 if self.quick else 15):
                 controller = world.start()
@@ -64,10 +64,10 @@ class ControllerGroup:
 
     def own_time(self):
         say("own time at a proxy")
-        with World() as world:
-            host, port = world.address.split(":")
+        with self.world() as world:
+            host, port = world.api_address.split(":")
             proxy = Proxy(host, int(port))
-            controller = world.start(kubeconfig=self.through(world, proxy))
+            controller = world.start(kubeconfig=world.kubeconfig_through(proxy.address))
             world.controllers.append(ControllerLog(controller))
             world.trained_model()
             times = [self.own_time_of(world, proxy, f"own-{number}") for number in range(self.events)]
@@ -78,13 +78,6 @@ class ControllerGroup:
                             goal=Goal("<=", bound, unit="ms"),
                             note="event to status PATCH sent, and its answer to Job POST sent, one batch "
                                  "at a time" if name == "p50" else "")
-
-    @staticmethod
-    def through(world, proxy):
-        path = os.path.join(world.folder, "kubeconfig-proxy")
-        with open(world.kubeconfig) as source, open(path, "w") as target:
-            target.write(source.read().replace(world.address, proxy.address))
-        return path
 
     @staticmethod
     def own_time_of(world, proxy, name):
@@ -113,7 +106,7 @@ class ControllerGroup:
 
     def run_to_complete(self):
         say(f"{self.completed} batches to Complete")
-        with World() as world:
+        with self.world() as world:
             controller = world.start()
             world.controllers.append(ControllerLog(controller))
             world.trained_model()
@@ -157,7 +150,7 @@ class ControllerGroup:
 
     def queue_round(self, count):
         """Rates of the controller and of the bare client, each on a fresh server."""
-        with World() as world:
+        with self.world() as world:
             self.fill_queue(world, count)
             finish = world.watch_jobs(count)
             controller = world.start()
@@ -174,7 +167,7 @@ class ControllerGroup:
                  create_step(JOB, owned(fresh(job, "queued-{i}-s0123456789"), "ChurnBatch", "queued-{i}",
                                         "{uid.0}"))]
         steps += [event_step(event)] * (events if event else 0)
-        with World() as world:
+        with self.world() as world:
             self.fill_queue(world, count)
             finish = world.watch_jobs(count)
             world.replay(steps, count)
@@ -197,7 +190,7 @@ class ControllerGroup:
     def many(self):
         total = 2 * self.objects
         say(f"{total:,} resources and as many Jobs")
-        with World() as world:
+        with self.world() as world:
             self.populate(world)
             bare, cold, cpu = [], [], []
             for _ in range(self.rounds):
@@ -246,7 +239,7 @@ class ControllerGroup:
     def failover(self):
         for name, number, bound in (("graceful", signal.SIGTERM, 2.5), ("crash", signal.SIGKILL, 17.5)):
             say(f"fail-over, {name}")
-            with World() as world:
+            with self.world() as world:
                 times = [self.failover_once(world, number)
                          for _ in range(1 if self.quick or name == "crash" else 3)]
             self.report.add(f"fail-over, {name}", max(times), "s", goal=Goal("<=", bound, unit="s"),
@@ -295,7 +288,7 @@ class ControllerLog:
 
 def event_step(event):
     body = {key: value for key, value in event.items() if key != "metadata"}
-    body["metadata"] = {"generateName": "queued-{i}.", "namespace": "default"}
+    body["metadata"] = {"generateName": "queued-{i}-", "namespace": "default"}
     return {"verb": "create", "group": "events.k8s.io", "version": "v1", "plural": "events",
             "kind": "Event", "namespace": "default", "body": body}
 
@@ -308,5 +301,4 @@ def measure(report, _folder, options):
         report.missing("controller", str(failure))
         return
     ControllerGroup(report, options.quick).measure()
-
-
+    report.missing("controller image", "hack/images builds it, which this group does not", Goal("<=", 12, unit="MiB"))

@@ -104,6 +104,10 @@ class Report:
     def missing(self, name, reason, goal=None):
         self.add(name, goal=goal, note=reason)
 
+    def under(self, prefix):
+        """A view of this report that begins the names of its figures so."""
+        return Prefixed(self, prefix)
+
     def show(self):
         figures = self.figures[self.shown:]
         self.shown = len(self.figures)
@@ -117,3 +121,14 @@ class Report:
             elif figure.note:
                 print(f"    {figure.note}")
         print(flush=True)
+
+
+class Prefixed:
+    def __init__(self, report, prefix):
+        self.report, self.prefix = report, prefix
+
+    def add(self, name, *fields, **options):
+        return self.report.add(self.prefix + name, *fields, **options)
+
+    def missing(self, name, *fields, **options):
+        self.report.missing(self.prefix + name, *fields, **options)

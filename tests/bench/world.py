@@ -122,7 +122,8 @@ class World(KubesimCluster):
             raise
         self.put("customerID,Churn\n1,Yes\n2,No\n", "input_folder", "history.csv")
         self.put("customerID\n1\n", "weekly_folder", "week-1.csv")
-        self.connection = http.client.HTTPConnection(self.address)
+        self.api_address = self.address  # of the API over plain HTTP
+        self.connection = http.client.HTTPConnection(self.api_address)
         self.count = 0
         self.running = []
 
@@ -192,6 +193,13 @@ class World(KubesimCluster):
                 raise Failed(f"the bare client's watch ended before it had seen {count} Jobs")
             return json.loads(output)
         return finish
+
+    def kubeconfig_through(self, address):
+        """For a proxy in front of the API."""
+        path = os.path.join(self.folder, "kubeconfig-proxy")
+        with open(self.kubeconfig) as source, open(path, "w") as target:
+            target.write(source.read().replace(self.api_address, address))
+        return path
 
     # --- objects ---
 
