@@ -184,10 +184,14 @@ def seeds_of(preset, count, processes, seconds_per_seed):
 
 
 def sim(options):
-    """Seeded schedules of users and trouble: many optimised, some under the sanitizers."""
-    count = options.seeds or (100 if options.quick else 1000)
+    """Seeded schedules of users and trouble: many optimised, some under the sanitizers; without
+    --quick also each property of the API alone."""
+    count = options.seeds or (300 if options.quick else 2500)
     sanitized = 12 if options.quick else 40
-    return ["sim", "dev"], lambda: (seeds_of("sim", count, PARALLEL, 2) +
+    kinds = [] if options.quick else ["churnmodels", "churnbatches"]
+    return ["sim", "dev"], lambda: ([Suite(f"properties of {kind}", ["build/sim/bin/sim-properties", kind])
+                                     for kind in kinds] +
+                                    seeds_of("sim", count, PARALLEL, 2) +
                                     seeds_of("dev", sanitized, PARALLEL, 20))
 
 
@@ -313,7 +317,7 @@ def main():
                         help="every fault instead of a seeded choice, scenarios under each of them, "
                         "a million events: takes hours")
     parser.add_argument("--seeds", type=int, metavar="N",
-                        help="so many seeds of the simulation (1000; with --quick 100)")
+                        help="so many seeds of the simulation (2500; with --quick 300)")
     parser.add_argument("--only", action="append", choices=GROUPS, metavar="GROUP",
                         help="only this group (repeatable): " + ", ".join(GROUPS))
     parser.add_argument("--data", metavar="DIR",
