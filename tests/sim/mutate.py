@@ -2,7 +2,7 @@
 """Breaks the controller on purpose, one mutation of mutations.py after the other, in a copy below
 build/mutations, and expects the simulation or a unit test to fail. What survives shows a missing
 test. The cheapest test that may notice comes first: whoever noticed the last time, the unit test of the
-file, seeds of the simulation, all other unit tests.
+file, seeds of the simulation, each property of the API, all other unit tests.
 
 usage: tests/sim/mutate.py [--seeds N] [NAME...]   only the mutations whose name contains a NAME
 """
@@ -27,6 +27,8 @@ TIMEOUT_SECONDS = 600
 FIRST_SEEDS = 20
 NOTICED = os.path.join(COPY, "build", "noticed.json")  # mutation -> who noticed it the last time
 SIMULATION = "the simulation"
+PROPERTIES = "the properties"
+KINDS = ["churnmodels", "churnbatches"]
 COMPILER = "the compiler"
 
 
@@ -99,6 +101,12 @@ def noticed_by_seeds(first, count):
     return "" if simulate(first, count) else SIMULATION
 
 
+def noticed_by_properties():
+    if not build(["sim-properties"]):
+        return COMPILER
+    return "" if run(["build/sim/bin/sim-properties", *KINDS]) else PROPERTIES
+
+
 def noticed_by_test(test):
     if not build([test]):
         return COMPILER
@@ -112,9 +120,12 @@ def who_notices(file, seeds, last):
     attempts = [(noticed_by_test, test) for test in first]
     attempts.append((noticed_by_seeds, 1, FIRST_SEEDS))
     attempts.append((noticed_by_seeds, 1 + FIRST_SEEDS, seeds))
+    attempts.append((noticed_by_properties,))
     attempts += [(noticed_by_test, test) for test in UNIT_TESTS if test not in first]
     if last == SIMULATION:
         attempts.insert(0, attempts.pop(len(first)))
+    if last == PROPERTIES:
+        attempts.insert(0, (noticed_by_properties,))
     for function, *arguments in attempts:
         noticed = function(*arguments)
         if noticed:
@@ -155,7 +166,7 @@ def try_mutation(mutation, seeds, noticed):
 
 def main():
     parser = argparse.ArgumentParser(prog="tests/sim/mutate.py", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--seeds", type=int, default=100, help="per mutation (100)")
+    parser.add_argument("--seeds", type=int, default=200, help="per mutation (200)")
     parser.add_argument("names", nargs="*", metavar="NAME",
                         help="only mutations whose name contains this")
     options = parser.parse_args()
