@@ -59,7 +59,8 @@ static bool required_digest(struct batch_pass *pass, const char **ret_digest,
     const struct model_status *status = &pass->model_status;
     const char *reference = trainer_image(&pass->model_spec, view->settings->trainer_image);
     const struct image_access access = { &pass->model_spec.image_pull_secrets,
-                                         pass->model_spec.pod_template };
+                                         pass->model_spec.pod_template,
+                                         &pass->view->model->metadata };
     struct image_lookup image;
     lookup_image(view, pass->plan, reference, &access, view->seen_ms, &image);
     if (image.state == LOOKUP_PENDING) {

@@ -39,7 +39,8 @@ static bool find_image(struct batch_pass *pass, struct image_lookup *ret_image)
         pass->spec.how.image ? pass->spec.how.image : view->settings->scorer_image;
     const struct image_access access = { &pass->model_spec.image_pull_secrets,
                                          pass->spec.pod_template ? pass->spec.pod_template
-                                                                 : pass->model_spec.pod_template };
+                                                                 : pass->model_spec.pod_template,
+                                         &pass->view->model->metadata };
     lookup_recent_image(view, pass->plan, reference, &access, SCORER_IMAGE_AGE_MS, ret_image);
     if (ret_image->state == LOOKUP_PENDING) {
         pass->hold = pass->hold || !ret_image->slow;

@@ -26,6 +26,7 @@ struct fact {
 
     /* the look-up */
     int64_t waiting_ms; /* since then in the line for a free place; 0: not in it */
+    bool has_place;     /* IMAGE: is one of those that ask registries */
     struct fact *line_next;
     unsigned failures;
     struct timer retry;

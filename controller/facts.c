@@ -162,6 +162,12 @@ static void plan_next(struct fact *fact, const struct err *failure)
         want_lookup(fact);
 }
 
+static void give_place_back(struct fact *fact)
+{
+    fact->store->lookups -= fact->has_place;
+    fact->has_place = false;
+}
+
 static void end_lookup(struct fact *fact, bool changed, const struct err *failure)
 {
     struct fact_store *store = fact->store;
@@ -174,7 +180,7 @@ static void end_lookup(struct fact *fact, bool changed, const struct err *failur
         fact->failing_since_ms = fact->failures = 0;
     else if (fact->failing_since_ms == 0)
         fact->failing_since_ms = fact->checked_ms;
-    store->lookups -= fact->kind == FACT_IMAGE;
+    give_place_back(fact);
     store->options.ended(store->options.context, fact->kind, fact->argument, failure);
     wake_users(fact, changed);
     plan_next(fact, failure);
@@ -210,6 +216,15 @@ static void image_resolved(void *context, const char *digest, const struct err *
         set_text(&fact->value, digest); /* the last one known stays after a failure */
     set_text(&fact->message, message);
     end_lookup(fact, changed, failure);
+}
+
+/* Pods take long, and others want to ask registries meanwhile. */
+static void image_is_probed(void *context)
+{
+    struct fact *fact = context;
+
+    give_place_back(fact);
+    start_waiting(fact->store);
 }
 
 /* --- folders --------------------------------------------------------------------------- */
@@ -298,16 +313,18 @@ size_t fact_store_push(struct fact_store *store, const char *object_uri)
 
 static void start_lookup(struct fact *fact)
 {
+    static const struct image_handler image_handler = { image_is_probed, image_resolved };
     struct fact_store *store = fact->store;
 
     fact->pending_ms = now_ms(store);
-    store->lookups += fact->kind == FACT_IMAGE;
+    fact->has_place = fact->kind == FACT_IMAGE;
+    store->lookups += fact->has_place;
     if (fact->secret)
         bucket_secret_read(fact->secret, secret_is_read, fact);
     else if (fact->kind != FACT_IMAGE)
         folder_lister_ask(store->lister, fact->argument, fact->question, NULL, fact);
     else
-        image_source_resolve(fact->image, image_resolved, fact);
+        image_source_resolve(fact->image, &image_handler, fact);
 }
 
 static void start_waiting(struct fact_store *store)
@@ -430,6 +447,8 @@ bool fact_need(struct fact_store *store, struct fact_user *user, unsigned kind, 
         inbox_question_free(fact->question);
         fact->question = inbox_question_copy(request->inbox);
     }
+    if (request->kind == FACT_IMAGE)
+        image_source_set_probe(fact->image, request->probe);
     if (is_new) {
         use = add_use(user, fact);
         drop_others(user, fact);
@@ -458,7 +477,9 @@ struct fact_store *fact_store_new(const struct facts_options *options, struct er
         image_resolver_new(&(struct image_resolver_options){ .client = options->client,
                                                              .transport = options->transport,
                                                              .clock = options->timers->clock,
-                                                             .registries = options->registries });
+                                                             .registries = options->registries,
+                                                             .may_write = options->may_write,
+                                                             .context = options->context });
     random_seed(&store->random, options->seed);
     return store;
 }

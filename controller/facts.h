@@ -30,6 +30,8 @@ struct facts_options {
     /* The environment that opens buckets without credentials (folder_lister.h). */
     const char *(*variable)(void *context, const char *name);
     uint64_t seed;
+    /* Whether something may be made in the cluster: this process decides. NULL: always. */
+    bool (*may_write)(void *context);
     /* Somebody has to look at what changed. */
     void (*wake)(void *context, unsigned kind, const char *key);
     /* A look-up ended, for metrics and the log; failure NULL: fine. */

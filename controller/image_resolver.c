@@ -1,14 +1,20 @@
 #include "image_resolver.h"
 
+#include "contract/reasons.h"
 #include "oci/registry.h"
 
+#include "image_probe.h"
 #include "pull_secrets.h"
+
+/* After a probe that told nothing: pods are dear, and what keeps them from it lasts. */
+#define PROBE_RETRY_MS (2 * 60 * 1000)
 
 struct image_resolver {
     struct image_resolver_options options;
     struct tls_options tls;
     struct google_tokens *google;
     struct registry *registry;
+    struct prober *prober;
 };
 
 struct image_source {
@@ -16,9 +22,11 @@ struct image_source {
     char *reference;
     struct pull_secrets *secrets; /* that are named, or of the account; NULL: there is neither */
     bool of_account;              /* they are the account's */
-    struct err *refusal;          /* what the registry said without them; NULL: not asked so */
+    json_t *probe_job;            /* NULL: none may be made */
+    struct err *refusal;          /* what the registry said last, if we go on all the same */
     struct registry_lookup *lookup;
-    void (*done)(void *context, const char *digest, const struct err *failure);
+    struct image_probe *probe;
+    struct image_handler handler;
     void *context;
 };
 
@@ -38,6 +46,8 @@ struct image_resolver *image_resolver_new(const struct image_resolver_options *o
                                                  .insecure = options->registries.insecure,
                                                  .tls = &resolver->tls,
                                                  .google = resolver->google });
+    resolver->prober = prober_new(&(struct prober_options){
+        .client = options->client, .may_write = options->may_write, .context = options->context });
     return resolver;
 }
 
@@ -45,6 +55,7 @@ void image_resolver_free(struct image_resolver *resolver)
 {
     if (!resolver)
         return;
+    prober_free(resolver->prober);
     registry_free(resolver->registry);
     google_tokens_free(resolver->google);
     free(resolver);
@@ -69,13 +80,32 @@ void image_source_free(struct image_source *source)
     if (!source)
         return;
     registry_cancel(source->lookup);
+    image_probe_cancel(source->probe);
+    json_decref(source->probe_job);
     pull_secrets_free(source->secrets);
     free(source->refusal);
     free(source->reference);
     free(source);
 }
 
+void image_source_set_probe(struct image_source *source, json_t *job)
+{
+    json_t *before = source->probe_job;
+
+    source->probe_job = json_incref(job);
+    json_decref(before);
+}
+
 /* --- one look-up --- */
+
+static void remember_refusal(struct image_source *source, const struct err *failure)
+{
+    struct err *refusal = mem_alloc(sizeof(*refusal));
+
+    *refusal = *failure;
+    free(source->refusal);
+    source->refusal = refusal;
+}
 
 /* The last thing that happens to it. Access was denied for want of a secret: that is said. */
 static void end(struct image_source *source, const char *digest, const struct err *failure)
@@ -89,7 +119,54 @@ static void end(struct image_source *source, const char *digest, const struct er
         (void)err_wrap(&explained, "%s", note);
     free(source->refusal);
     source->refusal = NULL;
-    source->done(source->context, digest, failure ? &explained : NULL);
+    source->handler.done(source->context, digest, failure ? &explained : NULL);
+}
+
+static bool is_reason(const struct err *failure, const char *reason)
+{
+    return strcmp(failure->reason, reason) == 0;
+}
+
+/* The registry refused, and no pod could tell either; or the API server could not be asked. */
+static void probed(void *context, const char *digest, const struct err *failure)
+{
+    struct image_source *source = context;
+    struct err refusal = *source->refusal;
+
+    source->probe = NULL;
+    if (!failure || !is_reason(failure, REASON_DigestUnresolvable)) {
+        end(source, digest, failure);
+        return;
+    }
+    snprintf(refusal.reason, sizeof(refusal.reason), "%s", failure->reason);
+    refusal.retry_after_ms = PROBE_RETRY_MS;
+    (void)err_append(&refusal,
+                     "pin the image by digest (IMAGE@sha256:...), for a probe pod could "
+                     "not tell it: %s",
+                     failure->message);
+    end(source, NULL, &refusal);
+}
+
+/* What the registry answered, with all that opens it for the controller. */
+static void settle(struct image_source *source, const char *digest, const struct err *failure)
+{
+    bool is_refused = failure && failure->http_status > 0 && failure->kind == ERR_DENIED;
+    struct err advised;
+
+    if (is_refused && source->probe_job) {
+        remember_refusal(source, failure);
+        if (source->secrets)
+            pull_secrets_wipe(source->secrets);
+        source->probe = image_probe_start(source->resolver->prober, source->probe_job,
+                                          source->reference, probed, source);
+        source->handler.probes(source->context);
+    } else if (is_refused && is_reason(failure, REASON_DigestUnresolvable)) {
+        advised = *failure;
+        (void)err_append(&advised, "or let the controller ask a node, with --probe-pods");
+        end(source, NULL, &advised);
+    } else {
+        end(source, digest, failure);
+    }
 }
 
 static void resolved(void *context, const char *digest, const struct err *failure)
@@ -97,7 +174,7 @@ static void resolved(void *context, const char *digest, const struct err *failur
     struct image_source *source = context;
 
     source->lookup = NULL;
-    end(source, digest, failure);
+    settle(source, digest, failure);
 }
 
 static void ask_registry(struct image_source *source, registry_callback callback)
@@ -123,7 +200,7 @@ static void secrets_are_read(void *context, const struct err *failure)
     if (failure)
         end(source, NULL, failure);
     else if (source->refusal && count == 0) /* it would say the same again */
-        end(source, NULL, source->refusal);
+        settle(source, NULL, source->refusal);
     else
         ask_registry(source, resolved);
 }
@@ -137,20 +214,17 @@ static void resolved_without_account(void *context, const char *digest, const st
 
     source->lookup = NULL;
     if (!is_refused || !source->secrets) {
-        end(source, digest, failure);
+        settle(source, digest, failure);
         return;
     }
-    source->refusal = mem_alloc(sizeof(*source->refusal));
-    *source->refusal = *failure;
+    remember_refusal(source, failure);
     pull_secrets_read(source->secrets, secrets_are_read, source);
 }
 
-void image_source_resolve(struct image_source *source,
-                          void (*done)(void *context, const char *digest,
-                                       const struct err *failure),
+void image_source_resolve(struct image_source *source, const struct image_handler *handler,
                           void *context)
 {
-    source->done = done;
+    source->handler = *handler;
     source->context = context;
     if (source->of_account)
         ask_registry(source, resolved_without_account);

@@ -2,7 +2,8 @@
  *
  * As for a pod: the pull secrets that are named, or when none is, those of the pod's
  * ServiceAccount. Secrets are read for one look-up and wiped after it; the account is read only
- * after the registry refused without them, so that public images cost no request. */
+ * after the registry refused without them, so that public images cost no request. Where nothing
+ * opens it for the controller, a probe is asked (image_probe.h), if there is one. */
 #pragma once
 
 #include "kube/client.h"
@@ -21,6 +22,8 @@ struct image_resolver_options {
     struct transport *transport; /* to registries */
     const struct clock *clock;
     struct registry_settings registries;
+    bool (*may_write)(void *context); /* as in image_probe.h */
+    void *context;
 };
 
 struct image_resolver; /* shared by all images */
@@ -37,10 +40,18 @@ struct image_source *image_source_new(struct image_resolver *resolver, const cha
     __attribute__((returns_nonnull, warn_unused_result));
 void image_source_free(struct image_source *source); /* cancels its look-up; NULL: no effect */
 
-/* Looks it up. Calls back exactly once, unless it is freed before; maybe before this returns. The
- * callback may free the source. `digest` NULL: see registry.h; or the API server could not be
- * asked. */
-void image_source_resolve(struct image_source *source,
-                          void (*done)(void *context, const char *digest,
-                                       const struct err *failure),
+/* The Job that look-ups from now on may have made; NULL: none. */
+void image_source_set_probe(struct image_source *source, json_t *job);
+
+struct image_handler {
+    /* The registry has been asked, and from now on a pod is; at most once. */
+    void (*probes)(void *context);
+    /* It is over; the source may be freed. `digest` NULL: see registry.h and image_probe.h; or
+     * the API server could not be asked. */
+    void (*done)(void *context, const char *digest, const struct err *failure);
+};
+
+/* Looks it up. `done` is called exactly once, unless it is freed before; maybe before this
+ * returns. */
+void image_source_resolve(struct image_source *source, const struct image_handler *handler,
                           void *context);

@@ -268,6 +268,62 @@ json_t *job_build(const struct job_order *order)
                      job_metadata(order, template), "spec", spec);
 }
 
+/* --- probes ---------------------------------------------------------------- */
+
+/* The same for the same question, so that what a crash left is found. */
+static void probe_name(const struct probe_order *order, const char *account,
+                       char ret_name[IDENTITY_NAME])
+{
+    const struct object_reference *secrets =
+        order->pull_secrets ? order->pull_secrets->items : NULL;
+    auto_buf struct buf question;
+    buf_init(&question, LIMIT_KUBE_OBJECT); /* all of it came out of one object */
+    buf_format(&question, "%s\n%s", order->image, account ? account : "");
+    for (size_t i = 0; order->pull_secrets && i < order->pull_secrets->count; i++)
+        buf_format(&question, "\n%s", secrets[i].name);
+    identity_job_name(order->model->name, 'p', order->model->uid, buf_text(&question), 0, ret_name);
+}
+
+/* It runs for a moment, whatever the programs of the image need. */
+static json_t *probe_container(const char *image)
+{
+    json_t *resources = json_pack("{ss ss}", "cpu", "100m", "memory", "64Mi");
+    return json_pack("{ss ss ss s[s] s{sO so} s{sb sb s{s[s]}}}", "name", JOB_CONTAINER, "image",
+                     image, "imagePullPolicy", "Always", "args", "--version", "resources",
+                     "requests", resources, "limits", resources, "securityContext",
+                     "allowPrivilegeEscalation", 0, "readOnlyRootFilesystem", 1, "capabilities",
+                     "drop", "ALL");
+}
+
+static json_t *probe_pod(const struct probe_order *order, const struct pod_template *template)
+{
+    json_t *pod =
+        json_pack("{ss sb sb si so s[o]}", "restartPolicy", "Never", "automountServiceAccountToken",
+                  0, "enableServiceLinks", 0, "terminationGracePeriodSeconds", 1, "securityContext",
+                  pod_security(template), "containers", probe_container(order->image));
+    set_placement(pod, template);
+    if (order->pull_secrets && order->pull_secrets->count > 0)
+        json_object_set_new(pod, "imagePullSecrets", pull_secrets(order->pull_secrets));
+    return pod;
+}
+
+json_t *job_build_probe(const struct probe_order *order)
+{
+    const struct pod_template *template = order->pod_template ? order->pod_template : &no_template;
+    const struct metadata *model = order->model;
+    char name[IDENTITY_NAME];
+    json_t *labels = json_pack("{ss ss ss ss}", "app.kubernetes.io/name", "churn-operator",
+                               "app.kubernetes.io/part-of", "churn-operator",
+                               "app.kubernetes.io/component", "probe", LABEL_MODEL, model->name);
+    probe_name(order, template->service_account_name, name);
+    return json_pack("{ss ss s{ss ss sO s[o]} s{si si si s{s{so} so}}}", "apiVersion", "batch/v1",
+                     "kind", "Job", "metadata", "name", name, "namespace", model->namespace_,
+                     "labels", labels, "ownerReferences", job_owner_reference(MODEL_KIND, model),
+                     "spec", "backoffLimit", 0, "activeDeadlineSeconds", PROBE_SECONDS,
+                     "ttlSecondsAfterFinished", 60, "template", "metadata", "labels", labels,
+                     "spec", probe_pod(order, template));
+}
+
 static void add_json(struct sha256 *hash, json_t *take_value)
 {
     auto_json json_t *value = take_value;

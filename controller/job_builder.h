@@ -46,6 +46,19 @@ json_t *job_owner_reference(const char *owner_kind, const struct metadata *owner
 /* New reference. */
 json_t *job_build(const struct job_order *order) __attribute__((warn_unused_result));
 
+/* A Job whose pod does nothing, but has to be given the image: then its status names the digest
+ * (image_probe.h). Pulled as the pods of `pod_template` pull it, and ended by Kubernetes alone
+ * after PROBE_SECONDS. It has not the label by which Jobs are followed: no status names it. */
+#define PROBE_SECONDS 300
+struct probe_order {
+    const struct metadata *model;            /* whose it is                 */
+    const char *image;                       /* with tag                    */
+    const struct pod_template *pod_template; /* NULL: none                  */
+    const struct list *pull_secrets;         /* of struct object_reference  */
+};
+/* New reference. */
+json_t *job_build_probe(const struct probe_order *order) __attribute__((warn_unused_result));
+
 /* What replaces an unfinished Job when it changes, as a key of 32 hex digits:
  * pod template, pull secrets, credentials (NULL: none), deadline, backoff limit. */
 void job_template_hash(const struct pod_template *pod_template, const struct list *pull_secrets,

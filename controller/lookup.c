@@ -1,6 +1,7 @@
 #include "base/uri.h"
 #include "contract/check.h"
 #include "contract/reasons.h"
+#include "job_builder.h"
 #include "lookup.h"
 
 /* Of pods that name no ServiceAccount. */
@@ -22,8 +23,19 @@ static const struct image_fact *find_image(const struct facts *facts, const char
     return NULL;
 }
 
-static void need_image(struct plan *plan, const char *reference, const struct image_access *access,
-                       int64_t newer_than_ms)
+/* NULL: there may be none. */
+static json_t *build_probe(const struct object_view *view, const char *reference,
+                           const struct image_access *access)
+{
+    const struct probe_order order = { .model = access->model,
+                                       .image = reference,
+                                       .pod_template = access->pods,
+                                       .pull_secrets = access->pull_secrets };
+    return view->settings->probe_pods ? job_build_probe(&order) : NULL;
+}
+
+static void need_image(const struct object_view *view, struct plan *plan, const char *reference,
+                       const struct image_access *access, int64_t newer_than_ms)
 {
     const struct list *pull_secrets = access->pull_secrets;
     const struct object_reference *secrets = pull_secrets ? pull_secrets->items : NULL;
@@ -37,6 +49,8 @@ static void need_image(struct plan *plan, const char *reference, const struct im
     for (size_t i = 0; i < request.pull_secrets.count; i++)
         request.pull_secrets.items[i] = secrets[i].name;
     request.service_account = account ? account : DEFAULT_ACCOUNT;
+    auto_json json_t *probe = build_probe(view, reference, access);
+    request.probe = probe;
     plan_need(plan, &request);
 }
 
@@ -77,9 +91,9 @@ static void image_failed(const struct object_view *view, struct plan *plan,
     if (image->failing_ms < REGISTRY_PATIENCE_MS)
         plan_requeue(plan, REGISTRY_PATIENCE_MS - image->failing_ms);
     if (fact->pending_ms > 0)
-        need_image(plan, image->reference, access, fact->pending_ms);
+        need_image(view, plan, image->reference, access, fact->pending_ms);
     else if (view->steady_ms >= due_ms)
-        need_image(plan, image->reference, access, view->steady_ms);
+        need_image(view, plan, image->reference, access, view->steady_ms);
     else
         plan_requeue(plan, due_ms - view->steady_ms);
 }
@@ -112,7 +126,7 @@ static void look_up(const struct object_view *view, struct plan *plan, const cha
     } else {
         ret_image->state = LOOKUP_PENDING;
         ret_image->slow = wait_for(view, plan, fact ? fact->pending_ms : 0);
-        need_image(plan, reference, access, wanted_ms);
+        need_image(view, plan, reference, access, wanted_ms);
     }
 }
 

@@ -27,7 +27,8 @@ struct image_lookup {
 struct image_access {
     const struct list *pull_secrets; /* of struct object_reference; NULL: none */
     const struct pod_template
-        *pods; /* whose ServiceAccount counts when none is named; NULL: none */
+        *pods;                    /* whose ServiceAccount counts when none is named; NULL: none */
+    const struct metadata *model; /* whose probe is, where there may be one */
 };
 
 /* The digest of `reference` by a look-up that began at or after newer_than_ms.

@@ -26,6 +26,7 @@ struct arguments {
     const char *trainer_image, *scorer_image;
     struct strings insecure_registries, file_roots, allowed_uris;
     const char *registry_ca;
+    bool probe_pods;
     const char *metrics_address;
     const char *hooks_address, *hooks_host, *hooks_audience, *hooks_issuer, *hooks_keys_url;
     const char *hooks_token_file;
@@ -62,6 +63,9 @@ static const struct option options[] = {
     OPTION(registry_ca, "registry-ca", OPTION_TEXT, .argument = "FILE",
            .help = "PEM file of certificate authorities that registries are trusted by, besides "
                    "the system's; read again for every connection."),
+    OPTION(probe_pods, "probe-pods", OPTION_FLAG, .fallback = "false",
+           .help = "Where a registry refuses the controller, have a node pull the image for a pod "
+                   "of a moment (--version), whose status names the digest."),
     OPTION(file_roots, "file-root", OPTION_TEXTS, .argument = "FOLDER",
            .help = "file:// folders below this one may be listed by the controller; repeatable."),
     OPTION(allowed_uris, "allowed-uri", OPTION_TEXTS, .argument = "FOLDER[=NAMESPACE]",
@@ -247,7 +251,8 @@ static int check_arguments(struct controller *controller, struct err *err)
     controller->settings = (struct settings){ .trainer_image = arguments->trainer_image,
                                               .scorer_image = arguments->scorer_image,
                                               .file_roots = arguments->file_roots,
-                                              .allowed_uris = arguments->allowed_uris };
+                                              .allowed_uris = arguments->allowed_uris,
+                                              .probe_pods = arguments->probe_pods };
     controller->lease =
         (struct lease_options){ .namespace = "default",
                                 .name = LEASE_NAME,

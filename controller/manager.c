@@ -170,11 +170,10 @@ static bool may_write(void *context)
 
 static void log_round_failure(const struct work *work, const struct err *failure)
 {
-    static const enum log_level levels[] = { LOG_INFO, LOG_WARNING };
-
-    log_write(levels[work->failures > 0 || failure->kind != ERR_RETRY], "round failed",
-              LOG_TEXT("kind", object_resources[work->kind].kind), LOG_TEXT("key", work->name),
-              LOG_TEXT("error", failure->message), LOG_INT("failures", work->failures + 1));
+    log_write(work->failures > 0 || failure->kind != ERR_RETRY ? LOG_WARNING : LOG_INFO,
+              "round failed", LOG_TEXT("kind", object_resources[work->kind].kind),
+              LOG_TEXT("key", work->name), LOG_TEXT("error", failure->message),
+              LOG_INT("failures", work->failures + 1));
 }
 
 static void finish_work(struct manager *manager, struct work *work, enum round_outcome outcome,
@@ -440,6 +439,7 @@ static struct fact_store *new_facts(struct manager *manager, struct err *err)
                                                    .file_roots = options->settings->file_roots,
                                                    .variable = options->variable,
                                                    .seed = options->seed + 1,
+                                                   .may_write = may_write,
                                                    .wake = wake,
                                                    .ended = look_up_ended,
                                                    .context = manager },

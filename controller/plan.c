@@ -129,6 +129,8 @@ void plan_need(struct plan *plan, const struct fact_request *request)
     copy.service_account =
         request->service_account ? arena_strdup(arena, request->service_account) : NULL;
     copy.secret = request->secret ? arena_strdup(arena, request->secret) : NULL;
+    if (request->probe)
+        arena_defer(arena, release_json, json_incref(request->probe));
     copy.inbox = request->inbox ? copy_question(request->inbox, arena) : NULL;
     copy.pull_secrets.items =
         arena_zero(arena, request->pull_secrets.count, sizeof(*copy.pull_secrets.items));

@@ -251,6 +251,12 @@ static const json_t *container_status(const json_t *pod)
     return NULL;
 }
 
+const char *pod_image_id(const json_t *pod)
+{
+    const char *id = jx_string(container_status(pod), "imageID", NULL);
+    return id && *id ? id : NULL;
+}
+
 /* "ImagePullBackOff: Back-off pulling image ..." */
 static const char *join_trouble(struct arena *arena, const json_t *object)
 {

@@ -26,6 +26,10 @@ int metadata_check(const struct metadata *metadata, struct err *err)
  * Borrowed from `object`. */
 const char *job_owner_uid(const json_t *object);
 
+/* What the kubelet calls the image of a pod of ours ("registry/repository@sha256:..."), NULL as
+ * long as the pod has not got it. Borrowed. */
+const char *pod_image_id(const json_t *pod);
+
 /* The pods of a Job (items of a PodList; NULL: not known) as a fact; trouble is that of any pod
  * which is not ready, or that there is none: a quota, an admission rule or a missing
  * ServiceAccount keeps a Job from having any. */

@@ -42,7 +42,8 @@ static void look_up_image(struct model_pass *pass)
     const struct object_view *view = &pass->view->object;
     const char *reference = trainer_image(&pass->spec, view->settings->trainer_image);
     int64_t interval_ms = pass->spec.image_poll_interval_ms;
-    const struct image_access access = { &pass->spec.image_pull_secrets, pass->spec.pod_template };
+    const struct image_access access = { &pass->spec.image_pull_secrets, pass->spec.pod_template,
+                                         &view->metadata };
     lookup_recent_image(view, pass->plan, reference, &access, interval_ms, &pass->image);
     if (pass->image.state == LOOKUP_PENDING && !pass->image.slow)
         pass->hold = true;

@@ -154,6 +154,7 @@ struct settings {
     struct strings file_roots;                /* absolute folders that the controller may list */
     struct strings allowed_uris; /* "<folder in a bucket>[=<namespace>]" that it may list by its
                                   * own cloud identity                                        */
+    bool probe_pods; /* a pod may tell the digest that a registry refuses to tell the controller */
 };
 
 /* --- views --------------------------------------------------------------- */

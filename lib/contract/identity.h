@@ -56,6 +56,7 @@ void identity_inbox_batch(const char *model_name, const char *file_uri, const ch
                           char ret_name[IDENTITY_NAME]);
 
 /* The first 40 characters of the owner's name (trailing '-' cut), '-', letter
- * ('t' training, 's' scoring, 'c' composing), and 10 hex digits of H(uid, runKey, attempt). */
+ * ('t' training, 's' scoring, 'c' composing, 'p' probing an image), and 10 hex digits of H(uid,
+ * runKey, attempt). */
 void identity_job_name(const char *owner_name, char letter, const char *owner_uid,
                        const char *run_key, int64_t attempt, char ret_name[IDENTITY_NAME]);

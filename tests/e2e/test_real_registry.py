@@ -1,14 +1,24 @@
 """Digests from a real registry: docker-registry with a private authority, in each way of access; and one that fails.
 
 Jobs are those of kubesim, which is told what program the registry's image runs."""
+import json
 import os
 import re
+import signal
 import time
 import urllib.request
 
 import registry_server
 from cluster import DEADLINE_SECONDS, POLL_SECONDS, ClusterTest, NotInTime, condition_of, only_on_kubesim
 from registry_server import PASSWORD, USER, Registry, trainer
+
+
+def wait_for(holds, what):
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not holds():
+        if time.monotonic() > deadline:
+            raise NotInTime(f"{what} did not come")
+        time.sleep(POLL_SECONDS)
 
 
 class RegistryTest(ClusterTest):
@@ -67,11 +77,7 @@ class RegistryTest(ClusterTest):
     def wait_lookups(self, name="churn_lookups_total", count=2):
         """Until so many more have ended: of two, the second began after now."""
         wanted = self.figure(name) + count
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while self.figure(name) < wanted:
-            if time.monotonic() > deadline:
-                raise NotInTime(f"{name} did not reach {wanted}:\n" + self.cluster.controller.log()[-4000:])
-            time.sleep(POLL_SECONDS)
+        wait_for(lambda: self.figure(name) >= wanted, f"{name} {wanted}")
 
     def assert_unmoved(self, digest, trainings):
         """What is known stays, whatever the registry says now."""
@@ -233,3 +239,70 @@ class Failing(RegistryTest):
         front.close()  # now nobody listens
         self.registry.front = None
         self.assert_unmoved(digest, 1)
+
+
+@only_on_kubesim("nodes would have to be told of the registry")
+class Probed(RegistryTest):
+    """A registry that refuses everybody but the node, which has an identity of its own."""
+    registry_arguments = {"fronted": True}
+
+    def setUp(self):
+        super().setUp()
+        self.registry.front.status = 403
+
+    def move_tag(self, revision):
+        return json.loads(self.cluster.sim("image", "set", self.registry.image, "--program", "churn-trainer",
+                                           "--revision", revision))["digest"]
+
+    def start_probing(self):
+        self.start("--registry-ca", self.registry.authority.path("ca.crt"), "--probe-pods")
+
+    def wait_no_probe(self):
+        self.cluster.wait_none("job", labelSelector="app.kubernetes.io/component=probe")
+        self.cluster.wait_none("pod", labelSelector="app.kubernetes.io/component=probe")
+
+    def test_a_pod_tells_the_digest(self):
+        first = self.move_tag("1")
+        self.start_trusting()
+        self.apply()
+        self.wait_refused("RegistryDenied", "pin the image by digest")
+        self.assertEqual(self.cluster.list("pod"), [])  # nobody has allowed it
+        self.cluster.controller.stop()
+        self.start_probing()
+        self.wait_trained(first, 1)
+        self.wait_lookups()  # the same answer trains nothing
+        self.wait_trained(first, 1)
+        self.wait_trained(self.move_tag("2"), 2)
+        self.apply(imagePollInterval="1h")
+        self.wait_no_probe()
+
+    def test_a_node_that_may_not_pull_either(self):
+        self.start_probing()
+        self.apply()
+        self.wait_refused("DigestUnresolvable", "403", "pin the image by digest", "ErrImagePull")
+        self.wait_no_probe()
+
+    def leave_probe(self):
+        """Of a controller that is killed while its pod is there; returns the Job."""
+        while True:
+            self.start_probing()
+            wait_for(lambda: self.cluster.jobs("probe"), "a probe")
+            self.cluster.controller.stop(signal.SIGKILL)
+            if left := self.cluster.jobs("probe"):
+                return left[0]
+
+    def test_a_probe_that_a_crash_left(self):
+        """Its answer is of before: another is made, by the same name. Nothing stays."""
+        digest = self.move_tag("1")
+        self.apply()
+        left = self.leave_probe()
+        self.start_probing()
+        self.wait_trained(digest, 1)
+        self.apply(imagePollInterval="1h")
+        self.wait_no_probe()
+        self.assertEqual(left["metadata"]["ownerReferences"][0]["name"], "telco")
+        self.cluster.controller.stop()
+        self.apply(imagePollInterval="1s")
+        self.leave_probe()  # now with nobody who would delete it
+        self.cluster.kubectl("delete", "churnmodel", "telco")
+        self.wait_no_probe()

@@ -85,7 +85,7 @@ class Overlays(unittest.TestCase):
 
     def test_components_go_together(self):
         """In any order, on every overlay."""
-        components = ["file-root", "hooks", "registry-ca"]
+        components = ["file-root", "hooks", "probe-pods", "registry-ca"]
         for name in OVERLAYS:
             for order in (components, components[::-1]):
                 with self.subTest(overlay=name, order=order), tempfile.TemporaryDirectory() as folder:
@@ -99,6 +99,7 @@ class Overlays(unittest.TestCase):
                     self.assertIn("--registry-ca=/etc/churn-operator/registry-ca/ca.crt", container["args"])
                     self.assertIn("--hooks-address=0.0.0.0:8081", container["args"])
                     self.assertIn("--file-root=/var/lib/churn", container["args"])
+                    self.assertIn("--probe-pods", container["args"])
                     self.assertEqual(sorted(mount["name"] for mount in container["volumeMounts"]),
                                      ["churn-data", "hooks", "registry-ca"])
                     self.assertEqual(sorted(volume["name"] for volume in pod["volumes"]),

@@ -8,6 +8,7 @@
 #include "unit.h"
 
 #include "facts.h"
+#include "job_builder.h"
 
 #include "../kube/fake_network.h"
 #include "../kube/virtual_clock.h"
@@ -34,7 +35,7 @@ struct fixture {
     struct fake_exchange *held; /* answered later */
     bool hold;
     const char *secret; /* body of a GET of a Secret, NULL: 404 */
-    unsigned secrets_read;
+    unsigned secrets_read, probes;
     unsigned woken[3], ended, failed;
 };
 
@@ -67,6 +68,8 @@ static void serve(void *context, struct fake_exchange *exchange)
                       fixture->secret ? fixture->secret : "{\"kind\":\"Status\"}");
         return;
     }
+    if (strstr(exchange->url, "/jobs") && ++fixture->probes) /* of which none gets an answer */
+        return;
     fixture->asked++;
     if (fixture->hold)
         fixture->held = exchange;
@@ -546,6 +549,34 @@ static void test_waiting_in_the_line_shows(void **state)
     fixture_release(&fixture);
 }
 
+/* Eight ask registries at a time. Who has asked, and asks a pod now, is none of them. */
+static void test_probes_keep_no_image_waiting(void **state)
+{
+    const struct metadata model = { .namespace_ = "bank", .name = "m", .uid = "u" };
+    json_t *probe auto_json =
+        job_build_probe(&(struct probe_order){ .model = &model, .image = IMAGE });
+    struct fixture fixture;
+    struct arena arena auto_arena = { 0 };
+
+    (void)state;
+    fixture_init(&fixture);
+    fixture.wants_password = true;
+    for (int i = 0; i < 8; i++) {
+        char *reference auto_free = mem_format("%s%d", IMAGE, i);
+
+        assert_false(fact_need(
+            fixture.store, &fixture.users[0], 0, "bank/m",
+            &(struct fact_request){ .kind = FACT_IMAGE, .argument = reference, .probe = probe }));
+    }
+    run_for(&fixture, 100);
+    assert_int_equal(fixture.probes, 8);
+    fixture.wants_password = false;
+    assert_false(need(&fixture, 1, FACT_IMAGE, IMAGE, 0, NULL));
+    run_for(&fixture, 100);
+    assert_string_equal(view(&fixture, 1, &arena).images[0].digest, DIGEST_A);
+    fixture_release(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -560,6 +591,7 @@ int main(void)
         cmocka_unit_test(test_folders),
         cmocka_unit_test(test_hanging_folders_keep_no_image_waiting),
         cmocka_unit_test(test_waiting_in_the_line_shows),
+        cmocka_unit_test(test_probes_keep_no_image_waiting),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_pushes),
     };

@@ -117,6 +117,12 @@ static int tear_down(void **state)
     return 0;
 }
 
+static void on_probe(void *context)
+{
+    (void)context;
+    note('p');
+}
+
 static void on_resolved(void *context, const char *digest, const struct err *failure)
 {
     (void)context;
@@ -124,6 +130,8 @@ static void on_resolved(void *context, const char *digest, const struct err *fai
     snprintf(fixture.digest, sizeof(fixture.digest), "%s", digest ? digest : "");
     fixture.failure = failure ? *failure : (struct err){ 0 };
 }
+
+static const struct image_handler handler = { on_probe, on_resolved };
 
 /* Looks it up and checks what was asked, in order. `secret` and `account`: as in the request. */
 static void resolve(const char *secret, const char *account, const char *asked)
@@ -138,7 +146,7 @@ static void resolve(const char *secret, const char *account, const char *asked)
     for (int again = 0; again < 2; again++) { /* nothing is left of the first time */
         fixture.called = 0;
         memset(fixture.asked, 0, sizeof(fixture.asked));
-        image_source_resolve(source, on_resolved, NULL);
+        image_source_resolve(source, &handler, NULL);
         for (int i = 0; i < 20; i++) {
             (void)timers_run(&fixture.timers);
             fake_network_run(&fixture.network);
@@ -218,7 +226,7 @@ static void test_free_early(void **state)
     (void)state;
     fixture.is_private = true;
     fixture.hold = true;
-    image_source_resolve(source, on_resolved, NULL);
+    image_source_resolve(source, &handler, NULL);
     fake_network_run(&fixture.network);
     assert_string_equal(fixture.asked, "ra"); /* the account is being read */
     image_source_free(source);
