@@ -21,6 +21,7 @@
 
 /* EX_SOFTWARE of sysexits.h, what jobs document as "internal". */
 #define EXIT_OUT_OF_MEMORY 70
+#define CACHE_LINE         64
 
 _Noreturn void mem_exhausted(void)
 {
@@ -46,6 +47,17 @@ void *mem_alloc(size_t size)
 void *mem_zero(size_t count, size_t size)
 {
     return present(count > 0 && size > 0 ? calloc(count, size) : calloc(1, 1));
+}
+
+void *mem_aligned(size_t count, size_t size)
+{
+    size_t bytes;
+    void *block = NULL;
+
+    if (__builtin_mul_overflow(count, size, &bytes) ||
+        posix_memalign(&block, CACHE_LINE, bytes > 0 ? bytes : 1) != 0)
+        mem_exhausted();
+    return block;
 }
 
 void *mem_resize(void *block, size_t count, size_t size)

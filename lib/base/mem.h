@@ -14,6 +14,9 @@
 void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull, warn_unused_result));
 void *mem_zero(size_t count, size_t size)
     __attribute__((malloc, returns_nonnull, warn_unused_result));
+/* Begins at a line of the cache (64 bytes), as vectors want it; for free(). */
+void *mem_aligned(size_t count, size_t size)
+    __attribute__((malloc, returns_nonnull, warn_unused_result));
 void *mem_resize(void *block, size_t count, size_t size)
     __attribute__((returns_nonnull, warn_unused_result));
 char *mem_strdup(const char *text) __attribute__((malloc, returns_nonnull, warn_unused_result));

@@ -5,8 +5,8 @@
 #include "base/mem.h"
 #include "ml/forest_check.h"
 
-/* Rows that go through one tree together: their cells and the tree stay in the cache. */
-#define ROWS_TOGETHER 64
+/* Rows that go through one tree together: their ranks and the tree stay in the cache. */
+#define ROWS_TOGETHER 256
 
 /* --- reading ------------------------------------------------------------- */
 
@@ -30,9 +30,9 @@ static uint32_t add_nodes(struct reading *reading, size_t count)
 /* Node `index` of the file becomes node `place`, with all below it. The depth is
  * limited by forest_check(). */
 static void take_node(struct reading *reading, const struct forest_tree *tree, size_t index,
-                      uint32_t place, uint8_t depth)
+                      uint32_t place, uint32_t depth)
 {
-    uint8_t *deepest = &reading->forest.depths[reading->forest.tree_count - 1];
+    struct forest_tree_shape *shape = &reading->forest.trees[reading->forest.tree_count - 1];
     struct forest_tree_node from = forest_tree_node(tree, index);
     uint32_t left = from.left ? add_nodes(reading, 2) : 0;
     reading->forest.nodes[place] = (struct forest_node){
@@ -42,12 +42,14 @@ static void take_node(struct reading *reading, const struct forest_tree *tree, s
         .feature = from.feature & INT32_MAX,
         .default_left = from.default_left,
     };
-    if (depth > *deepest)
-        *deepest = depth;
-    if (left == 0)
+    if (depth > shape->depth)
+        shape->depth = depth;
+    if (left == 0) {
+        shape->leaf_count++;
         return;
-    take_node(reading, tree, from.left, left, (uint8_t)(depth + 1));
-    take_node(reading, tree, from.right, left + 1, (uint8_t)(depth + 1));
+    }
+    take_node(reading, tree, from.left, left, depth + 1);
+    take_node(reading, tree, from.right, left + 1, depth + 1);
 }
 
 static void take_tree(void *context, const struct forest_tree *tree)
@@ -56,13 +58,45 @@ static void take_tree(void *context, const struct forest_tree *tree)
     struct forest *forest = &reading->forest;
     if (forest->tree_count == reading->tree_room) {
         reading->tree_room = 2 * reading->tree_room + 64;
-        forest->roots = mem_resize(forest->roots, reading->tree_room, sizeof(*forest->roots));
-        forest->depths = mem_resize(forest->depths, reading->tree_room, sizeof(*forest->depths));
+        forest->trees = mem_resize(forest->trees, reading->tree_room, sizeof(*forest->trees));
     }
     uint32_t root = add_nodes(reading, 1);
-    forest->roots[forest->tree_count] = root;
-    forest->depths[forest->tree_count++] = 0;
+    forest->trees[forest->tree_count++] = (struct forest_tree_shape){ .root = root };
     take_node(reading, tree, 0, root, 0);
+}
+
+static struct split split_of(const struct forest_node *node)
+{
+    return (struct split){ node->value, node->feature, node->default_left };
+}
+
+static void rank_splits(struct forest *forest)
+{
+    auto_free struct split *splits = mem_zero(forest->node_count, sizeof(*splits));
+    size_t count = 0;
+    for (size_t i = 1; i < forest->node_count; i++)
+        if (forest->nodes[i].left != 0)
+            splits[count++] = split_of(&forest->nodes[i]);
+    ranks_init(&forest->ranks, splits, count, forest->columns);
+    for (size_t i = 1; i < forest->node_count; i++)
+        if (forest->nodes[i].left != 0)
+            forest->nodes[i].ranked = ranks_find(&forest->ranks, split_of(&forest->nodes[i]));
+}
+
+/* The slot with the leaves of a node. Its depth is below that of a tree of FOREST_LEAVES. */
+static uint16_t add_choices(struct forest *forest, const struct forest_tree_shape *shape,
+                            uint32_t index)
+{
+    const struct forest_node *node = &forest->nodes[index];
+    if (node->left == 0) {
+        forest->leaves[forest->leaf_count] = (double)node->value;
+        return (uint16_t)(forest->leaf_count++ - shape->first_leaf);
+    }
+    struct forest_choice choice = { .split = node->ranked };
+    choice.left = add_choices(forest, shape, node->left);
+    choice.right = add_choices(forest, shape, node->left + 1);
+    forest->choices[forest->choice_count] = choice;
+    return (uint16_t)(FOREST_LEAVES + forest->choice_count++ - shape->first_choice);
 }
 
 static void make_steps(struct forest *forest)
@@ -77,6 +111,21 @@ static void make_steps(struct forest *forest)
     }
 }
 
+static void shape_trees(struct forest *forest)
+{
+    forest->choices = mem_zero(forest->node_count, sizeof(*forest->choices));
+    forest->leaves = mem_zero(forest->node_count, sizeof(*forest->leaves));
+    for (size_t i = 0; i < forest->tree_count; i++) {
+        struct forest_tree_shape *shape = &forest->trees[i];
+        shape->first_choice = forest->choice_count;
+        shape->first_leaf = forest->leaf_count;
+        if (shape->leaf_count <= FOREST_LEAVES)
+            (void)add_choices(forest, shape, shape->root);
+        else if (forest->steps == NULL)
+            make_steps(forest);
+    }
+}
+
 int forest_read(struct span bytes, size_t columns, struct forest *ret_forest, struct err *err)
 {
     struct reading reading = { .forest.columns = columns };
@@ -86,7 +135,8 @@ int forest_read(struct span bytes, size_t columns, struct forest *ret_forest, st
         forest_release(&reading.forest);
         return -1;
     }
-    make_steps(&reading.forest);
+    rank_splits(&reading.forest);
+    shape_trees(&reading.forest);
     reading.forest.base = log(base_score / (1 - base_score));
     *ret_forest = reading.forest;
     return 0;
@@ -95,13 +145,15 @@ int forest_read(struct span bytes, size_t columns, struct forest *ret_forest, st
 void forest_release(struct forest *forest)
 {
     free(forest->nodes);
+    free(forest->trees);
+    ranks_release(&forest->ranks);
+    free(forest->choices);
+    free(forest->leaves);
     free(forest->steps);
-    free(forest->roots);
-    free(forest->depths);
     *forest = (struct forest){ 0 };
 }
 
-/* --- evaluating ------------------------------------------------------------ */
+/* --- trees row by row -------------------------------------------------------- */
 
 static uint32_t next_of(const struct forest_step *step, const float *row)
 {
@@ -111,27 +163,119 @@ static uint32_t next_of(const struct forest_step *step, const float *row)
     return step->left + (left ^ 1);
 }
 
-static void add_tree(const struct forest *forest, size_t tree, const float *values, size_t rows,
-                     double *margins)
+static void add_walked(const struct forest *forest, const struct forest_tree_shape *shape,
+                       const float *values, size_t rows, double *margins)
 {
     for (size_t row = 0; row < rows; row++) {
         const float *cells = values + row * forest->columns;
-        uint32_t index = forest->roots[tree];
-        for (unsigned depth = forest->depths[tree]; depth > 0; depth--)
+        uint32_t index = shape->root;
+        for (unsigned depth = shape->depth; depth > 0; depth--)
             index = next_of(&forest->steps[index], cells);
         margins[row] += (double)forest->nodes[index].value;
+    }
+}
+
+/* --- trees for many rows at once ----------------------------------------------- */
+
+/* Which leaf each of RANKS_ROWS rows reaches. The first FOREST_LEAVES slots hold their own
+ * number. */
+static inline __attribute__((always_inline)) rank_rows *find_leaves(
+    const struct forest_choice *choices, size_t count, const rank_rows *ranks, rank_rows *slots)
+{
+    rank_rows *leaves = slots;
+    for (size_t i = 0; i < count; i++) {
+        const struct forest_choice *choice = &choices[i];
+        rank_rows left = (rank_rows)(ranks[choice->split.lane] <= choice->split.rank);
+        leaves = &slots[FOREST_LEAVES + i];
+        *leaves = (slots[choice->left] & left) | (slots[choice->right] & ~left);
+    }
+    return leaves;
+}
+
+static inline __attribute__((always_inline)) void add_block(const struct forest *forest,
+                                                            const float *values, size_t rows,
+                                                            const rank_rows *ranks, double *margins)
+{
+    rank_rows slots[2 * FOREST_LEAVES], reached[ROWS_TOGETHER / RANKS_ROWS];
+    const uint8_t *numbers = (const uint8_t *)reached;
+    for (size_t i = 0; i < FOREST_LEAVES; i++)
+        slots[i] = (rank_rows){ 0 } + (uint8_t)i;
+    for (size_t tree = 0; tree < forest->tree_count; tree++) {
+        const struct forest_tree_shape *shape = &forest->trees[tree];
+        const double *leaves = forest->leaves + shape->first_leaf;
+        if (shape->leaf_count > FOREST_LEAVES) {
+            add_walked(forest, shape, values, rows, margins);
+            continue;
+        }
+        for (size_t i = 0; i * RANKS_ROWS < rows; i++)
+            reached[i] = *find_leaves(forest->choices + shape->first_choice, shape->leaf_count - 1,
+                                      ranks + i * forest->ranks.lane_count, slots);
+        for (size_t row = 0; row < rows; row++)
+            margins[row] += leaves[numbers[row]];
+    }
+}
+
+/* What add_block() and ranks_fill() compile to is the only difference between the twins. */
+struct engine {
+    void (*fill)(const struct ranks *ranks, const float *values, size_t rows, rank_rows *ret_ranks);
+    void (*add)(const struct forest *forest, const float *values, size_t rows,
+                const rank_rows *ranks, double *margins);
+};
+
+static void add_portable(const struct forest *forest, const float *values, size_t rows,
+                         const rank_rows *ranks, double *margins)
+{
+    add_block(forest, values, rows, ranks, margins);
+}
+
+static const struct engine portable = { ranks_fill_portable, add_portable };
+
+#ifdef __x86_64__
+__attribute__((target("avx2"))) static void add_avx2(const struct forest *forest,
+                                                     const float *values, size_t rows,
+                                                     const rank_rows *ranks, double *margins)
+{
+    add_block(forest, values, rows, ranks, margins);
+}
+
+static const struct engine avx2 = { ranks_fill, add_avx2 };
+#endif
+
+static const struct engine *fastest(void)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2"))
+        return &avx2;
+#endif
+    return &portable;
+}
+
+static void add_rows(const struct forest *forest, const struct engine *engine, const float *values,
+                     size_t rows, double *ret_margins)
+{
+    size_t room = ranks_block(&forest->ranks, rows < ROWS_TOGETHER ? rows : ROWS_TOGETHER);
+    auto_free rank_rows *ranks =
+        mem_aligned(room / RANKS_ROWS * forest->ranks.lane_count, sizeof(*ranks));
+    double margins[ROWS_TOGETHER];
+    for (size_t first = 0; first < rows; first += room) {
+        size_t count = rows - first < room ? rows - first : room;
+        const float *from = values + first * forest->columns;
+        for (size_t row = 0; row < count; row++)
+            margins[row] = forest->base;
+        engine->fill(&forest->ranks, from, count, ranks);
+        engine->add(forest, from, count, ranks, margins);
+        memcpy(ret_margins + first, margins, count * sizeof(*margins));
     }
 }
 
 void forest_margins(const struct forest *forest, const float *values, size_t rows,
                     double *ret_margins)
 {
-    for (size_t first = 0; first < rows; first += ROWS_TOGETHER) {
-        size_t end = first + ROWS_TOGETHER < rows ? first + ROWS_TOGETHER : rows;
-        for (size_t row = first; row < end; row++)
-            ret_margins[row] = forest->base;
-        for (size_t tree = 0; tree < forest->tree_count; tree++)
-            add_tree(forest, tree, values + first * forest->columns, end - first,
-                     ret_margins + first);
-    }
+    add_rows(forest, fastest(), values, rows, ret_margins);
+}
+
+void forest_margins_portable(const struct forest *forest, const float *values, size_t rows,
+                             double *ret_margins)
+{
+    add_rows(forest, &portable, values, rows, ret_margins);
 }

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/span.h"
+#include "ml/ranks.h"
 
 /* The two children of a split stand side by side behind it. */
 struct forest_node {
@@ -20,25 +21,46 @@ struct forest_node {
     uint32_t left; /* index of the left child, the right one is behind it; 0: a leaf */
     uint32_t feature : 31;
     uint32_t default_left : 1; /* where a missing value (NAN) goes */
+    struct rank_split ranked;  /* of a split: the same, asked of ranks */
 };
 
-/* The same for walking without branches, which nothing could predict: a leaf's right
- * child is itself, and nothing is below its threshold. */
+/* A split of a tree of at most FOREST_LEAVES leaves, asked for RANKS_ROWS rows at once. What it
+ * chooses between, for each row, are the numbers of the leaves that its children lead to: a slot
+ * below FOREST_LEAVES is a leaf of this number, FOREST_LEAVES + i what choice i of the tree came
+ * to. Children stand before their parents, so the last choice has the leaf that is reached. */
+#define FOREST_LEAVES 256 /* have numbers that fit a byte */
+struct forest_choice {
+    struct rank_split split;
+    uint16_t left, right; /* slots */
+};
+
+/* A larger tree is walked row by row, without branches, which nothing could predict: a leaf's
+ * right child is itself, and nothing is below its threshold. */
 struct forest_step {
     float threshold;
     uint32_t left;
     uint32_t feature, default_left;
 };
 
+struct forest_tree_shape {
+    uint32_t root;  /* in nodes and steps */
+    uint32_t depth; /* splits above the deepest leaf */
+    uint32_t leaf_count;
+    size_t first_choice, first_leaf; /* unless there are more than FOREST_LEAVES */
+};
+
 struct forest {
     struct forest_node *nodes;
-    struct forest_step *steps; /* one per node */
     size_t node_count;
-    uint32_t *roots; /* tree_count of them                 */
-    uint8_t *depths; /* of the trees: splits above a leaf */
+    struct forest_tree_shape *trees;
     size_t tree_count;
-    size_t columns; /* features of a row */
-    double base;    /* log-odds          */
+    struct ranks ranks; /* of the splits of all trees */
+    struct forest_choice *choices;
+    double *leaves; /* what they add, by their numbers */
+    size_t choice_count, leaf_count;
+    struct forest_step *steps; /* one per node, NULL when no tree is walked */
+    size_t columns;            /* features of a row */
+    double base;               /* log-odds          */
 };
 
 /* ERR_INVALID (DataInvalid) when the bytes are no sound model (forest_check.h). */
@@ -56,3 +78,7 @@ static inline bool forest_goes_left(const struct forest_node *node, float value)
 /* `rows` x columns floats, row by row. */
 void forest_margins(const struct forest *forest, const float *values, size_t rows,
                     double *ret_margins);
+
+/* The same without the instructions that not every processor has: the same bits. */
+void forest_margins_portable(const struct forest *forest, const float *values, size_t rows,
+                             double *ret_margins);

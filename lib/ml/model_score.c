@@ -64,7 +64,7 @@ void model_margins(struct model_session *session, const float *encoded, size_t r
 {
     struct matrix matrix = { encoded, rows, session->model->features.count };
     if (session->trees != NULL)
-        shap_margins(session->trees->shap, &session->trees->forest, encoded, rows, ret_margins);
+        forest_margins(&session->trees->forest, encoded, rows, ret_margins);
     else
         linear_margins(session->model->linear, matrix, ret_margins);
 }

@@ -1,62 +1,49 @@
-/* shap.c - cutting a forest into groups, and looking rows up. */
+/* shap.c - cutting a forest into groups of leaves, with their tables. */
 #include "ml/shap.h"
 
 #include "base/mem.h"
-#include "ml/shap_leaf.h"
+#include "ml/shap_parts.h"
 
-#define LANES         8   /* rows at once */
-#define BLOCK_ROWS    512 /* rows that go through one group while its table is in the cache */
-#define GROUP_SOURCES SHAP_BITS
-#define GROUP_LEAVES  (SHAP_BITS + 1)
-
-typedef float lanes __attribute__((vector_size(4 * LANES), may_alias));
-typedef int32_t masks __attribute__((vector_size(4 * LANES)));
-
-struct split {
-    float threshold;
-    uint32_t feature;
-    bool default_left;
-};
-
-struct group {
-    size_t splits, split_count; /* a range of shap->splits; the i-th is bit i */
-    uint32_t sources[GROUP_SOURCES];
-    size_t source_count;
-    size_t table;  /* in shap->tables: source_count floats for each pattern */
-    size_t values; /* in shap->values: one float for each pattern           */
-};
+#define PATTERNS (1U << SHAP_BITS)
+#define PIECES   64 /* of a group at most */
 
 /* A split of a path and which way the path goes. */
 struct step {
-    struct split split;
+    struct rank_split split;
+    uint32_t feature;
     bool left;
-    double share;  /* of the training data at the split that goes this way */
-    uint8_t place; /* its bit in a group; in a leaf its feature's place    */
+    double share; /* of the training data at the split that goes this way */
 };
 
-/* A leaf that is in no group. */
-struct leaf {
-    size_t steps, step_count; /* a range of shap->steps */
-    size_t features;          /* distinct ones: of shap->shares and ->leaf_sources */
-    size_t feature_count;
-    double value;
+/* The leaves at and below a node, and how one comes there. */
+struct piece {
+    uint32_t index;
+    struct step path[SHAP_BITS];
+    size_t depth;
 };
 
-struct shap {
-    const struct forest *forest; /* while it is cut */
-    const uint32_t *sources;     /* while it is cut */
-    size_t source_count, columns, table_bytes;
-    double base;
-    bool has_constants; /* trees of one leaf, which no group has */
-    struct shap_quadrature quadrature;
-    struct split *splits;
-    struct group *groups;
-    float *tables, *values;
-    struct leaf *leaves;
-    struct step *steps;
-    double *shares;
-    uint32_t *leaf_sources;
-    size_t split_count, group_count, table_count, value_count, leaf_count, step_count, share_count;
+/* A group on its way: pieces, perhaps of several trees, and their different splits. */
+struct cut {
+    struct rank_split splits[SHAP_BITS];
+    size_t split_count;
+    struct piece pieces[PIECES];
+    size_t piece_count;
+};
+
+/* What is needed while a forest is cut. */
+struct maker {
+    struct shap *shap;
+    const struct forest *forest;
+    const uint32_t *sources;
+    size_t bytes_left; /* for tables */
+    struct cut cut;    /* as long as pieces still fit */
+};
+
+/* What the patterns of a group add to its sources. */
+struct sums {
+    double values[PATTERNS][SHAP_BITS];
+    uint32_t sources[SHAP_BITS];
+    size_t source_count;
 };
 
 /* Room for `more` items behind `count`, doubling. */
@@ -74,7 +61,8 @@ static struct step step_of(const struct forest *forest, uint32_t index, bool lef
     const struct forest_node *node = &forest->nodes[index];
     const struct forest_node *child = &forest->nodes[node->left + !left];
     return (struct step){
-        .split = { node->value, node->feature, node->default_left },
+        .split = node->ranked,
+        .feature = node->feature,
         .left = left,
         .share = node->cover > 0 ? (double)child->cover / (double)node->cover : 0,
     };
@@ -93,10 +81,10 @@ static void find_features(const struct step *steps, size_t count, struct path_fe
     ret_found->count = 0;
     for (size_t i = 0; i < count; i++) {
         size_t place = 0;
-        while (place < ret_found->count && ret_found->features[place] != steps[i].split.feature)
+        while (place < ret_found->count && ret_found->features[place] != steps[i].feature)
             place++;
         if (place == ret_found->count) {
-            ret_found->features[place] = steps[i].split.feature;
+            ret_found->features[place] = steps[i].feature;
             ret_found->shares[place] = 1;
             ret_found->count++;
         }
@@ -114,171 +102,229 @@ static double expected(const struct forest *forest, uint32_t index)
            step_of(forest, index, false).share * expected(forest, node->left + 1);
 }
 
-/* Splits at and below a node, at most `limit` + 1. */
-static size_t count_splits(const struct forest *forest, uint32_t index, size_t limit)
+/* --- which leaves fit into a group ------------------------------------------------ */
+
+static size_t bit_of(const struct cut *cut, struct rank_split split)
 {
-    const struct forest_node *node = &forest->nodes[index];
-    if (node->left == 0)
-        return 0;
-    size_t count = 1 + count_splits(forest, node->left, limit);
-    return count > limit ? count : count + count_splits(forest, node->left + 1, limit);
+    size_t bit = 0;
+    while (bit < cut->split_count &&
+           (cut->splits[bit].lane != split.lane || cut->splits[bit].rank != split.rank))
+        bit++;
+    return bit;
 }
 
-/* --- groups ------------------------------------------------------------------ */
-
-/* The leaves below a node, each with its whole path; places are bits. */
-struct cut {
-    const struct forest *forest;
-    struct split splits[SHAP_BITS];
-    size_t split_count;
-    struct step steps[GROUP_LEAVES][SHAP_BITS];
-    size_t step_counts[GROUP_LEAVES];
-    double values[GROUP_LEAVES];
-    size_t leaf_count;
-};
-
-static void cut_below(struct cut *cut, uint32_t index, struct step *path, size_t depth)
+static bool add_split(struct cut *cut, struct rank_split split)
 {
-    const struct forest_node *node = &cut->forest->nodes[index];
-    if (node->left == 0) {
-        memcpy(cut->steps[cut->leaf_count], path, depth * sizeof(*path));
-        cut->step_counts[cut->leaf_count] = depth;
-        cut->values[cut->leaf_count++] = (double)node->value;
-        return;
-    }
-    uint8_t bit = (uint8_t)cut->split_count;
-    cut->splits[cut->split_count++] = step_of(cut->forest, index, true).split;
-    for (uint32_t right = 0; right <= 1; right++) {
-        path[depth] = step_of(cut->forest, index, right == 0);
-        path[depth].place = bit;
-        cut_below(cut, node->left + right, path, depth + 1);
-    }
-}
-
-static size_t source_place(struct group *group, uint32_t source)
-{
-    size_t place = 0;
-    while (place < group->source_count && group->sources[place] != source)
-        place++;
-    if (place == group->source_count)
-        group->sources[group->source_count++] = source;
-    return place;
-}
-
-/* Adds one leaf to the sums of every pattern. */
-static void add_leaf(const struct shap *shap, const struct cut *cut, size_t leaf,
-                     struct group *group, double (*sums)[GROUP_SOURCES], float *reached)
-{
-    const struct step *steps = cut->steps[leaf];
-    struct path_features found;
-    double gets[1U << SHAP_BITS][SHAP_BITS] = { { 0 } };
-    unsigned bits[SHAP_BITS] = { 0 }, wanted[SHAP_BITS] = { 0 };
-    size_t places[SHAP_BITS];
-    find_features(steps, cut->step_counts[leaf], &found);
-    for (size_t i = 0; i < cut->step_counts[leaf]; i++) {
-        bits[found.places[i]] |= 1U << steps[i].place;
-        wanted[found.places[i]] |= (unsigned)steps[i].left << steps[i].place;
-    }
-    for (size_t i = 0; i < found.count; i++)
-        places[i] = source_place(group, shap->sources[found.features[i]]);
-    for (unsigned outcome = 0; outcome < 1U << found.count; outcome++) {
-        uint8_t present[SHAP_BITS];
-        for (size_t i = 0; i < found.count; i++)
-            present[i] = outcome >> i & 1;
-        shap_leaf_add(&shap->quadrature, found.shares, present, found.count, cut->values[leaf],
-                      gets[outcome]);
-    }
-    for (unsigned pattern = 0; pattern < 1U << cut->split_count; pattern++) {
-        unsigned outcome = 0;
-        for (size_t i = 0; i < found.count; i++)
-            outcome |= (unsigned)((pattern & bits[i]) == wanted[i]) << i;
-        for (size_t i = 0; i < found.count; i++)
-            sums[pattern][places[i]] += gets[outcome][i];
-        if (outcome == (1U << found.count) - 1)
-            reached[pattern] = (float)cut->values[leaf];
-    }
-}
-
-/* False when there is no room for its table. */
-static bool add_group(struct shap *shap, uint32_t index, const struct step *path, size_t depth)
-{
-    double sums[1U << SHAP_BITS][GROUP_SOURCES] = { { 0 } };
-    float reached[1U << SHAP_BITS] = { 0 };
-    struct cut cut = { .forest = shap->forest, .split_count = depth };
-    struct group group = { .splits = shap->split_count };
-    struct step steps[SHAP_BITS];
-    for (size_t i = 0; i < depth; i++) {
-        steps[i] = path[i];
-        steps[i].place = (uint8_t)i;
-        cut.splits[i] = path[i].split;
-    }
-    cut_below(&cut, index, steps, depth);
-    for (size_t leaf = 0; leaf < cut.leaf_count; leaf++)
-        add_leaf(shap, &cut, leaf, &group, sums, reached);
-    size_t patterns = (size_t)1 << cut.split_count, floats = patterns * group.source_count;
-    if ((shap->table_count + floats) * sizeof(float) > shap->table_bytes)
+    size_t bit = bit_of(cut, split);
+    if (bit == SHAP_BITS)
         return false;
-    group.split_count = cut.split_count;
-    group.table = shap->table_count;
-    group.values = shap->value_count;
-    RESERVE(shap->splits, shap->split_count, cut.split_count);
-    memcpy(shap->splits + shap->split_count, cut.splits, cut.split_count * sizeof(*cut.splits));
-    shap->split_count += cut.split_count;
-    RESERVE(shap->tables, shap->table_count, floats);
-    for (size_t i = 0; i < patterns; i++)
-        for (size_t j = 0; j < group.source_count; j++)
-            shap->tables[shap->table_count++] = (float)sums[i][j];
-    RESERVE(shap->values, shap->value_count, patterns);
-    memcpy(shap->values + shap->value_count, reached, patterns * sizeof(*reached));
-    shap->value_count += patterns;
-    RESERVE(shap->groups, shap->group_count, 1);
-    shap->groups[shap->group_count++] = group;
+    cut->splits[bit] = split;
+    if (bit == cut->split_count)
+        cut->split_count++;
     return true;
 }
 
-/* --- leaves that are in no group ------------------------------------------------ */
-
-static void keep_leaf(struct shap *shap, double value, const struct step *path, size_t depth)
+/* All splits at and below a node. */
+static bool add_splits(struct cut *cut, const struct forest *forest, uint32_t index, size_t depth)
 {
+    const struct forest_node *node = &forest->nodes[index];
+    if (node->left == 0)
+        return true;
+    return depth < SHAP_BITS && add_split(cut, node->ranked) &&
+           add_splits(cut, forest, node->left, depth + 1) &&
+           add_splits(cut, forest, node->left + 1, depth + 1);
+}
+
+/* False, and nothing has changed, when the piece does not fit. */
+static bool add_piece(struct cut *cut, const struct forest *forest, uint32_t index,
+                      const struct step *path, size_t depth)
+{
+    size_t before = cut->split_count;
+    bool fits = depth <= SHAP_BITS && cut->piece_count < PIECES;
+    for (size_t i = 0; i < depth && fits; i++)
+        fits = add_split(cut, path[i].split);
+    if (!fits || !add_splits(cut, forest, index, depth)) {
+        cut->split_count = before;
+        return false;
+    }
+    struct piece *piece = &cut->pieces[cut->piece_count++];
+    piece->index = index;
+    piece->depth = depth;
+    memcpy(piece->path, path, depth * sizeof(*path));
+    return true;
+}
+
+/* --- tables --------------------------------------------------------------------- */
+
+static size_t source_place(struct sums *sums, uint32_t source)
+{
+    size_t place = 0;
+    while (place < sums->source_count && sums->sources[place] != source)
+        place++;
+    if (place == sums->source_count)
+        sums->sources[sums->source_count++] = source;
+    return place;
+}
+
+/* What each feature gets from a leaf, for each combination of outcomes: feature i is
+ * present if bit i is set. */
+static void find_gets(const struct shap_quadrature *quadrature, const struct path_features *found,
+                      double value, double (*ret_gets)[SHAP_BITS])
+{
+    for (unsigned first = 0; first < 1U << found->count; first += SHAP_CASES) {
+        shap_cases present[SHAP_BITS], gets[SHAP_BITS];
+        memset(gets, 0, sizeof(gets));
+        for (size_t i = 0; i < found->count; i++)
+            for (unsigned k = 0; k < SHAP_CASES; k++)
+                present[i][k] = (first + k) >> i & 1;
+        shap_leaf_add(quadrature, found->shares, present, found->count, value, gets);
+        for (size_t i = 0; i < found->count; i++)
+            for (unsigned k = 0; k < SHAP_CASES; k++)
+                ret_gets[first + k][i] = gets[i][k];
+    }
+}
+
+/* Adds one leaf to the sums of every pattern. */
+static void add_leaf(const struct maker *maker, double value, const struct step *path, size_t depth,
+                     struct sums *sums)
+{
+    const struct cut *cut = &maker->cut;
+    double gets[PATTERNS][SHAP_BITS];
+    struct path_features found;
+    size_t places[SHAP_BITS], bits[SHAP_BITS];
+    find_features(path, depth, &found);
+    find_gets(&maker->shap->quadrature, &found, value, gets);
+    for (size_t i = 0; i < found.count; i++)
+        places[i] = source_place(sums, maker->sources[found.features[i]]);
+    for (size_t i = 0; i < depth; i++)
+        bits[i] = bit_of(cut, path[i].split);
+    for (unsigned pattern = 0; pattern < 1U << cut->split_count; pattern++) {
+        unsigned absent = 0;
+        for (size_t i = 0; i < depth; i++)
+            absent |= ((pattern >> bits[i] & 1) ^ path[i].left) << found.places[i];
+        const double *own = gets[~absent & ((1U << found.count) - 1)];
+        for (size_t i = 0; i < found.count; i++)
+            sums->values[pattern][places[i]] += own[i];
+    }
+}
+
+static void keep_leaf(struct maker *maker, double value, const struct step *path, size_t depth)
+{
+    struct shap *shap = maker->shap;
     struct path_features found;
     find_features(path, depth, &found);
     RESERVE(shap->leaves, shap->leaf_count, 1);
-    shap->leaves[shap->leaf_count++] = (struct leaf){
-        .steps = shap->step_count,
+    shap->leaves[shap->leaf_count++] = (struct shap_leaf){
+        .first_step = shap->step_count,
         .step_count = depth,
-        .features = shap->share_count,
+        .first_feature = shap->feature_count,
         .feature_count = found.count,
         .value = value,
     };
     RESERVE(shap->steps, shap->step_count, depth);
-    for (size_t i = 0; i < depth; i++) {
-        shap->steps[shap->step_count] = path[i];
-        shap->steps[shap->step_count++].place = found.places[i];
-    }
-    RESERVE(shap->shares, shap->share_count, found.count);
-    RESERVE(shap->leaf_sources, shap->share_count, found.count);
+    for (size_t i = 0; i < depth; i++)
+        shap->steps[shap->step_count++] =
+            (struct shap_step){ path[i].split, path[i].left, found.places[i] };
+    RESERVE(shap->shares, shap->feature_count, found.count);
+    RESERVE(shap->sources, shap->feature_count, found.count);
     for (size_t i = 0; i < found.count; i++) {
-        shap->shares[shap->share_count] = found.shares[i];
-        shap->leaf_sources[shap->share_count++] = shap->sources[found.features[i]];
+        shap->shares[shap->feature_count] = found.shares[i];
+        shap->sources[shap->feature_count++] = maker->sources[found.features[i]];
     }
 }
 
-/* The subtree becomes one group, or its children are looked at alone. */
-static void cut_tree(struct shap *shap, uint32_t index, struct step *path, size_t depth)
+/* The leaves at and below a node into sums, or, when these are NULL, kept for the formula. */
+static void add_leaves(struct maker *maker, uint32_t index, struct step *path, size_t depth,
+                       struct sums *sums)
 {
-    const struct forest_node *node = &shap->forest->nodes[index];
-    size_t splits = depth + count_splits(shap->forest, index, SHAP_BITS);
-    if (splits == 0)
-        shap->has_constants = true;
-    if (splits == 0 || (splits <= SHAP_BITS && add_group(shap, index, path, depth)))
-        return;
+    const struct forest_node *node = &maker->forest->nodes[index];
     if (node->left == 0) {
-        keep_leaf(shap, (double)node->value, path, depth);
+        if (sums)
+            add_leaf(maker, (double)node->value, path, depth, sums);
+        else
+            keep_leaf(maker, (double)node->value, path, depth);
         return;
     }
     for (uint32_t right = 0; right <= 1; right++) {
-        path[depth] = step_of(shap->forest, index, right == 0);
-        cut_tree(shap, node->left + right, path, depth + 1);
+        path[depth] = step_of(maker->forest, index, right == 0);
+        add_leaves(maker, node->left + right, path, depth + 1, sums);
+    }
+}
+
+/* --- groups ---------------------------------------------------------------------- */
+
+static uint8_t tile_place(struct shap_tile *tile, uint32_t source)
+{
+    size_t place = 0;
+    while (place < tile->source_count && tile->sources[place] != source)
+        place++;
+    if (place == tile->source_count)
+        tile->sources[tile->source_count++] = source;
+    return (uint8_t)place;
+}
+
+static void add_group(struct shap *shap, const struct cut *cut, const struct sums *sums)
+{
+    size_t patterns = (size_t)1 << cut->split_count;
+    if (shap->tile_count == 0 || shap->tiles[shap->tile_count - 1].group_count == SHAP_TOGETHER) {
+        RESERVE(shap->tiles, shap->tile_count, 1);
+        shap->tiles[shap->tile_count++] = (struct shap_tile){ .group_count = 0 };
+    }
+    struct shap_tile *tile = &shap->tiles[shap->tile_count - 1];
+    struct shap_group *group = &tile->groups[tile->group_count++];
+    memcpy(group->splits, cut->splits, sizeof(cut->splits));
+    group->split_count = (uint8_t)cut->split_count;
+    group->source_count = (uint8_t)sums->source_count;
+    for (size_t i = 0; i < SHAP_BITS; i++)
+        group->places[i] = i < sums->source_count ? tile_place(tile, sums->sources[i])
+                                                  : (uint8_t)SHAP_TILE_SOURCES;
+    group->table = mem_aligned(patterns * SHAP_BITS, sizeof(float));
+    for (size_t i = 0; i < patterns; i++)
+        for (size_t j = 0; j < SHAP_BITS; j++)
+            group->table[i * SHAP_BITS + j] = (float)sums->values[i][j];
+}
+
+/* Makes a group of what was cut, or keeps the leaves alone when there is no room for its
+ * table. */
+static void end_cut(struct maker *maker)
+{
+    struct cut *cut = &maker->cut;
+    size_t bytes = (SHAP_BITS * sizeof(float)) << cut->split_count;
+    bool has_room = bytes <= maker->bytes_left;
+    struct sums sums = { .source_count = 0 };
+    for (size_t i = 0; i < cut->piece_count; i++) {
+        const struct piece *piece = &cut->pieces[i];
+        struct step path[SHAP_BITS];
+        memcpy(path, piece->path, piece->depth * sizeof(*path));
+        add_leaves(maker, piece->index, path, piece->depth, has_room ? &sums : NULL);
+    }
+    if (has_room && cut->piece_count > 0) {
+        maker->bytes_left -= bytes;
+        add_group(maker->shap, cut, &sums);
+    }
+    cut->split_count = cut->piece_count = 0;
+}
+
+/* Everything below a node becomes one piece, or its children are looked at alone. */
+static void cut_tree(struct maker *maker, uint32_t index, struct step *path, size_t depth)
+{
+    const struct forest_node *node = &maker->forest->nodes[index];
+    struct cut alone;
+    alone.split_count = alone.piece_count = 0;
+    if (add_piece(&maker->cut, maker->forest, index, path, depth))
+        return;
+    if (add_piece(&alone, maker->forest, index, path, depth)) {
+        end_cut(maker);
+        (void)add_piece(&maker->cut, maker->forest, index, path, depth);
+        return;
+    }
+    if (node->left == 0) {
+        keep_leaf(maker, (double)node->value, path, depth);
+        return;
+    }
+    for (uint32_t right = 0; right <= 1; right++) {
+        path[depth] = step_of(maker->forest, index, right == 0);
+        cut_tree(maker, node->left + right, path, depth + 1);
     }
 }
 
@@ -286,20 +332,20 @@ struct shap *shap_new(const struct forest *forest, const uint32_t *sources, size
                       size_t table_bytes)
 {
     struct shap *shap = mem_zero(1, sizeof(*shap));
+    auto_free struct maker *maker = mem_zero(1, sizeof(*maker));
     struct step path[SHAP_PATH];
-    shap->forest = forest;
-    shap->sources = sources;
+    *maker = (struct maker){ shap, forest, sources, table_bytes, { .split_count = 0 } };
+    shap->ranks = &forest->ranks;
     shap->source_count = source_count;
-    shap->columns = forest->columns;
-    shap->table_bytes = table_bytes;
     shap->base = forest->base;
     shap_quadrature_init(&shap->quadrature);
     for (size_t i = 0; i < forest->tree_count; i++) {
-        shap->base += expected(forest, forest->roots[i]);
-        cut_tree(shap, forest->roots[i], path, 0);
+        uint32_t root = forest->trees[i].root;
+        shap->base += expected(forest, root);
+        if (forest->nodes[root].left != 0)
+            cut_tree(maker, root, path, 0);
     }
-    shap->forest = NULL;
-    shap->sources = NULL;
+    end_cut(maker);
     return shap;
 }
 
@@ -307,14 +353,14 @@ void shap_free(struct shap *shap)
 {
     if (shap == NULL)
         return;
-    free(shap->splits);
-    free(shap->groups);
-    free(shap->tables);
-    free(shap->values);
+    for (size_t i = 0; i < shap->tile_count; i++)
+        for (size_t j = 0; j < shap->tiles[i].group_count; j++)
+            free(shap->tiles[i].groups[j].table);
+    free(shap->tiles);
     free(shap->leaves);
     free(shap->steps);
     free(shap->shares);
-    free(shap->leaf_sources);
+    free(shap->sources);
     free(shap);
 }
 
@@ -328,203 +374,10 @@ double shap_base(const struct shap *shap)
     return shap->base;
 }
 
-/* --- rows ------------------------------------------------------------------------ */
-
-static bool agrees(const struct step *step, const float *row)
+size_t shap_groups(const struct shap *shap)
 {
-    float value = row[step->split.feature];
-    bool left = value < step->split.threshold || (step->split.default_left && value != value);
-    return left == step->left;
-}
-
-static void add_leaves(const struct shap *shap, const float *row, double *sources)
-{
-    for (size_t i = 0; i < shap->leaf_count; i++) {
-        const struct leaf *leaf = &shap->leaves[i];
-        uint8_t present[SHAP_PATH];
-        double gets[SHAP_PATH] = { 0 };
-        memset(present, 1, leaf->feature_count);
-        for (size_t j = 0; j < leaf->step_count; j++) {
-            const struct step *step = &shap->steps[leaf->steps + j];
-            present[step->place] &= agrees(step, row);
-        }
-        shap_leaf_add(&shap->quadrature, shap->shares + leaf->features, present,
-                      leaf->feature_count, leaf->value, gets);
-        for (size_t j = 0; j < leaf->feature_count; j++)
-            sources[shap->leaf_sources[leaf->features + j]] += gets[j];
-    }
-}
-
-/* Which way eight rows go at each split of a group, as bits.
- * columns[feature * BLOCK_ROWS + row]. */
-static inline __attribute__((always_inline)) void find_patterns(const struct shap *shap,
-                                                                const struct group *group,
-                                                                const float *columns,
-                                                                int32_t *ret_patterns)
-{
-    const struct split *splits = shap->splits + group->splits;
-    masks pattern = { 0 };
-    for (size_t k = group->split_count; k-- > 0;) {
-        lanes value = *(const lanes *)(columns + splits[k].feature * BLOCK_ROWS);
-        masks left = value < splits[k].threshold;
-        if (splits[k].default_left)
-            left |= value != value;
-        pattern = pattern + pattern - left; /* true is -1 */
-    }
-    memcpy(ret_patterns, &pattern, sizeof(pattern));
-}
-
-/* What these two compile to is the only difference between the twins below. */
-static inline __attribute__((always_inline)) void add_contributions(const struct shap *shap,
-                                                                    const float *columns,
-                                                                    size_t rows, double *sources)
-{
-    for (size_t i = 0; i < shap->group_count; i++) {
-        const struct group *group = &shap->groups[i];
-        for (size_t first = 0; first < rows; first += LANES) {
-            int32_t patterns[LANES];
-            find_patterns(shap, group, columns + first, patterns);
-            for (size_t row = first; row < first + LANES && row < rows; row++) {
-                const float *entry = shap->tables + group->table +
-                                     (size_t)patterns[row - first] * group->source_count;
-                double *target = sources + row * shap->source_count;
-                for (size_t j = 0; j < group->source_count; j++)
-                    target[group->sources[j]] += (double)entry[j];
-            }
-        }
-    }
-}
-
-static inline __attribute__((always_inline)) void add_values(const struct shap *shap,
-                                                             const float *columns, size_t rows,
-                                                             double *margins)
-{
-    for (size_t i = 0; i < shap->group_count; i++) {
-        const struct group *group = &shap->groups[i];
-        const float *values = shap->values + group->values;
-        for (size_t first = 0; first < rows; first += LANES) {
-            int32_t patterns[LANES];
-            find_patterns(shap, group, columns + first, patterns);
-            for (size_t row = 0; row < LANES; row++)
-                margins[first + row] += (double)values[patterns[row]];
-        }
-    }
-}
-
-/* Two things that are done to a block of rows. */
-struct engine {
-    void (*contributions)(const struct shap *shap, const float *columns, size_t rows,
-                          double *sources);
-    /* margins has room for a whole number of LANES */
-    void (*values)(const struct shap *shap, const float *columns, size_t rows, double *margins);
-};
-
-static void portable_contributions(const struct shap *shap, const float *columns, size_t rows,
-                                   double *sources)
-{
-    add_contributions(shap, columns, rows, sources);
-}
-
-static void portable_values(const struct shap *shap, const float *columns, size_t rows,
-                            double *margins)
-{
-    add_values(shap, columns, rows, margins);
-}
-
-static const struct engine portable = { portable_contributions, portable_values };
-
-#ifdef __x86_64__
-#define AVX2 __attribute__((target("avx2")))
-AVX2 static void avx2_contributions(const struct shap *shap, const float *columns, size_t rows,
-                                    double *sources)
-{
-    add_contributions(shap, columns, rows, sources);
-}
-
-AVX2 static void avx2_values(const struct shap *shap, const float *columns, size_t rows,
-                             double *margins)
-{
-    add_values(shap, columns, rows, margins);
-}
-
-static const struct engine avx2 = { avx2_contributions, avx2_values };
-#endif
-
-static const struct engine *fastest(void)
-{
-#ifdef __x86_64__
-    if (__builtin_cpu_supports("avx2"))
-        return &avx2;
-#endif
-    return &portable;
-}
-
-/* The cells of a block of rows column by column, aligned for lanes. */
-struct block {
-    float *memory, *columns;
-};
-
-static struct block block_new(const struct shap *shap)
-{
-    float *memory = mem_zero(shap->columns * BLOCK_ROWS + LANES, sizeof(*memory));
-    uintptr_t aligned = ((uintptr_t)memory + sizeof(lanes) - 1) & ~(sizeof(lanes) - 1);
-    return (struct block){ memory, (float *)aligned };
-}
-
-static void block_fill(const struct shap *shap, struct block *block, const float *values,
-                       size_t rows)
-{
-    for (size_t row = 0; row < rows; row++)
-        for (size_t column = 0; column < shap->columns; column++)
-            block->columns[column * BLOCK_ROWS + row] = values[row * shap->columns + column];
-}
-
-static void add_rows(const struct shap *shap, const struct engine *engine, const float *values,
-                     size_t rows, double *ret_sources)
-{
-    struct block block = block_new(shap);
-    memset(ret_sources, 0, rows * shap->source_count * sizeof(*ret_sources));
-    for (size_t first = 0; first < rows; first += BLOCK_ROWS) {
-        size_t count = rows - first < BLOCK_ROWS ? rows - first : BLOCK_ROWS;
-        const float *from = values + first * shap->columns;
-        double *sources = ret_sources + first * shap->source_count;
-        block_fill(shap, &block, from, count);
-        engine->contributions(shap, block.columns, count, sources);
-        for (size_t row = 0; shap->leaf_count > 0 && row < count; row++)
-            add_leaves(shap, from + row * shap->columns, sources + row * shap->source_count);
-    }
-    free(block.memory);
-}
-
-/* Leaves without a group have no pattern, nor has a tree of one leaf: then the trees are walked.
- * Every tree adds one leaf, the others of its groups 0, so the sum is the same to the last bit. */
-void shap_margins(const struct shap *shap, const struct forest *forest, const float *values,
-                  size_t rows, double *ret_margins)
-{
-    if (shap->leaf_count > 0 || shap->has_constants) {
-        forest_margins(forest, values, rows, ret_margins);
-        return;
-    }
-    struct block block = block_new(shap);
-    for (size_t first = 0; first < rows; first += BLOCK_ROWS) {
-        size_t count = rows - first < BLOCK_ROWS ? rows - first : BLOCK_ROWS;
-        double margins[BLOCK_ROWS];
-        for (size_t row = 0; row < BLOCK_ROWS; row++)
-            margins[row] = forest->base;
-        block_fill(shap, &block, values + first * shap->columns, count);
-        fastest()->values(shap, block.columns, count, margins);
-        memcpy(ret_margins + first, margins, count * sizeof(*margins));
-    }
-    free(block.memory);
-}
-
-void shap_rows(const struct shap *shap, const float *values, size_t rows, double *ret_sources)
-{
-    add_rows(shap, fastest(), values, rows, ret_sources);
-}
-
-void shap_rows_portable(const struct shap *shap, const float *values, size_t rows,
-                        double *ret_sources)
-{
-    add_rows(shap, &portable, values, rows, ret_sources);
+    size_t count = 0;
+    for (size_t i = 0; i < shap->tile_count; i++)
+        count += shap->tiles[i].group_count;
+    return count;
 }

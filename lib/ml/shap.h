@@ -14,13 +14,14 @@
  * polynomial of degree m - 1, so Gauss-Legendre with (m + 1) / 2 nodes is exact
  * (Quadrature-TreeSHAP, arXiv 2605.04497).
  *
- * How: a row reaches what it gets from a leaf only through its o. Trees are cut into
- * groups of leaves whose paths have at most SHAP_BITS splits together; for each
- * pattern of their outcomes a table holds what the group adds to each source
- * column, and the value of the leaf that is reached. A row costs a few compares, eight rows at
- * once, and one look-up per group. Leaves that fit into no group, or not into SHAP_TABLES, are
- * summed by the formula. Tables are floats, sums doubles in the order of groups: results do not
- * depend on the processor. */
+ * How: a row reaches what it gets from a leaf only through its o. The leaves are dealt
+ * to groups, so that the paths of a group have at most SHAP_BITS different splits
+ * together: a subtree or several, or a whole tree whose levels have one split each. For
+ * each pattern of the outcomes of these splits a table holds what the group adds to
+ * each source column. A row costs compares of bytes (ranks.h), thirty-two rows at once, and
+ * one look-up per group. Leaves that fit into no group, or not into SHAP_TABLES, are summed by
+ * the formula. Tables are floats, sums doubles in an order that only the forest
+ * gives: results do not depend on the processor, nor on what other rows there are. */
 #pragma once
 
 #include <stddef.h>
@@ -35,7 +36,8 @@ struct shap;
 
 /* `sources`: for each feature the source column that it was made of, below
  * source_count: contributions of features are added up to it. `table_bytes`:
- * SHAP_TABLES; tests also take 0, which leaves the formula alone. Borrows nothing. */
+ * SHAP_TABLES; tests also take 0, which leaves the formula alone. The forest is borrowed,
+ * `sources` is not. */
 struct shap *shap_new(const struct forest *forest, const uint32_t *sources, size_t source_count,
                       size_t table_bytes) __attribute__((returns_nonnull));
 void shap_free(struct shap *shap);
@@ -45,10 +47,8 @@ void shap_cleanup(struct shap **shap);
 /* The margin that every row starts from: base + contributions = margin. */
 double shap_base(const struct shap *shap);
 
-/* The same margins as forest_margins() gives, faster. The forest is the one that the
- * tables were made of. */
-void shap_margins(const struct shap *shap, const struct forest *forest, const float *values,
-                  size_t rows, double *ret_margins);
+/* How many look-ups a row costs; leaves that are summed by the formula are not counted. */
+size_t shap_groups(const struct shap *shap);
 
 /* `rows` x columns floats to rows x source_count doubles. Any thread. */
 void shap_rows(const struct shap *shap, const float *values, size_t rows, double *ret_sources);

@@ -35,22 +35,3 @@ void shap_quadrature_init(struct shap_quadrature *quadrature)
     for (size_t count = 2; count <= SHAP_NODES; count++)
         init_count(count, quadrature->nodes[count], quadrature->weights[count]);
 }
-
-/* The product of all factors but one comes from products from both ends: a factor
- * may be 0. */
-void shap_leaf_add(const struct shap_quadrature *quadrature, const double *absent,
-                   const uint8_t *present, size_t count, double value, double *ret_values)
-{
-    size_t nodes = (count + 1) / 2;
-    for (size_t k = 0; k < nodes; k++) {
-        double t = quadrature->nodes[nodes][k], weight = value * quadrature->weights[nodes][k];
-        double behind[SHAP_PATH + 1], before = 1;
-        behind[count] = 1;
-        for (size_t i = count; i-- > 0;)
-            behind[i] = behind[i + 1] * (present[i] * t + absent[i] * (1 - t));
-        for (size_t i = 0; i < count; i++) {
-            ret_values[i] += weight * (present[i] - absent[i]) * before * behind[i + 1];
-            before *= present[i] * t + absent[i] * (1 - t);
-        }
-    }
-}

@@ -111,7 +111,7 @@ static void contributions_are_those_of_libxgboost(void **state)
         assert_memory_equal(ours, portable, sizeof(ours));
         check_near(shap_base(shap), (double)contributions[COLUMNS], 1e-5, "base");
         forest_margins(&forest, values, ROWS, margins);
-        shap_margins(shap, &forest, values, ROWS, quick);
+        forest_margins_portable(&forest, values, ROWS, quick);
         assert_memory_equal(quick, margins, sizeof(margins));
         for (size_t row = 0; row < ROWS; row++) {
             double sum = shap_base(shap);
@@ -151,7 +151,7 @@ static void contributions_are_shapley_values(void **state)
             double worths[1 << COLUMNS] = { 0 }, expected[COLUMNS] = { 0 }, found[COLUMNS];
             for (unsigned known = 0; known < 1U << COLUMNS; known++)
                 for (size_t tree = 0; tree < forest.tree_count; tree++)
-                    worths[known] += worth(&forest, forest.roots[tree], cells, known);
+                    worths[known] += worth(&forest, forest.trees[tree].root, cells, known);
             for (unsigned feature = 0; feature < COLUMNS; feature++)
                 for (unsigned known = 0; known < 1U << COLUMNS; known++) {
                     int size = __builtin_popcount(known);
@@ -200,12 +200,109 @@ static void trees_of_one_leaf(void **state)
     struct err err;
     assert_int_equal(forest.node_count, 1 + 3);
     assert_int_equal(booster_margins(booster, all, 0, margins, &err), 0);
-    shap_margins(shap, &forest, values, ROWS, quick);
+    forest_margins_portable(&forest, values, ROWS, quick);
     check_all(quick, margins, ROWS, 1e-5, 0, "margins");
     shap_rows(shap, values, 1, contributions);
     for (size_t i = 0; i < COLUMNS; i++)
         check_near(contributions[i], 0, 0, "contribution");
     check_near(shap_base(shap), margins[0], 1e-5, "base");
+}
+
+#define MANY_ROWS 4000
+
+/* More leaves than have numbers: such a tree is walked. */
+static void large_trees_give_the_same(void **state)
+{
+    (void)state;
+    static float cells[MANY_ROWS * COLUMNS];
+    static uint8_t coins[MANY_ROWS];
+    static double margins[MANY_ROWS], portable[MANY_ROWS], expected[MANY_ROWS];
+    const struct matrix matrix = { cells, MANY_ROWS, COLUMNS };
+    const struct boost_options options = {
+        .max_depth = 12, .min_child_weight = 0, .learning_rate = 0.3, .lambda = 0.1
+    };
+    struct random random;
+    struct err err;
+    auto_forest struct forest forest = { 0 };
+    auto_free char *bytes = NULL;
+    size_t size;
+    random_seed(&random, 11);
+    for (size_t i = 0; i < MANY_ROWS * COLUMNS; i++)
+        cells[i] = random_below(&random, 9) == 0 ? NAN : (float)random_unit(&random);
+    for (size_t i = 0; i < MANY_ROWS; i++)
+        coins[i] = random_below(&random, 2) == 1;
+    auto_booster struct booster *booster = booster_train(&options, matrix, coins, 3, &err);
+    assert_non_null(booster);
+    assert_int_equal(booster_save(booster, &bytes, &size, &err), 0);
+    assert_int_equal(forest_read((struct span){ bytes, size }, COLUMNS, &forest, &err), 0);
+    assert_true(forest.trees[0].leaf_count > FOREST_LEAVES);
+    assert_int_equal(booster_margins(booster, matrix, 0, expected, &err), 0);
+    forest_margins(&forest, cells, MANY_ROWS, margins);
+    forest_margins_portable(&forest, cells, MANY_ROWS, portable);
+    check_all(margins, expected, MANY_ROWS, 1e-5, 12, "margins");
+    assert_memory_equal(margins, portable, sizeof(margins));
+}
+
+/* A tree whose levels have one split each is one group, and so are stumps of few thresholds. */
+static void few_splits_make_few_groups(void **state)
+{
+    (void)state;
+    static float cells[ROWS * COLUMNS];
+    static uint8_t sums[ROWS];
+    static double tables[ROWS * COLUMNS], formula[ROWS * COLUMNS];
+    struct random random;
+    struct err err;
+    random_seed(&random, 12);
+    for (size_t row = 0; row < ROWS; row++) {
+        for (size_t i = 0; i < COLUMNS; i++)
+            cells[row * COLUMNS + i] = (float)random_below(&random, 2);
+        const float *own = cells + row * COLUMNS;
+        sums[row] = random_unit(&random) <
+                    0.1 + 0.4 * (double)own[0] + 0.2 * (double)own[1] + 0.1 * (double)own[2];
+    }
+    for (int depth = 1; depth <= 3; depth++) {
+        const struct boost_options options = {
+            .max_depth = depth, .min_child_weight = 0, .learning_rate = 0.1, .lambda = 0.1
+        };
+        auto_forest struct forest forest = { 0 };
+        auto_free char *bytes = NULL;
+        size_t size;
+        auto_booster struct booster *booster =
+            booster_train(&options, (struct matrix){ cells, ROWS, COLUMNS }, sums, 20, &err);
+        assert_non_null(booster);
+        assert_int_equal(booster_save(booster, &bytes, &size, &err), 0);
+        assert_int_equal(forest_read((struct span){ bytes, size }, COLUMNS, &forest, &err), 0);
+        auto_shap struct shap *shap = shap_new(&forest, own_sources, COLUMNS, SHAP_TABLES);
+        auto_shap struct shap *plain = shap_new(&forest, own_sources, COLUMNS, 0);
+        assert_true(forest.ranks.lane_count <= SHAP_BITS); /* of one threshold each */
+        assert_int_equal(shap_groups(shap), 1);
+        assert_int_equal(shap_groups(plain), 0);
+        shap_rows(shap, cells, ROWS, tables);
+        shap_rows(plain, cells, ROWS, formula);
+        check_all(tables, formula, ROWS * COLUMNS, 1e-6, depth, "tables beside the formula");
+    }
+}
+
+/* Neither the other rows of a call nor their number changes a row. */
+static void a_row_is_explained_alone(void **state)
+{
+    (void)state;
+    static double together[ROWS * COLUMNS], alone[COLUMNS];
+    static const int few[] = { 4, 10 };
+    for (size_t i = 0; i < ARRAY_SIZE(few); i++) {
+        double margins[ROWS], margin;
+        auto_forest struct forest forest = { 0 };
+        booster_free(train(few[i], 20, &forest));
+        auto_shap struct shap *shap = shap_new(&forest, own_sources, COLUMNS, SHAP_TABLES);
+        shap_rows(shap, values, ROWS, together);
+        forest_margins(&forest, values, ROWS, margins);
+        for (size_t row = 0; row < ROWS; row += 7) {
+            shap_rows(shap, values + row * COLUMNS, 1, alone);
+            forest_margins(&forest, values + row * COLUMNS, 1, &margin);
+            assert_memory_equal(alone, together + row * COLUMNS, sizeof(alone));
+            assert_memory_equal(&margin, &margins[row], sizeof(margin));
+        }
+    }
 }
 
 int main(void)
@@ -216,6 +313,9 @@ int main(void)
         cmocka_unit_test(contributions_are_shapley_values),
         cmocka_unit_test(features_of_one_source_are_added_up),
         cmocka_unit_test(trees_of_one_leaf),
+        cmocka_unit_test(large_trees_give_the_same),
+        cmocka_unit_test(few_splits_make_few_groups),
+        cmocka_unit_test(a_row_is_explained_alone),
     };
     return cmocka_run_group_tests(tests, make_data, NULL);
 }
