@@ -25,14 +25,14 @@ def default_cache():
     return os.path.join(home, "churn-operator")
 
 
-def find_programs(version, cache, say):
-    """For each of PROGRAMS the beginning of its command line; builds kubenode when one needs it."""
+def find_programs(version, cache, say, names=PROGRAMS):
+    """For each of them the beginning of its command line; builds kubenode when one needs it."""
     assets = os.environ.get("KUBEBUILDER_ASSETS", "")
-    found = {name: [os.path.join(assets, name)] for name in PROGRAMS
+    found = {name: [os.path.join(assets, name)] for name in names
              if assets and os.access(os.path.join(assets, name), os.X_OK)}
-    if len(found) < len(PROGRAMS):
+    if len(found) < len(names):
         kubenode = find_kubenode(version, cache, say)
-        found = {name: found.get(name, [kubenode, name]) for name in PROGRAMS}
+        found = {name: found.get(name, [kubenode, name]) for name in names}
     return found
 
 

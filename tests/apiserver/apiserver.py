@@ -80,7 +80,8 @@ def wait_until(holds, what, shown=lambda: ""):
 
 class ApiServer:
     def __init__(self):
-        self.programs = build.find_programs(build.DEFAULT_VERSION, build.default_cache(), print)
+        self.programs = build.find_programs(build.DEFAULT_VERSION, build.default_cache(), print,
+                                            ("etcd", "kube-apiserver"))
         self.folder = tempfile.mkdtemp(prefix="churn-apiserver-")
         self.etcd_port, self.peer_port, self.port = free_ports(3)
         self.url = f"https://127.0.0.1:{self.port}"
