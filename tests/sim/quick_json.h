@@ -11,6 +11,9 @@
 
 #include "base/json.h"
 
+/* Jansson itself is no part of such a program, and is loaded only when text is wrong. */
+#define QUICK_JANSSON "libjansson.so.4"
+
 struct quick_member {
     struct quick_member *next;
     json_t *value;

@@ -28,9 +28,10 @@ static size_t plain_prefix(const char *bytes, size_t length)
 
     for (; position + sizeof(word) <= length; position += sizeof(word)) {
         memcpy(&word, bytes + position, sizeof(word));
-        if ((word | ZEROES(word ^ EACH('"')) | ZEROES(word ^ EACH('\\')) | CONTROLS(word)) &
-            EACH(0x80))
-            break;
+        word = (word | ZEROES(word ^ EACH('"')) | ZEROES(word ^ EACH('\\')) | CONTROLS(word)) &
+               EACH(0x80);
+        if (word) /* the lowest is the first: little endian */
+            return position + (size_t)__builtin_ctzll(word) / 8;
     }
     while (position < length && IS_PLAIN(bytes[position]))
         position++;
@@ -165,13 +166,34 @@ static json_t *read_array(struct reader *reader)
     return take(reader, ']') ? TAKE(array) : NULL;
 }
 
+/* Whether there are any. */
+static bool skip_digits(struct reader *reader)
+{
+    const char *begin = reader->at;
+
+    while (reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9')
+        reader->at++;
+    return reader->at > begin;
+}
+
+/* From the fraction or the exponent on, which is at reader->at. */
 static json_t *read_real(struct reader *reader, const char *begin)
 {
     double value;
     struct err ignored;
 
-    while (reader->at < reader->end && strchr("+-.0123456789eE", *reader->at))
+    if (*reader->at == '.') {
         reader->at++;
+        if (!skip_digits(reader))
+            return NULL;
+    }
+    if (reader->at < reader->end && (*reader->at | 0x20) == 'e') {
+        reader->at++;
+        if (reader->at < reader->end && (*reader->at == '+' || *reader->at == '-'))
+            reader->at++;
+        if (!skip_digits(reader))
+            return NULL;
+    }
     if (num_double((struct span){ begin, (size_t)(reader->at - begin) }, &value, &ignored) < 0)
         return NULL;
     return json_real(value);
@@ -242,12 +264,16 @@ static json_t *read_whole(const char *text, size_t length, size_t flags)
 
 json_t *json_loadb(const char *text, size_t length, size_t flags, json_error_t *error)
 {
-    json_t *(*jansson)(const char *, size_t, size_t, json_error_t *);
+    static json_t *(*jansson)(const char *, size_t, size_t, json_error_t *);
     json_t *value = read_whole(text, length, flags);
 
     if (value)
         return value;
-    *(void **)&jansson = dlsym(RTLD_NEXT, "json_loadb");
+    if (!jansson) {
+        void *library = dlopen(QUICK_JANSSON, RTLD_NOW | RTLD_LOCAL);
+
+        *(void **)&jansson = library ? dlsym(library, "json_loadb") : NULL;
+    }
     if (!jansson || jansson(text, length, flags, error)) {
         fprintf(stderr, "quick_text.c cannot read %.*s\n", (int)length, text);
         abort();
