@@ -23,10 +23,11 @@ static json_t *encode_candidates(const struct search_result *search)
         char recipe[128];
         candidate_describe(&search->candidates[i], recipe, sizeof(recipe));
         json_array_append_new(array,
-                              json_pack("{s:s, s:s, s:f, s:b}", "algorithm",
+                              json_pack("{s:s, s:s, s:f, s:f, s:b}", "algorithm",
                                         model_algorithm_names[search->candidates[i].algorithm],
                                         "recipe", recipe, "logLoss", search->candidates[i].log_loss,
-                                        "chosen", (int)(i == search->chosen)));
+                                        "weight", search->candidates[i].weight, "chosen",
+                                        (int)(search->candidates[i].weight > 0)));
     }
     return array;
 }

@@ -12,26 +12,30 @@ static void write_candidate(const struct training *training, size_t index, struc
     const struct candidate *candidate = &training->search.candidates[index];
     char recipe[128];
     candidate_describe(candidate, recipe, sizeof(recipe));
-    buf_format(out, "<tr%s><td>", index == training->search.chosen ? " class=\"chosen\"" : "");
+    buf_format(out, "<tr%s><td>", candidate->weight > 0 ? " class=\"chosen\"" : "");
     buf_string(out, report_algorithm(candidate->algorithm));
     buf_string(out, "</td><td>");
     html_text(out, recipe);
     buf_string(out, "</td><td class=\"number\">");
     html_number(out, candidate->log_loss, 4);
+    buf_string(out, "</td><td class=\"number\">");
+    if (candidate->weight > 0)
+        html_number(out, candidate->weight, 2);
     buf_string(out, "</td></tr>");
 }
 
 void report_candidates(const struct training *training, struct buf *out)
 {
     const struct search_result *search = &training->search;
-    size_t shown[2] = { 0 };
+    size_t shown[MODEL_LOGISTIC_REGRESSION + 1] = { 0 };
     buf_string(out, "<h2>Why this model</h2><p>");
     html_text(out, search->why);
-    buf_format(out,
-               " The best recipes of %zu, by log-loss in %u-fold cross-validation inside the "
-               "training part:</p><div class=\"card scroll\"><table><tr><th>Algorithm</th>"
-               "<th>Recipe</th><th class=\"number\">Log-loss</th></tr>",
-               search->count, training->folds.fold_count);
+    buf_format(
+        out,
+        " The best recipes of %zu, by log-loss in %u-fold cross-validation inside the "
+        "training part:</p><div class=\"card scroll\"><table><tr><th>Algorithm</th>"
+        "<th>Recipe</th><th class=\"number\">Log-loss</th><th class=\"number\">Weight</th></tr>",
+        search->count, training->folds.fold_count);
     for (size_t i = 0; i < search->count; i++) {
         if (shown[search->candidates[i].algorithm]++ < CANDIDATES_SHOWN)
             write_candidate(training, i, out);

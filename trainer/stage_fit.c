@@ -1,4 +1,4 @@
-/* Fit: the search inside the training part, then the chosen recipe twice. */
+/* Fit: the search inside the training part, then what was chosen twice. */
 #include "trainer/training.h"
 
 #include <math.h>
@@ -30,6 +30,7 @@ static struct search_request make_request(struct training *training)
         .max_trees = parameter_or_free(spec, "max_trees"),
         .lambda = parameter_or_free(spec, "lambda"),
         .l2 = parameter_or_free(spec, "l2"),
+        .seed = (uint64_t)spec->seed,
         .threads = training->threads,
         .progress = update_progress,
         .progress_context = training,
@@ -76,7 +77,7 @@ static int part_init(struct part *part, const struct training *training, const u
 }
 
 struct fit_work {
-    const struct candidate *recipe;
+    const struct search_result *search;
     struct part parts[2];
 };
 
@@ -84,7 +85,7 @@ static int fit_part(void *context, size_t index, struct err *err)
 {
     const struct fit_work *work = context;
     const struct part *part = &work->parts[index];
-    return candidate_fit(work->recipe, part->matrix, part->labels, part->model, err);
+    return search_fit(work->search, part->matrix, part->labels, part->model, err);
 }
 
 int stage_fit(struct training *training, struct err *err)
@@ -97,7 +98,6 @@ int stage_fit(struct training *training, struct err *err)
         search(training, inside.matrix, inside.labels, err) < 0 ||
         part_init(&whole, training, all, training->table.row_count, &training->final, err) < 0)
         return -1;
-    struct fit_work work = { &training->search.candidates[training->search.chosen],
-                             { inside, whole } };
+    struct fit_work work = { &training->search, { inside, whole } };
     return parallel_run(training->threads, 2, fit_part, &work, err);
 }

@@ -22,7 +22,8 @@ enum { DONE_SPLIT = 2, DONE_FIT = 3, DONE_EVALUATE = 5, DONE_EXPLAIN = 6 };
 struct saved_candidate {
     int algorithm;
     double max_depth, min_child_weight, learning_rate, lambda, rounds;
-    double inputs, l2, log_loss;
+    bool is_symmetric;
+    double noise, inputs, l2, log_loss, weight;
 };
 static const struct field candidate_items[] = {
     FIELD(struct saved_candidate, algorithm, "algorithm", FIELD_ENUM,
@@ -32,10 +33,13 @@ static const struct field candidate_items[] = {
           .fallback = "0"),
     FIELD(struct saved_candidate, learning_rate, "learningRate", FIELD_DOUBLE, .fallback = "0"),
     FIELD(struct saved_candidate, lambda, "lambda", FIELD_DOUBLE, .fallback = "0"),
+    FIELD(struct saved_candidate, is_symmetric, "symmetric", FIELD_BOOL, .fallback = "false"),
+    FIELD(struct saved_candidate, noise, "noise", FIELD_DOUBLE, .fallback = "0"),
     FIELD(struct saved_candidate, rounds, "trees", FIELD_DOUBLE, .fallback = "0"),
     FIELD(struct saved_candidate, inputs, "inputs", FIELD_DOUBLE, .fallback = "0"),
     FIELD(struct saved_candidate, l2, "l2", FIELD_DOUBLE, .fallback = "0"),
     FIELD(struct saved_candidate, log_loss, "logLoss", FIELD_DOUBLE, .flags = FIELD_REQUIRED),
+    FIELD(struct saved_candidate, weight, "weight", FIELD_DOUBLE, .fallback = "0"),
 };
 static const struct fields candidate_fields = FIELDS(struct saved_candidate, candidate_items);
 
@@ -164,10 +168,13 @@ static struct saved_candidate save_candidate(const struct candidate *candidate)
         .min_child_weight = candidate->boost.min_child_weight,
         .learning_rate = candidate->boost.learning_rate,
         .lambda = candidate->boost.lambda,
+        .is_symmetric = candidate->is_symmetric,
+        .noise = candidate->noise,
         .rounds = candidate->rounds,
         .inputs = candidate->inputs,
         .l2 = candidate->l2,
         .log_loss = candidate->log_loss,
+        .weight = candidate->weight,
     };
 }
 
@@ -244,10 +251,13 @@ static void load_candidate(const struct saved_candidate *saved, struct candidate
                    .min_child_weight = saved->min_child_weight,
                    .learning_rate = saved->learning_rate,
                    .lambda = saved->lambda },
+        .is_symmetric = saved->is_symmetric,
+        .noise = saved->noise,
         .rounds = (unsigned)saved->rounds,
         .inputs = saved->inputs > 0 ? LINEAR_QUANTILES : LINEAR_STANDARDISED,
         .l2 = saved->l2,
         .log_loss = saved->log_loss,
+        .weight = saved->weight,
     };
 }
 

@@ -113,9 +113,11 @@ const struct fields drift_spec_fields = FIELDS(struct drift_spec, drift_spec_ite
 const struct parameter parameters[] = {
     { "max_depth", true, 1, 10, "depth of each tree; else chosen by validation", BOOSTING },
     { "min_child_weight", false, 0, 1000,
-      "least sum of row weights in a leaf; else chosen by validation", BOOSTING },
+      "least sum of row weights in a leaf, of XGBoost's trees alone; else chosen by validation",
+      BOOSTING },
     { "learning_rate", false, 0.001, 1, "how much of each tree is added", BOOSTING },
-    { "max_trees", true, 1, 5000, "most trees; how many are used is chosen by validation",
+    { "max_trees", true, 1, 5000,
+      "most trees of a model, 600 unless given; how many are used is chosen by validation",
       BOOSTING },
     { "lambda", false, 0, 1000, "L2 penalty on the values of leaves", BOOSTING },
     { "l2", false, 0, 1000000, "L2 penalty on the coefficients; else chosen by validation",

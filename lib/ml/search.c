@@ -2,7 +2,9 @@
 
 #include <math.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
+#include "ml/forest_write.h"
 
 void search_result_release(struct search_result *result)
 {
@@ -30,13 +32,17 @@ void search_sort(struct candidate *candidates, size_t count)
 
 void candidate_describe(const struct candidate *candidate, char *ret_text, size_t size)
 {
-    if (candidate->algorithm == MODEL_GRADIENT_BOOSTING)
+    if (candidate->algorithm == MODEL_LOGISTIC_REGRESSION)
+        snprintf(ret_text, size, "%s inputs, L2 %g", linear_inputs_names[candidate->inputs],
+                 candidate->l2);
+    else if (candidate->is_symmetric)
+        snprintf(ret_text, size, "symmetric, depth %d, noise %g, lambda %g, rate %g, %u trees",
+                 candidate->boost.max_depth, candidate->noise, candidate->boost.lambda,
+                 candidate->boost.learning_rate, candidate->rounds);
+    else
         snprintf(ret_text, size, "depth %d, leaf weight %g, lambda %g, rate %g, %u trees",
                  candidate->boost.max_depth, candidate->boost.min_child_weight,
                  candidate->boost.lambda, candidate->boost.learning_rate, candidate->rounds);
-    else
-        snprintf(ret_text, size, "%s inputs, L2 %g", linear_inputs_names[candidate->inputs],
-                 candidate->l2);
 }
 
 /* --- folds as matrices -------------------------------------------------- */
@@ -87,58 +93,95 @@ static double row_loss(double margin, uint8_t label)
     return log1p(exp(-fabs(margin))) + fmax(margin, 0) - (label ? margin : 0);
 }
 
-/* Mean of loss(boosting) - loss(linear) over rows, and its standard error. */
-static void compare(const struct search *search, const double *boosting, const double *linear,
-                    double *ret_mean, double *ret_error)
+/* In the order in which they are preferred. */
+static const struct {
+    const char *name; /* in a sentence */
+    size_t (*work)(const struct search *search);
+    int (*run)(struct search *search, struct finalist *ret_finalist, struct err *err);
+} algorithms[] = {
+    { "gradient boosting", search_boost_work, search_boost },
+    { "logistic regression", search_linear_work, search_linear },
+};
+#define ALGORITHMS ARRAY_SIZE(algorithms)
+
+/* How two sets of margins compare: mean losses, and the standard error of their paired difference.
+ */
+struct comparison {
+    double first, second, error;
+};
+
+static struct comparison compare(const struct search *search, const double *first,
+                                 const double *second)
 {
-    double sum = 0, squares = 0, rows = (double)search->matrix.rows;
+    struct comparison result = { 0 };
+    double squares = 0, rows = (double)search->matrix.rows;
     for (size_t i = 0; i < search->matrix.rows; i++) {
-        double difference =
-            row_loss(boosting[i], search->labels[i]) - row_loss(linear[i], search->labels[i]);
-        sum += difference;
-        squares += difference * difference;
+        double losses[] = { row_loss(first[i], search->labels[i]),
+                            row_loss(second[i], search->labels[i]) };
+        result.first += losses[0] / rows;
+        result.second += losses[1] / rows;
+        squares += (losses[0] - losses[1]) * (losses[0] - losses[1]) / rows;
     }
-    *ret_mean = sum / rows;
-    *ret_error = sqrt(fmax(squares / rows - *ret_mean * *ret_mean, 0) / rows);
+    double difference = result.first - result.second;
+    result.error = sqrt(fmax(squares - difference * difference, 0) / rows);
+    return result;
 }
 
-/* Which of two finalists; says why. */
-static bool prefer_linear(const struct search *search, const struct finalist *boosting,
-                          const struct finalist *linear, char *why, size_t size)
+/* Is the challenger clearly better than the one preferred so far? Says so. */
+static bool beats(const struct search *search, const struct finalist *finalists, size_t challenger,
+                  size_t preferred, struct buf *why)
 {
-    double gain, error;
-    compare(search, boosting->margins, linear->margins, &gain, &error);
-    bool better = gain > SEARCH_CLEARLY && gain > error;
+    struct comparison found =
+        compare(search, finalists[preferred].margins, finalists[challenger].margins);
+    double gain = found.first - found.second;
+    bool better = gain > SEARCH_CLEARLY && gain > found.error;
     const char *verdict = better     ? "is clearly below"
                           : gain > 0 ? "is not clearly below"
                                      : "is not below";
-    snprintf(why, size,
-             "Out of fold, the log-loss of logistic regression (%.4f) %s that of gradient "
-             "boosting (%.4f); the difference is %.4f with a standard error of %.4f.",
-             linear->candidates[0].log_loss, verdict, boosting->candidates[0].log_loss, -gain,
-             error);
+    buf_format(why,
+               "Out of fold, the log-loss of %s (%.4f) %s that of %s (%.4f); the difference is "
+               "%.4f with a standard error of %.4f. ",
+               algorithms[challenger].name, found.second, verdict, algorithms[preferred].name,
+               found.first, -gain, found.error);
     return better;
 }
 
-static void append_candidates(struct search_result *result, const struct finalist *finalist)
+static size_t prefer(const struct search *search, const struct finalist *finalists, struct buf *why)
 {
-    for (size_t i = 0; i < finalist->count && result->count < SEARCH_CANDIDATES; i++)
-        result->candidates[result->count++] = finalist->candidates[i];
+    size_t preferred = 0, tried = 0;
+    for (size_t i = 0; i < ALGORITHMS; i++) {
+        if (finalists[i].margins == NULL)
+            continue;
+        if (tried++ == 0 || beats(search, finalists, i, preferred, why))
+            preferred = i;
+    }
+    if (tried == 1)
+        buf_format(why, "Only %s was tried. ", algorithms[preferred].name);
+    return preferred;
 }
 
-static void decide(const struct search *search, struct finalist *boosting, struct finalist *linear,
+static void decide(const struct search *search, struct finalist *finalists,
                    struct search_result *result)
 {
-    bool use_linear = boosting->margins == NULL;
-    if (boosting->margins != NULL && linear->margins != NULL)
-        use_linear = prefer_linear(search, boosting, linear, result->why, sizeof(result->why));
-    else
-        snprintf(result->why, sizeof(result->why), "%s is the only algorithm that was tried.",
-                 use_linear ? "Logistic regression" : "Gradient boosting");
-    append_candidates(result, boosting);
-    result->chosen = use_linear ? result->count : 0;
-    append_candidates(result, linear);
-    result->margins = use_linear ? TAKE(linear->margins) : TAKE(boosting->margins);
+    auto_buf struct buf why;
+    buf_init(&why, sizeof(result->why) - 1); /* more is dropped */
+    size_t preferred = prefer(search, finalists, &why);
+    buf_string(&why, finalists[preferred].note);
+    double greatest = 0;
+    for (size_t i = 0; i < ALGORITHMS; i++) {
+        for (size_t j = 0; j < finalists[i].count && result->count < SEARCH_CANDIDATES; j++) {
+            struct candidate *candidate = &result->candidates[result->count++];
+            *candidate = finalists[i].candidates[j];
+            candidate->weight = i == preferred ? candidate->weight : 0;
+            if (candidate->weight <= greatest)
+                continue;
+            greatest = candidate->weight;
+            result->chosen = result->count - 1;
+        }
+    }
+    size_t length = why.length > 0 ? why.length - 1 : 0; /* without the last blank */
+    memcpy(result->why, buf_text(&why), length);
+    result->margins = TAKE(finalists[preferred].margins);
 }
 
 int search_run(const struct search_request *request, struct matrix matrix, const uint8_t *labels,
@@ -150,22 +193,20 @@ int search_run(const struct search_request *request, struct matrix matrix, const
                              .labels = labels,
                              .fold = fold,
                              .fold_count = fold_count };
-    /* Auto on very wide data goes without logistic regression. */
-    bool try_linear =
-        request->try_linear && (!request->try_boosting || matrix.columns <= LINEAR_COLUMNS_MAXIMUM);
-    search.total = (request->try_boosting ? search_boost_work(&search) : 0) +
-                   (try_linear ? search_linear_work(&search) : 0);
-    struct finalist boosting = { 0 }, linear = { 0 };
-    int outcome = request->try_boosting ? search_boost(&search, &boosting, err) : 0;
-    if (outcome == 0 && try_linear)
-        outcome = search_linear(&search, &linear, err);
+    struct finalist finalists[ALGORITHMS] = { 0 };
+    int outcome = 0;
+    for (size_t i = 0; i < ALGORITHMS; i++)
+        search.total += algorithms[i].work(&search);
+    for (size_t i = 0; outcome == 0 && i < ALGORITHMS; i++)
+        if (algorithms[i].work(&search) > 0)
+            outcome = algorithms[i].run(&search, &finalists[i], err);
     if (outcome == 0) {
         struct search_result result = { 0 };
-        decide(&search, &boosting, &linear, &result);
+        decide(&search, finalists, &result);
         *ret_result = result;
     }
-    free(boosting.margins);
-    free(linear.margins);
+    for (size_t i = 0; i < ALGORITHMS; i++)
+        free(finalists[i].margins);
     return outcome;
 }
 
@@ -187,15 +228,59 @@ static int fit_linear(const struct candidate *candidate, struct matrix matrix,
     return 0;
 }
 
-int candidate_fit(const struct candidate *candidate, struct matrix matrix, const uint8_t *labels,
-                  struct model *model, struct err *err)
+static int fit_symmetric(const struct candidate *candidate, struct matrix matrix,
+                         const uint8_t *labels, struct model *model, struct err *err)
 {
-    model->algorithm = candidate->algorithm;
+    struct symmetric_options options = candidate_symmetric(candidate, matrix.columns);
+    auto_symmetric struct symmetric *symmetric =
+        symmetric_train(&options, matrix, labels, candidate->rounds);
+    return symmetric_save(symmetric, &model->weights, &model->weights_size, err);
+}
+
+static int fit_one(const struct candidate *candidate, struct matrix matrix, const uint8_t *labels,
+                   struct model *model, struct err *err)
+{
     if (candidate->algorithm == MODEL_LOGISTIC_REGRESSION)
         return fit_linear(candidate, matrix, labels, model, err);
+    if (candidate->is_symmetric)
+        return fit_symmetric(candidate, matrix, labels, model, err);
     auto_booster struct booster *booster =
         booster_train(&candidate->boost, matrix, labels, candidate->rounds, err);
     if (booster == NULL)
         return -1;
     return booster_save(booster, &model->weights, &model->weights_size, err);
+}
+
+/* Forests that are parts of one. */
+static int fit_blend(const struct search_result *search, struct matrix matrix,
+                     const uint8_t *labels, struct model *model, struct err *err)
+{
+    struct model parts[SEARCH_CANDIDATES] = { 0 };
+    struct forest_part forests[SEARCH_CANDIDATES];
+    size_t count = 0;
+    int outcome = 0;
+    for (size_t i = 0; outcome == 0 && i < search->count; i++) {
+        if (!(search->candidates[i].weight > 0))
+            continue;
+        outcome = fit_one(&search->candidates[i], matrix, labels, &parts[count], err);
+        forests[count] = (struct forest_part){ { parts[count].weights, parts[count].weights_size },
+                                               search->candidates[i].weight };
+        count++;
+    }
+    if (outcome == 0)
+        outcome = forest_blend(forests, count, matrix.columns, &model->weights,
+                               &model->weights_size, err);
+    for (size_t i = 0; i < count; i++)
+        model_release(&parts[i]);
+    return outcome;
+}
+
+int search_fit(const struct search_result *search, struct matrix matrix, const uint8_t *labels,
+               struct model *model, struct err *err)
+{
+    const struct candidate *chosen = &search->candidates[search->chosen];
+    model->algorithm = chosen->algorithm;
+    if (chosen->weight < 1)
+        return fit_blend(search, matrix, labels, model, err);
+    return fit_one(chosen, matrix, labels, model, err);
 }

@@ -1,11 +1,12 @@
 /* search.h - chooses algorithm, shape and length by cross-validation.
  *
- * All of it happens inside the training part. Gradient boosting goes in two
- * steps: every depth and leaf size with a large learning rate and early stopping,
- * then the best one again with a small rate and each penalty of leaf values. Logistic regression
- * tries every preparation of inputs and penalty. `Auto` compares the two on out-of-fold predictions
- * and prefers trees unless the other is clearly better: more than SEARCH_CLEARLY in log-loss and
- * more than one standard error of the paired difference.
+ * All of it happens inside the training part. Gradient boosting goes in two steps: every shape of
+ * symmetric trees (symmetric.h) and of XGBoost's (boost.h) with a large learning rate and early
+ * stopping; then the best of them with small rates, and of what comes out a blend (blend.h), whose
+ * trees are at most max_trees. Logistic regression tries every preparation of inputs and penalty.
+ * `Auto` compares the finalist of each algorithm on out-of-fold predictions and prefers trees
+ * unless another is clearly better: more than SEARCH_CLEARLY in log-loss and more than one standard
+ * error of the paired difference.
  *
  * The result depends on data and request only, never on the number of threads. */
 #pragma once
@@ -20,22 +21,28 @@
 #include "ml/model.h"
 
 #define SEARCH_CLEARLY    0.001
-#define SEARCH_CANDIDATES 24
+#define SEARCH_CANDIDATES 48
+#define SEARCH_TREES      600 /* of a model, unless the request says otherwise */
 
 /* One recipe, and how well it did. */
 struct candidate {
     enum model_algorithm algorithm;
     struct boost_options boost; /* GradientBoosting */
+    bool is_symmetric;          /* then without min_child_weight */
+    double noise;               /* of symmetric trees; they have a seed, too */
+    uint64_t seed;
     unsigned rounds;
     enum linear_inputs inputs; /* LogisticRegression */
     double l2;
     double log_loss; /* mean over all rows, out of fold, before calibration */
+    double weight;   /* in the model; 0: it is no part of it                */
 };
 
 /* What the user fixed; NAN: to be chosen. */
 struct search_request {
     bool try_boosting, try_linear;
     double max_depth, min_child_weight, learning_rate, max_trees, lambda, l2;
+    uint64_t seed;
     unsigned threads;
     /* Called from any thread after each unit of work, done of total; may be NULL. */
     void (*progress)(void *context, size_t done, size_t total);
@@ -53,13 +60,13 @@ struct search_request {
                               .threads = 1 })
 
 struct search_result {
-    /* What was tried, by algorithm; each algorithm's finalist has been fitted with
-     * the final learning rate and comes first of its kind. */
+    /* What was tried, by algorithm. Of each the finals, fitted with the final learning rates,
+     * come first. */
     struct candidate candidates[SEARCH_CANDIDATES];
     size_t count;
-    size_t chosen;
-    char why[256];   /* one sentence */
-    double *margins; /* of the chosen recipe, out of fold, one per row; owned */
+    size_t chosen;   /* the one with the greatest weight; all with a weight are of its algorithm */
+    char why[768];   /* a few sentences */
+    double *margins; /* of the model, out of fold, one per row; owned */
 };
 void search_result_release(struct search_result *result); /* safe on a zeroed struct */
 #define auto_search_result __attribute__((cleanup(search_result_release)))
@@ -70,9 +77,9 @@ int search_run(const struct search_request *request, struct matrix matrix, const
                const uint8_t *fold, unsigned fold_count, struct search_result *ret_result,
                struct err *err) __attribute__((warn_unused_result));
 
-/* Fits a recipe on all given rows; fills algorithm, and weights or linear. */
-int candidate_fit(const struct candidate *candidate, struct matrix matrix, const uint8_t *labels,
-                  struct model *model, struct err *err) __attribute__((warn_unused_result));
+/* Fits what was chosen on all given rows; fills algorithm, and weights or linear. */
+int search_fit(const struct search_result *search, struct matrix matrix, const uint8_t *labels,
+               struct model *model, struct err *err) __attribute__((warn_unused_result));
 
 /* "depth 4, leaf weight 5, lambda 1, rate 0.05, 212 trees" */
 void candidate_describe(const struct candidate *candidate, char *ret_text, size_t size);

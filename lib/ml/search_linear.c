@@ -31,8 +31,13 @@ static size_t list_candidates(const struct search *search, struct candidate *can
     return INPUT_KINDS * penalty_count;
 }
 
+/* Auto on very wide data goes without. */
 size_t search_linear_work(const struct search *search)
 {
+    const struct search_request *request = search->request;
+    if (!request->try_linear ||
+        (request->try_boosting && search->matrix.columns > LINEAR_COLUMNS_MAXIMUM))
+        return 0;
     return INPUT_KINDS * search->fold_count;
 }
 
@@ -89,6 +94,7 @@ int search_linear(struct search *search, struct finalist *ret_finalist, struct e
     memcpy(finalist.margins, margins + best * search->matrix.rows,
            search->matrix.rows * sizeof(double));
     search_sort(finalist.candidates, finalist.count);
+    finalist.candidates[0].weight = 1;
     *ret_finalist = finalist;
     return 0;
 }

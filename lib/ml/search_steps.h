@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "ml/search.h"
+#include "ml/symmetric.h"
 
 /* One fold as two matrices: rows to learn from and rows to be judged on. Tasks
  * make their own, so that only as many copies exist as there are threads. */
@@ -30,16 +31,18 @@ void fold_data_init(struct fold_data *data, const struct search *search, unsigne
 void fold_data_release(struct fold_data *data);
 #define auto_fold_data __attribute__((cleanup(fold_data_release)))
 
-/* What one algorithm came up with. candidates[0] is its finalist. */
+/* What one algorithm came up with: candidates, finals first, and the margins of those that have a
+ * weight. */
 struct finalist {
     struct candidate candidates[SEARCH_CANDIDATES];
     size_t count;
-    double *margins; /* out of fold, owned */
+    double *margins; /* out of fold, owned                        */
+    char note[256];  /* sentences for the report, with a blank behind each */
 };
 
 void search_progress(struct search *search);
 
-/* Number of units of work that each will report. */
+/* Number of units of work that each will report; 0: it is not tried. */
 size_t search_boost_work(const struct search *search);
 size_t search_linear_work(const struct search *search);
 
@@ -50,3 +53,23 @@ int search_linear(struct search *search, struct finalist *ret_finalist, struct e
 
 /* Best first; equal ones in the order of trying. */
 void search_sort(struct candidate *candidates, size_t count);
+
+/* --- rounds of boosting (search_rounds.c) ----------------------------------- */
+
+/* All candidates x folds, each until it stops early or has maximum_trees. */
+struct round_search {
+    struct search *search;
+    struct candidate *candidates; /* gets rounds and log_loss */
+    size_t count;
+    unsigned maximum_trees, patience;
+    size_t stride;              /* of rows */
+    double *margins;            /* candidate x row, out of fold; NULL when only losses matter */
+    struct boost_curve *curves; /* candidate x fold, while it runs */
+    size_t *rows;               /* the same: rows that were judged */
+    struct trees_fit *fits;     /* the same, or NULL              */
+};
+int round_search_run(struct round_search *round, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* What symmetric_train() takes for a matrix of so many columns. */
+struct symmetric_options candidate_symmetric(const struct candidate *candidate, size_t columns);

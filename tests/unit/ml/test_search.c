@@ -6,6 +6,7 @@
 #include "base/num.h"
 #include "base/random.h"
 #include "ml/calibrate.h"
+#include "ml/forest.h"
 #include "ml/search.h"
 
 #define ROWS    600
@@ -27,7 +28,8 @@ static void make_data(enum shape shape)
         for (size_t i = 0; i < COLUMNS; i++)
             line[i] = (float)(2 * random_unit(&random) - 1);
         double a = (double)line[0], b = (double)line[1];
-        double log_odds = shape == SHAPE_LINEAR ? 3 * a + 3 * b : a * b > 0 ? 3 : -3;
+        double sum = a + b + (double)line[2] - (double)line[3];
+        double log_odds = shape == SHAPE_LINEAR ? 3 * sum : a * b > 0 ? 3 : -3;
         labels[row] = random_unit(&random) < probability_of(log_odds);
         fold[row] = (uint8_t)(row % FOLDS);
     }
@@ -155,9 +157,8 @@ static void threads_do_not_matter(void **state)
     auto_search_result struct search_result one = searched(&request);
     request.threads = 3;
     auto_search_result struct search_result three = searched(&request);
-    /* ten shapes, the best of them with two penalties; twelve of logistic regression */
-    assert_int_equal(one.count, 11 + 12);
-    assert_true(one.candidates[0].boost.lambda != one.candidates[1].boost.lambda);
+    /* three finals, eight shapes of each kind of trees; twelve of logistic regression */
+    assert_int_equal(one.count, 3 + 16 + 12);
     assert_true(one.candidates[0].log_loss <= one.candidates[1].log_loss);
     assert_int_equal(one.count, three.count);
     assert_int_equal(one.chosen, three.chosen);
@@ -193,6 +194,55 @@ static void users_fix_what_they_name(void **state)
     check_near(lines.candidates[lines.chosen].l2, 12, 0, "l2");
 }
 
+/* Margins of all rows, of a model that was fitted on them with only one part, or with all
+ * (SIZE_MAX). */
+static void fitted_margins(const struct search_result *search, size_t part, double *ret_margins)
+{
+    struct err err = { 0 };
+    struct search_result one = *search;
+    for (size_t i = 0; part != SIZE_MAX && i < one.count; i++)
+        one.candidates[i].weight = i == part;
+    one.chosen = part == SIZE_MAX ? search->chosen : part;
+    auto_model struct model model = { 0 };
+    if (search_fit(&one, matrix, labels, &model, &err) < 0)
+        fail_msg("%s", err.message);
+    auto_forest struct forest forest = { 0 };
+    struct span bytes = { model.weights, model.weights_size };
+    assert_int_equal(forest_read(bytes, COLUMNS, &forest, &err), 0);
+    assert_in_range(forest.tree_count, 1, 50);
+    forest_margins(&forest, values, ROWS, ret_margins);
+}
+
+static void the_model_is_the_blend_and_keeps_to_its_trees(void **state)
+{
+    (void)state;
+    make_data(SHAPE_LINEAR);
+    struct search_request request = SEARCH_REQUEST_AUTO;
+    request.try_linear = false;
+    request.max_trees = 50;
+    auto_search_result struct search_result result = searched(&request);
+    double expected[ROWS] = { 0 }, margins[ROWS], weights = 0;
+    unsigned trees = 0, parts = 0;
+    for (size_t i = 0; i < result.count; i++) {
+        const struct candidate *candidate = &result.candidates[i];
+        if (!(candidate->weight > 0))
+            continue;
+        parts++;
+        trees += candidate->rounds;
+        weights += candidate->weight;
+        fitted_margins(&result, i, margins);
+        for (size_t row = 0; row < ROWS; row++)
+            expected[row] += candidate->weight * margins[row];
+    }
+    assert_true(parts > 1 && trees <= 50);
+    check_near(weights, 1, 1e-9, "weights");
+    fitted_margins(&result, SIZE_MAX, margins);
+    for (size_t row = 0; row < ROWS; row++)
+        check_near(margins[row], expected[row], 1e-5, "margin");
+    check_near(figure_after(result.why, "with a log-loss of "), loss_of(result.margins), 1e-4,
+               "log-loss that is told");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +251,7 @@ int main(void)
         cmocka_unit_test(a_fold_may_stop_before_the_others),
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(users_fix_what_they_name),
+        cmocka_unit_test(the_model_is_the_blend_and_keeps_to_its_trees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
