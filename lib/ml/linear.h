@@ -17,18 +17,18 @@
 
 #include "base/err.h"
 #include "ml/boost.h"
+#include "ml/quantiles.h"
 
 /* More features than this are refused: the solver's matrix grows with the square. */
 #define LINEAR_COLUMNS_MAXIMUM 1024
-#define LINEAR_KNOTS           200 /* of a quantile map */
+#define LINEAR_KNOTS           QUANTILE_KNOTS /* of a quantile map */
 
 enum linear_inputs { LINEAR_STANDARDISED, LINEAR_QUANTILES };
 extern const char *const linear_inputs_names[]; /* "standardised", "normal quantiles" */
 
 struct linear_column {
-    double *knots, *quantiles; /* the map, both ascending; NULL: none */
-    size_t knot_count;
-    double centre, scale; /* input = (mapped value - centre) / scale */
+    struct quantile_map map; /* to normal quantiles; empty: none */
+    double centre, scale;    /* input = (mapped value - centre) / scale */
     double weight;
     double missing_weight; /* 0: no indicator */
     double missing_share;  /* of the training rows */

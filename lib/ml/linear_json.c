@@ -44,8 +44,8 @@ json_t *linear_to_json(const struct linear *linear)
             .weight = column->weight,
             .missing_weight = column->missing_weight,
             .missing_share = column->missing_share,
-            .knots = { column->knots, column->knot_count },
-            .quantiles = { column->quantiles, column->knot_count },
+            .knots = { column->map.knots, column->map.count },
+            .quantiles = { column->map.quantiles, column->map.count },
         };
     }
     const struct saved_linear saved = { linear->intercept, { columns, linear->column_count } };
@@ -77,9 +77,7 @@ static int load_column(const struct saved_column *saved, size_t index,
             return damaged(index, "knots must ascend", err);
     }
     *ret_column = (struct linear_column){
-        .knots = copy_doubles(&saved->knots),
-        .quantiles = copy_doubles(&saved->quantiles),
-        .knot_count = saved->knots.count,
+        .map = { copy_doubles(&saved->knots), copy_doubles(&saved->quantiles), saved->knots.count },
         .centre = saved->centre,
         .scale = saved->scale,
         .weight = saved->weight,
