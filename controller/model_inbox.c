@@ -6,6 +6,8 @@
 /* A file is taken when two looks that are at least so far apart found the same. */
 #define SETTLE_MINIMUM_MS 2000
 #define SETTLE_MAXIMUM_MS 10000
+/* Of the text of a time, without what is smaller than a second. */
+#define TIME_SECOND 19
 /* So many finished batches are deleted in one pass. */
 #define DELETIONS_MAXIMUM 16
 
@@ -254,23 +256,43 @@ static const struct inbox_fact *look(struct inbox_pass *inbox, bool newest)
     return NULL;
 }
 
-/* An inbox begins: what is there already is passed over, all of it or all but the newest. */
+/* Whether a file that the first look found was there before the inbox. When that came is known only
+ * if the model was made with it, to the second. */
+static bool is_existing(const struct inbox_pass *inbox, const struct inbox_file *file)
+{
+    const struct metadata *model = &inbox->pass->view->object.metadata;
+    char made[NUM_TIME_TEXT];
+    num_format_time(model->created_ms, made);
+    return model->generation > 1 || strncmp(file->key, made, TIME_SECOND) <= 0;
+}
+
+/* Of more files than an answer has the others are older: they were there before, unless all in the
+ * answer are new. */
+static const char *find_floor(const struct inbox_pass *inbox, const struct inbox_fact *fact)
+{
+    int64_t second = inbox->pass->view->object.metadata.created_ms / 1000 + 1;
+    char made[NUM_TIME_TEXT];
+    num_format_nano_time(second * 1000000000, made);
+    return arena_strdup(inbox->pass->arena,
+                        is_existing(inbox, &fact->files[0]) ? fact->files[0].key : made);
+}
+
+/* An inbox begins: what was there before is passed over, all of it or all but the newest. */
 static void begin(struct inbox_pass *inbox)
 {
     struct inbox_status *status = inbox->status;
-    const struct inbox_fact *fact = NULL;
-    if (inbox->spec->existing != EXISTING_ALL) {
-        fact = look(inbox, true);
-        if (!fact)
-            return;
-    }
-    size_t count = fact ? fact->file_count : 0;
-    if (count == INBOX_FILES)
-        status->floor = arena_strdup(inbox->pass->arena, fact->files[0].key);
-    if (count > 0 && inbox->spec->existing == EXISTING_LATEST)
-        count--;
-    for (size_t i = 0; i < count; i++)
-        remember(inbox, arena_strdup(inbox->pass->arena, fact->files[i].key));
+    const struct inbox_fact *fact = look(inbox, true);
+    const char *spared = NULL;
+    if (!fact)
+        return;
+    if (fact->file_count == INBOX_FILES)
+        status->floor = find_floor(inbox, fact);
+    for (size_t i = 0; i < fact->file_count && inbox->spec->existing == EXISTING_LATEST; i++)
+        if (is_existing(inbox, &fact->files[i]))
+            spared = fact->files[i].key;
+    for (size_t i = 0; i < fact->file_count; i++)
+        if (is_existing(inbox, &fact->files[i]) && fact->files[i].key != spared)
+            remember(inbox, arena_strdup(inbox->pass->arena, fact->files[i].key));
     status->uri = inbox->spec->uri;
 }
 
@@ -307,7 +329,9 @@ void model_follow_inbox(struct model_pass *pass)
                       arena_format(pass->arena, "spec.inbox.uri: %s",
                                    lookup_invisible(pass->arena, inbox.spec->uri)));
     } else if (!model_is_suspended(pass)) {
-        if (!inbox.status->uri)
+        if (!inbox.status->uri && inbox.spec->existing == EXISTING_ALL)
+            inbox.status->uri = inbox.spec->uri;
+        else if (!inbox.status->uri)
             begin(&inbox);
         const struct inbox_fact *fact = inbox.status->uri ? look(&inbox, false) : NULL;
         if (fact)

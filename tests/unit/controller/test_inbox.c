@@ -176,6 +176,47 @@ static void test_existing_files(void **state)
     }
 }
 
+/* The controller looks for the first time when the model has been there for a while. */
+static void test_files_that_come_before_the_first_look(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *existing, *scored; /* scored: first */
+        int many;                      /* that came since */
+    } cases[] = {
+        { "Ignore", "c.csv d.csv", 0 },
+        { "Latest", "b.csv c.csv d.csv", 0 },
+        { "All", "a.csv b.csv c.csv d.csv", 0 },
+        { "Ignore", "c.csv d.csv many-00.csv", INBOX_FILES }, /* more than one answer has */
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct world world;
+        auto_free char *spec = mem_format(
+            "{\"image\": \"" TRAINER "\", \"data\": {\"uri\": \"file:///data/h.csv\", \"target\": "
+            "\"Exited\", \"id\": \"Id\"}, \"artifacts\": {\"uri\": \"file:///data/models/\"}, "
+            "\"inbox\": {\"uri\": \"" FOLDER "\", \"existing\": \"%s\", \"maxActive\": 64, "
+            "\"template\": {\"output\": {\"uri\": \"file:///out/\"}}}}",
+            cases[i].existing);
+        world_init(&world);
+        world_drop_file(&world, "01", "a.csv");
+        world.now_ms += 2500;
+        world_drop_file(&world, "02", "b.csv"); /* in the second of its making */
+        world_add(&world, MODEL, spec);
+        world_drop_file(&world, "03", "c.csv");
+        world_drop_file(&world, "04", "d.csv");
+        for (int file = 0; file < cases[i].many; file++) {
+            auto_free char *name = mem_format("many-%02d.csv", file);
+            world_drop_file(&world, "05", name);
+        }
+        world.now_ms += 60000;
+        world_settle(&world);
+        poll(&world);
+        size_t length = strlen(cases[i].scored) + (cases[i].many == 0);
+        CASE(cases[i].existing, strncmp(scored(&world), cases[i].scored, length) == 0);
+        world_release(&world);
+    }
+}
+
 /* A file that came with the model, after a listing for the model's generation before. */
 static void test_an_old_listing_does_not_say_what_was_there(void **state)
 {
@@ -484,6 +525,7 @@ int main(void)
         cmocka_unit_test(test_a_push_is_a_look),
         cmocka_unit_test(test_a_bucket),
         cmocka_unit_test(test_existing_files),
+        cmocka_unit_test(test_files_that_come_before_the_first_look),
         cmocka_unit_test(test_an_old_listing_does_not_say_what_was_there),
         cmocka_unit_test(test_what_is_new),
         cmocka_unit_test(test_many_old_files),
