@@ -134,6 +134,7 @@ static const struct fields shards_status_fields =
     FIELDS(struct shards_status, shards_status_items, .open = true);
 
 static const struct field pods_status_items[] = {
+    FIELD(struct pods_status, model_generation, "modelGeneration", FIELD_INT, .flags = FIELD_KEEP),
     FIELD(struct pods_status, raw_template, "podTemplate", FIELD_JSON),
     FIELD(struct pods_status, pull_secrets, "imagePullSecrets", FIELD_OBJECTS, .maximum = 16,
           .table = &object_reference_fields),

@@ -45,6 +45,7 @@ struct shards_status {
 /* What the pods of a run have of the model: fixed when the run is decided, so that all its Jobs are
  * alike, whatever becomes of the model. */
 struct pods_status {
+    int64_t model_generation;             /* of the model that this is of         */
     json_t *raw_template;                 /* NULL: none, or the batch has its own */
     struct pod_template *pod_template;    /* raw_template, decoded                */
     struct list pull_secrets;             /* of struct object_reference           */
@@ -64,7 +65,7 @@ struct batch_status {
     struct scores_result *scores;
     struct drift_result *drift;
     struct shards_status *shards; /* NULL: one pod does everything */
-    struct pods_status *pods;     /* NULL: nothing is of the model */
+    struct pods_status *pods;     /* NULL: not recorded, by a version that did not */
     int64_t attempt;
     int64_t lost_results;      /* results that could not be read; another one fails the run */
     const char *job;           /* set: the run is decided                                   */

@@ -71,6 +71,37 @@ static json_t *job_document(const struct batch_pass *pass)
     return score_job_encode(&job);
 }
 
+static void release_json(void *object)
+{
+    json_decref(object);
+}
+
+void batch_record_pods(struct batch_pass *pass)
+{
+    const struct model_spec *model = &pass->model_spec;
+    struct pods_status *pods = arena_zero(pass->arena, 1, sizeof(*pods));
+    pods->model_generation = pass->view->model->metadata.generation;
+    if (!pass->spec.pod_template && model->pod_template) {
+        pods->pod_template = model->pod_template;
+        pods->raw_template = fields_encode(&pod_template_fields, model->pod_template);
+        arena_defer(pass->arena, release_json, pods->raw_template);
+    }
+    if (!pass->spec.credentials)
+        pods->credentials = model->credentials;
+    pods->pull_secrets = model->image_pull_secrets;
+    pass->status.pods = pods;
+}
+
+/* A version of the controller that did not record them decided the run: they are as they are now.
+ */
+static void find_pods(struct batch_pass *pass)
+{
+    if (!pass->model_known)
+        batch_find_model(pass);
+    if (!pass->status.pods && pass->model_known)
+        batch_record_pods(pass);
+}
+
 /* From status, and from a spec that is still the one the run was decided for. */
 static json_t *build_job(const struct batch_pass *pass)
 {
@@ -124,6 +155,8 @@ void batch_create_job(struct batch_pass *pass)
         batch_say(pass, REASON_Pending, false, true, REASON_JobRejected, refusal);
     if (!is_over && pass->spec.suspend) /* it goes on when it is resumed */
         batch_say(pass, REASON_Suspended, false, false, REASON_Suspended, "spec.suspend is true");
-    else if (may_create)
+    else if (may_create) {
+        find_pods(pass);
         plan_create_job(pass->plan, job, pass->run_key, build_job(pass));
+    }
 }

@@ -82,6 +82,8 @@ enum job_kind batch_job_kind(enum batch_stage stage);
 
 /* A copy of status.shards that may be edited. */
 struct shards_status *batch_edit_shards(struct batch_pass *pass);
+/* Sets status.pods to what the model, which is known, says now. */
+void batch_record_pods(struct batch_pass *pass);
 /* Sets status.job of this attempt at the stage that status is in. */
 void batch_set_attempt(struct batch_pass *pass, int64_t attempt);
 /* Creates the Job that status names, once every other is gone. */

@@ -120,27 +120,6 @@ static void record_shards(struct batch_pass *pass, const struct file_lookup *fil
     pass->status.shards->total = count;
 }
 
-static void release_json(void *object)
-{
-    json_decref(object);
-}
-
-static void record_pods(struct batch_pass *pass)
-{
-    const struct model_spec *model = &pass->model_spec;
-    struct pods_status *pods = arena_zero(pass->arena, 1, sizeof(*pods));
-    if (!pass->spec.pod_template && model->pod_template) {
-        pods->pod_template = model->pod_template;
-        pods->raw_template = fields_encode(&pod_template_fields, model->pod_template);
-        arena_defer(pass->arena, release_json, pods->raw_template);
-    }
-    if (!pass->spec.credentials)
-        pods->credentials = model->credentials;
-    pods->pull_secrets = model->image_pull_secrets;
-    if (pods->raw_template || pods->credentials || pods->pull_secrets.count > 0)
-        pass->status.pods = pods;
-}
-
 static void record_run(struct batch_pass *pass, const struct file_lookup *file,
                        const struct image_lookup *image)
 {
@@ -159,7 +138,7 @@ static void record_run(struct batch_pass *pass, const struct file_lookup *file,
     status->image = job_image(image->reference, image->digest, pass->arena);
     status->field_hashes = pass->field_hashes;
     record_shards(pass, file);
-    record_pods(pass);
+    batch_record_pods(pass);
     batch_set_attempt(pass, run_next_attempt(view, pass->run_key));
     status->start_time_ms = view->now_ms;
 }

@@ -544,6 +544,28 @@ static void test_later_jobs_without_the_model(void **state)
     }
 }
 
+/* The run was decided by a version that did not record what pods have of the model; one of this
+ * version has recorded that they have nothing. */
+static void test_later_jobs_of_an_older_controller(void **state)
+{
+    (void)state;
+    for (int recorded = 0; recorded < 2; recorded++) {
+        struct world world;
+        world_init_trained(&world);
+        world_add_batch(&world, "b");
+        world_edit(&world, BATCH, "{\"shards\": 2}");
+        world_settle(&world);
+        if (!recorded)
+            json_object_del(json_object_get(world_get(&world, BATCH), "status"), "pods");
+        world_edit(&world, MODEL, "{\"podTemplate\": {\"runAsUser\": 5}}");
+        world_succeed(&world);
+        world_settle(&world);
+        assert_int_equal(world.created, 2);
+        assert_string_equal(pods_of_last_job(&world), recorded ? "0 none 0" : "5 none 0");
+        world_release(&world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -563,6 +585,7 @@ int main(void)
         cmocka_unit_test(test_a_failed_removal),
         cmocka_unit_test(test_suspended_between_shards_and_output),
         cmocka_unit_test(test_later_jobs_without_the_model),
+        cmocka_unit_test(test_later_jobs_of_an_older_controller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
