@@ -26,24 +26,27 @@ static void keep_version(struct strings *versions, const char *version)
         versions->items[versions->count++] = version;
 }
 
-/* A list for keep_version(): what must not be deleted from now on. */
-static struct strings needed_versions(const struct model_pass *pass)
+static struct strings no_versions(const struct model_pass *pass)
 {
-    const struct strings *in_use = &pass->view->versions_in_use;
-    struct strings versions = { .items = arena_zero(pass->arena, KEEP_VERSIONS_MAXIMUM,
-                                                    sizeof(*versions.items)) };
-    if (pass->spec.pinned_version[0])
-        keep_version(&versions, pass->spec.pinned_version);
-    for (size_t i = 0; i < in_use->count; i++)
-        keep_version(&versions, in_use->items[i]);
-    return versions;
+    return (struct strings){ .items =
+                                 arena_zero(pass->arena, KEEP_VERSIONS_MAXIMUM, sizeof(char *)) };
 }
 
-/* The newest version that was promoted: the end of a pin brings it back. */
-static void keep_promoted(struct strings *versions, const struct list *history)
+static void keep_all(struct strings *versions, const struct strings *more)
+{
+    for (size_t i = 0; i < more->count; i++)
+        keep_version(versions, more->items[i]);
+}
+
+/* What the end of a pin brings into use: the newest version when it is judged to be good enough,
+ * else the newest that was promoted. A version that was made again may be the newest here and an
+ * old one to the trainer. */
+static void keep_next(struct strings *versions, const struct list *history)
 {
     const struct history_entry *items = history->items;
     size_t i = 0;
+    if (history->count > 0)
+        keep_version(versions, items[0].model.version);
     while (i < history->count && strcmp(items[i].outcome, REASON_Promoted) != 0)
         i++;
     if (i < history->count)
@@ -54,22 +57,29 @@ static void keep_promoted(struct strings *versions, const struct list *history)
  * a batch may have begun since the training was decided. */
 static struct strings versions_to_keep(const struct model_pass *pass)
 {
-    const struct strings *wanted = &pass->view->versions_wanted;
-    struct strings versions = needed_versions(pass);
+    struct strings versions = no_versions(pass);
+    if (pass->spec.pinned_version[0])
+        keep_version(&versions, pass->spec.pinned_version);
+    keep_all(&versions, &pass->view->versions_in_use);
     if (pass->status.model)
         keep_version(&versions, pass->status.model->version);
-    keep_promoted(&versions, &pass->status.history);
-    for (size_t i = 0; i < wanted->count; i++)
-        keep_version(&versions, wanted->items[i]);
+    keep_next(&versions, &pass->status.history);
+    keep_all(&versions, &pass->view->versions_wanted);
     return versions;
 }
 
 bool model_endangers_versions(const struct model_pass *pass, const struct job_view *job)
 {
-    const struct strings versions = needed_versions(pass);
-    for (size_t i = 0; i < versions.count; i++)
-        if (run_find_danger(job, 1, versions.items[i]))
-            return true;
+    const struct model_source *champion = pass->status.training->champion;
+    struct strings versions = no_versions(pass);
+    if (model_pin_may_be_there(pass))
+        keep_version(&versions, pass->spec.pinned_version);
+    keep_all(&versions, &pass->view->versions_in_use);
+    for (size_t i = 0; i < versions.count; i++) {
+        bool is_champion = champion && strcmp(champion->version, versions.items[i]) == 0;
+        if (!is_champion && run_find_danger(job, 1, versions.items[i]))
+            return true; /* the champion is never deleted, whatever the annotation says */
+    }
     return false;
 }
 

@@ -26,7 +26,12 @@ struct model_pass {
     /* what the conditions Reconciling and Stalled say; both false: idle */
     bool reconciling, stalled;
     const char *reason, *message;
-    const char *pin_reason, *pin_message; /* why the pinned version is not in use; NULL: it is */
+    /* The pinned version, while it is not in use: model_look_for_pin() */
+    struct history_entry pinned;
+    struct file_lookup pin;
+    bool pin_is_missing;
+    const struct job_view *danger;        /* the Job at work that may delete it, or NULL */
+    const char *pin_reason, *pin_message; /* why it is not in use; NULL: it is, or soon  */
     bool hold; /* an answer is about to come: no write for conditions alone */
 };
 
@@ -73,6 +78,10 @@ void model_follow_training(struct model_pass *pass);
 
 /* Puts a version that a training made before all others in status.history; it is not judged yet. */
 void model_add_version(struct model_pass *pass, const struct history_entry *made);
+/* Whether the pinned version is there, before anything is decided that depends on it. */
+void model_look_for_pin(struct model_pass *pass);
+/* It is, as far as is known; also when it is in use. */
+bool model_pin_may_be_there(const struct model_pass *pass);
 /* Which version is in use: the pinned one, or the newest if it is good enough, which is judged
  * once. */
 void model_promote(struct model_pass *pass);

@@ -163,37 +163,51 @@ static void hold_newest(struct model_pass *pass)
                                pass->spec.pinned_version));
 }
 
-/* Takes the pinned version into use. It may have been deleted, or never made: its folder is looked
- * at. Where the controller cannot look, the scorer says whether it is there. */
+/* It may have been deleted, or never made: its folder is looked at. While a training at work may
+ * delete it, the file that says so is not asked for, because the answer would be too old when the
+ * training is gone. */
+void model_look_for_pin(struct model_pass *pass)
+{
+    const struct object_view *view = &pass->view->object;
+    const struct model_version_status *model = pass->status.model;
+    const char *pinned = pass->spec.pinned_version;
+    if (!pinned[0] || (model && strcmp(model->version, pinned) == 0))
+        return;
+    pass->pinned = model_find_version(&pass->spec, &pass->status, view->metadata.namespace_,
+                                      view->metadata.name, pinned, pass->arena);
+    pass->danger = run_find_danger(view->jobs, view->job_count, pinned);
+    struct file_question question = { arena_format(pass->arena, "%s%s", pass->pinned.model.uri,
+                                                   pass->danger ? "metrics.json" : "model.json"),
+                                      "spec.pinnedVersion", pass->spec.credentials };
+    lookup_existing_file(view, pass->plan, &question, &pass->pin);
+    pass->pin_is_missing = pass->pin.reason && strcmp(pass->pin.reason, REASON_InputNotFound) == 0;
+}
+
+bool model_pin_may_be_there(const struct model_pass *pass)
+{
+    return pass->spec.pinned_version[0] && pass->pin.state != LOOKUP_PENDING &&
+           !pass->pin_is_missing;
+}
+
+/* Takes the pinned version into use. Where the controller cannot look, or what it asks fails, the
+ * scorer says whether it is there. */
 static void roll_back(struct model_pass *pass)
 {
-    const struct metadata *metadata = &pass->view->object.metadata;
     const char *pinned = pass->spec.pinned_version;
-    const struct history_entry version = model_find_version(
-        &pass->spec, &pass->status, metadata->namespace_, metadata->name, pinned, pass->arena);
-    const struct object_view *view = &pass->view->object;
-    const struct job_view *danger = run_find_danger(view->jobs, view->job_count, pinned);
-    struct file_lookup file;
-    if (danger) {
+    if (pass->pin_is_missing) {
+        pass->pin_reason = REASON_VersionNotFound;
+        pass->pin_message = pass->pin.message;
+    } else if (pass->pin.state == LOOKUP_PENDING) {
+        pass->hold = pass->hold || !pass->pin.slow;
+        model_say(pass, true, false, REASON_CheckingVersion,
+                  arena_format(pass->arena, "version %s is looked for", pinned));
+    } else if (pass->danger) {
         model_say(pass, true, false, REASON_CheckingVersion,
                   arena_format(pass->arena,
                                "Job %s, which may delete version %s, is being replaced",
-                               danger->name, pinned));
-        return;
-    }
-    struct file_question question = { arena_format(pass->arena, "%smodel.json", version.model.uri),
-                                      "spec.pinnedVersion", pass->spec.credentials };
-    lookup_existing_file(view, pass->plan, &question, &file);
-    if (file.state == LOOKUP_PENDING) {
-        pass->hold = pass->hold || !file.slow;
-        model_say(pass, true, false, REASON_CheckingVersion,
-                  arena_format(pass->arena, "version %s is looked for", pinned));
-    } else if (file.state == LOOKUP_FAILED && !file.stalled) {
-        bool missing = file.reason == REASON_InputNotFound;
-        pass->pin_reason = missing ? REASON_VersionNotFound : file.reason;
-        pass->pin_message = file.message;
+                               pass->danger->name, pinned));
     } else {
-        use_version(pass, &version);
+        use_version(pass, &pass->pinned);
         say_promotion(
             pass, STATUS_FALSE, REASON_RolledBack,
             arena_format(pass->arena, "version %s is in use, as spec.pinnedVersion asks", pinned));

@@ -91,8 +91,10 @@ void reconcile_model(const struct model_view *view, struct plan *plan)
     struct model_pass pass;
     if (view->object.metadata.deleting || begin(&pass, view, plan) < 0)
         return;
-    if (!pass.spec_error)
+    if (!pass.spec_error) {
         look_up_image(&pass);
+        model_look_for_pin(&pass);
+    }
     if (model_is_training(&pass.status))
         model_follow_training(&pass);
     model_promote(&pass);

@@ -158,11 +158,13 @@ static json_t *comparison_of(const json_t *document, const char *version, const 
 static void publish(struct volume *volume, const char *folder, const char *content)
 {
     char *model auto_free = mem_format("%smodel.json", folder);
+    char *metrics auto_free = mem_format("%smetrics.json", folder);
     const char *there = volume_read(volume, model);
 
     if (there && strcmp(there, content) != 0)
         offend(volume, "a version was written with other content", model);
     if (!there) {
+        volume_write(volume, metrics, content);
         volume_write(volume, model, content);
         volume->versions_written++;
     }
@@ -210,7 +212,7 @@ static bool delete_oldest(struct volume *volume, const json_t *document, const c
 {
     char version[VERSION_LENGTH + 1], oldest[VERSION_LENGTH + 1] = "";
     int64_t count = 0, oldest_change = INT64_MAX;
-    char *model auto_free = NULL;
+    char *model auto_free = NULL, *metrics auto_free = NULL;
     const char *uri;
     json_t *file;
 
@@ -232,7 +234,9 @@ static bool delete_oldest(struct volume *volume, const json_t *document, const c
     if (volume->on_delete)
         volume->on_delete(volume->context, jx_string(document, "model", NULL), oldest);
     model = mem_format("%s%s/model.json", base, oldest);
+    metrics = mem_format("%s%s/metrics.json", base, oldest);
     volume_remove(volume, model);
+    volume_remove(volume, metrics);
     return true;
 }
 

@@ -242,6 +242,22 @@ static void test_a_deleted_version_of_history(void **state)
     world_release(&world);
 }
 
+/* Whoever is asked does not answer as it should: what batches need is not for the controller to
+ * judge. */
+static void test_a_folder_that_cannot_be_listed(void **state)
+{
+    (void)state;
+    struct world world;
+    const char *first, *second;
+    start(&world, &first, &second);
+    world.listing_fails = true;
+    pin(&world, first);
+    assert_string_equal(version_in_use(&world), first);
+    assert_string_equal(condition(&world, "Ready"), "True Pinned");
+    assert_string_equal(condition(&world, "Stalled"), "False Healthy");
+    world_release(&world);
+}
+
 /* Where the controller cannot look, the scorer says whether it is there. */
 static void test_where_the_controller_cannot_look(void **state)
 {
@@ -332,6 +348,7 @@ int main(void)
         cmocka_unit_test(test_a_version_outside_of_history),
         cmocka_unit_test(test_a_version_that_is_not_there),
         cmocka_unit_test(test_a_deleted_version_of_history),
+        cmocka_unit_test(test_a_folder_that_cannot_be_listed),
         cmocka_unit_test(test_where_the_controller_cannot_look),
         cmocka_unit_test(test_batches_of_a_pinned_model),
         cmocka_unit_test(test_the_pinned_version_is_kept),

@@ -91,6 +91,66 @@ static void test_a_pin_during_a_training(void **state)
     world_release(&world);
 }
 
+/* Nothing is there that the training could delete: it goes on. */
+static void test_a_pin_of_nothing_during_a_training(void **state)
+{
+    (void)state;
+    struct world world;
+    const char *versions[3];
+    start(&world, versions);
+    world.missing = "file:///data/weekly/models/bank.m/0123456789abcdef/";
+    pin(&world, "0123456789abcdef");
+    assert_int_equal(world.deleted, 0);
+    assert_string_equal(world_condition(&world, MODEL, "Stalled"), "True VersionNotFound");
+    assert_string_equal(world_condition(&world, MODEL, "Reconciling"), "True Training");
+    assert_string_equal(world_status(&world, MODEL, "model", "version", NULL), versions[2]);
+    world_succeed(&world);
+    world_settle(&world);
+    assert_string_equal(world_condition(&world, MODEL, "Stalled"), "True VersionNotFound");
+    assert_string_equal(world_status(&world, MODEL, "model", "version", NULL), versions[2]);
+    world_release(&world);
+}
+
+/* The training of a controller that wrote no list of versions beside its document. */
+static void test_the_champion_of_an_older_controller(void **state)
+{
+    (void)state;
+    struct world world;
+    const char *versions[3];
+    start(&world, versions);
+    const char *trainer = text_of(&world, world_running(&world));
+    json_object_del(jx_get(world_get(&world, "Job", trainer), "metadata", "annotations", NULL),
+                    ANNOTATION_KEEP);
+    add_batch_of(&world, versions[2]);
+    assert_string_equal(world_condition(&world, BATCH, "ModelReady"), "True UsingPinned");
+    assert_int_equal(world.deleted, 0);
+    assert_non_null(world_get(&world, "Job", trainer));
+    world_release(&world);
+}
+
+/* The newest version, though it was made long ago: to the trainer it is an old one. */
+static void test_a_version_that_was_made_again(void **state)
+{
+    (void)state;
+    struct world world;
+    const char *versions[3];
+    start(&world, versions);
+    pin(&world, versions[1]);
+    auto_free char *result =
+        mem_format("{\"outcome\": \"Reused\", \"model\": {\"version\": \"%s\"}, \"metrics\": "
+                   "[{\"name\": \"auc\", \"value\": \"0.9\"}]}",
+                   versions[0]);
+    world_report(&world, result);
+    world_settle(&world);
+    train_again(&world, 9);
+    const char *trainer = text_of(&world, world_running(&world));
+    assert_true(keeps(&world, versions[0]));
+    pin(&world, "");
+    assert_string_equal(world_status(&world, MODEL, "model", "version", NULL), versions[0]);
+    assert_string_equal(world_running(&world), trainer);
+    world_release(&world);
+}
+
 static void test_a_pin_of_what_is_kept(void **state)
 {
     (void)state;
@@ -228,6 +288,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_pin_during_a_training),
+        cmocka_unit_test(test_a_pin_of_nothing_during_a_training),
+        cmocka_unit_test(test_the_champion_of_an_older_controller),
+        cmocka_unit_test(test_a_version_that_was_made_again),
         cmocka_unit_test(test_a_pin_of_what_is_kept),
         cmocka_unit_test(test_the_version_before_the_pin),
         cmocka_unit_test(test_a_batch_before_a_training),

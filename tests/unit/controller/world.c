@@ -268,7 +268,8 @@ static const char *newest_at(const struct world *world, const char *uri)
 {
     if (uri[strlen(uri) - 1] == '/')
         return world->newest;
-    return world->missing && strcmp(uri, world->missing) == 0 ? NULL : uri;
+    bool missing = world->missing && strncmp(uri, world->missing, strlen(world->missing)) == 0;
+    return missing ? NULL : uri;
 }
 
 static void answer_folder(struct world *world, const char *uri)

@@ -31,7 +31,7 @@ struct world {
     enum image_error registry;
     int64_t look_up_ms; /* an answer is of a look-up that began so long ago */
     const char *newest, *generation;
-    const char *missing; /* URI of a file that is not there; every other is */
+    const char *missing; /* no file whose URI begins so is there; every other is */
     int64_t bytes;       /* of every file */
     bool listing_fails;
     struct inbox_file inbox[WORLD_FILES]; /* an inbox's folder, in the order of keys */
