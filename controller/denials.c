@@ -9,6 +9,7 @@ void denial_tell(struct recorder *recorder, const struct event_subject *subject,
         return;
     recorder_event(recorder, &(struct event){ .subject = *subject,
                                               .warning = true,
+                                              .lasting = true,
                                               .reason = REASON_PermissionDenied,
                                               .action = "AskAPIServer",
                                               .note = failure->message });

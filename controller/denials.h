@@ -2,7 +2,8 @@
  *
  * What is missing for a Job or a pull secret stands in a condition. All else that the API server
  * refuses, the write of status first of all, is told by an Event that quotes it: user, verb, and
- * resource; about the object that it was for, or about the Lease when it was for none. */
+ * resource; about the object that it was for, or about the Lease when it was for none. Such an
+ * Event takes nothing of what other Events about the object may cost (kube/recorder.h). */
 #pragma once
 
 #include "kube/recorder.h"

@@ -25,9 +25,9 @@ static const struct backoff RETRY_BACKOFF = { .base_ms = 1000, .cap_ms = 30 * 10
 
 static const struct kube_resource EVENTS = { "events.k8s.io", "v1", "events", "Event" };
 
-/* An object and what was said about it lately. */
+/* An object and what was said about it lately: what happened, or what lasts. */
 struct subject {
-    const char *uid; /* first: the tree compares it; owned */
+    const char *id; /* uid, and which of the two; first: the tree compares it; owned */
     struct subject *newer, *older;
     struct series *series;
     int64_t credit_ms; /* REFILL_MS pay for one request */
@@ -43,8 +43,9 @@ struct series {
     char key[KEY_DIGITS + 1]; /* hash of what makes Events equal */
     char *namespace, *name;   /* of the Event */
     json_t *object;           /* to be created; NULL: the server has it */
-    int64_t seen_ms;
+    int64_t seen_ms, told_ms;
     int64_t count, told_count, sent_count;
+    bool lasting;
     bool pending; /* in line, under way or waiting for another attempt */
     unsigned failures;
     struct kube_call *call;
@@ -130,7 +131,7 @@ static void forget_old_series(struct recorder *recorder, struct subject *subject
 
 static int compare_subjects(const void *left, const void *right)
 {
-    return strcmp(((const struct subject *)left)->uid, ((const struct subject *)right)->uid);
+    return strcmp(((const struct subject *)left)->id, ((const struct subject *)right)->id);
 }
 
 static void unlink_subject(struct recorder *recorder, struct subject *subject)
@@ -154,7 +155,7 @@ static void remove_subject(struct recorder *recorder, struct subject *subject)
     unlink_subject(recorder, subject);
     (void)tdelete(subject, &recorder->subjects, compare_subjects);
     recorder->subject_count--;
-    free((char *)subject->uid);
+    free((char *)subject->id);
     free(subject);
 }
 
@@ -189,9 +190,10 @@ static void see_subject(struct recorder *recorder, struct subject *subject)
     link_newest(recorder, subject);
 }
 
-static struct subject *find_or_create_subject(struct recorder *recorder, const char *uid)
+static struct subject *find_or_create_subject(struct recorder *recorder, const struct event *event)
 {
-    struct subject wanted = { .uid = uid };
+    char *id auto_free = mem_format("%s%s", event->subject.uid, event->lasting ? " lasting" : "");
+    struct subject wanted = { .id = id };
     void *const *node = tfind(&wanted, &recorder->subjects, compare_subjects);
     struct subject *subject;
 
@@ -200,7 +202,7 @@ static struct subject *find_or_create_subject(struct recorder *recorder, const c
         return *node;
     }
     subject = mem_zero(1, sizeof(*subject));
-    subject->uid = mem_strdup(uid);
+    subject->id = TAKE(id);
     subject->credit_ms = BUDGET * REFILL_MS;
     subject->seen_ms = now_ms(recorder);
     if (!tsearch(subject, &recorder->subjects, compare_subjects))
@@ -279,6 +281,7 @@ static struct series *new_series(struct recorder *recorder, struct subject *subj
 
     series->recorder = recorder;
     series->subject = subject;
+    series->lasting = event->lasting;
     memcpy(series->key, key, sizeof(series->key));
     series->namespace = mem_strdup(event->subject.namespace);
     series->name = event_name(recorder, event->subject.name);
@@ -315,6 +318,14 @@ static void end_pending(struct series *series)
     series->recorder->stats.pending--;
 }
 
+/* Whether there is more to tell of one that was told. */
+static bool has_news(const struct series *series)
+{
+    bool is_told = series->lasting && now_ms(series->recorder) - series->told_ms < MEMORY_MS;
+
+    return series->count > series->told_count && !is_told;
+}
+
 static void told(struct series *series)
 {
     struct recorder *recorder = series->recorder;
@@ -322,10 +333,11 @@ static void told(struct series *series)
     recorder->last_failure = ERR_NONE;
     recorder->stats.sent++;
     series->told_count = series->sent_count;
+    series->told_ms = now_ms(recorder);
     json_decref(series->object);
     series->object = NULL;
     end_pending(series);
-    if (series->count > series->told_count && spend(series->subject))
+    if (has_news(series) && spend(series->subject))
         make_pending(series);
 }
 
@@ -430,7 +442,7 @@ void recorder_free(struct recorder *recorder)
 
 void recorder_event(struct recorder *recorder, const struct event *event)
 {
-    struct subject *subject = find_or_create_subject(recorder, event->subject.uid);
+    struct subject *subject = find_or_create_subject(recorder, event);
     char key[KEY_DIGITS + 1];
     struct series *series;
 
@@ -446,11 +458,12 @@ void recorder_event(struct recorder *recorder, const struct event *event)
         series = new_series(recorder, subject, event, key);
         series->again = (struct timer){ .fire = try_again, .context = series };
         make_pending(series);
-    } else if (!series->pending && recorder->stats.pending < PENDING_MAXIMUM && spend(subject)) {
-        make_pending(series);
     }
     series->count++;
     series->seen_ms = now_ms(recorder);
+    if (!series->pending && recorder->stats.pending < PENDING_MAXIMUM && has_news(series) &&
+        spend(subject))
+        make_pending(series);
     send_waiting(recorder);
 }
 

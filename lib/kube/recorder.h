@@ -6,6 +6,8 @@
  *     action and note) is counted in the series of that one, not created;
  *   - each object has a budget of 25 requests, which grows by one in 5 minutes;
  *     what it does not cover is dropped, or counted and told with a later one;
+ *     Events about what lasts have a budget of their own, and one that goes on is told
+ *     once in 10 minutes, so that they leave no other untold;
  *   - at most 1,000 Events wait for the server.
  * An object about which nothing was said for 10 minutes takes no memory.
  *
@@ -29,6 +31,7 @@ struct event_subject {
 struct event {
     struct event_subject subject;
     bool warning;       /* type Warning instead of Normal */
+    bool lasting;       /* a state, found again and again, not something that happened */
     const char *reason; /* PascalCase, at most 128 bytes: "TrainingStarted" */
     const char *action; /* what was done about it: "StartTraining" */
     const char *note;   /* for people; cut at LIMIT_EVENT_NOTE bytes */

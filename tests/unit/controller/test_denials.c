@@ -42,6 +42,28 @@ static void test_about_an_object(void **state)
     sim_free(sim);
 }
 
+/* A right that is missing for an hour leaves Events about what happens then. */
+static void test_other_events_are_told(void **state)
+{
+    struct sim *sim = sim_new(1);
+    const json_t *events;
+    bool is_told = false;
+
+    (void)state;
+    sim_add_fault(sim, "{'verb':'patch','resource':'churnmodels','action':'status','code':403,"
+                       "'count':63}");
+    sim_start_controller(sim, 0);
+    sim_create_model(sim);
+    sim_run(sim, 65 * 60 * SECOND);
+    assert_int_equal(sim_count(sim, SIM_JOBS), 1);
+    events =
+        jx_get(sim_get(sim, "/apis/events.k8s.io/v1/namespaces/default/events"), "items", NULL);
+    for (size_t i = 0; i < json_array_size(events); i++)
+        is_told |= strcmp(jx_string(json_array_get(events, i), "reason", NULL), "First") == 0;
+    assert_true(is_told);
+    sim_free(sim);
+}
+
 static void test_about_nothing_in_particular(void **state)
 {
     static const char *const faults[] = {
@@ -98,6 +120,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_about_an_object),
+        cmocka_unit_test(test_other_events_are_told),
         cmocka_unit_test(test_about_nothing_in_particular),
         cmocka_unit_test(test_other_failures),
         cmocka_unit_test(test_a_question_waits_for_the_right),

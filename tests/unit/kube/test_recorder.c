@@ -222,6 +222,36 @@ static void test_budget_of_a_series(void **state)
     fixture_release(&fixture);
 }
 
+/* What is found every minute for an hour is told every 10 minutes, and leaves the budget for what
+ * happens meanwhile. */
+static void test_what_lasts(void **state)
+{
+    struct fixture fixture;
+    const struct event denied = { .subject = { "churnops.io/v1alpha1", "ChurnModel", "bank",
+                                               "retail", "uid-1" },
+                                  .lasting = true,
+                                  .reason = "PermissionDenied",
+                                  .action = "AskAPIServer",
+                                  .note = "no right to patch" };
+
+    (void)state;
+    fixture_init(&fixture);
+    for (int minute = 0; minute < 60; minute++) {
+        recorder_event(fixture.recorder, &denied);
+        run_for(&fixture, 0);
+        run_for(&fixture, 60 * 1000);
+    }
+    assert_int_equal(json_array_size(fixture.sent), 6);
+    assert_int_equal(jx_int(jx_get(sent(&fixture, 5), "body", "series", NULL), "count", 0), 51);
+    for (int i = 0; i < 25; i++) {
+        auto_free char *note = mem_format("note %d", i);
+        say(&fixture, note);
+    }
+    assert_int_equal(json_array_size(fixture.sent), 6 + 25);
+    assert_int_equal(stats_of(&fixture).dropped, 0);
+    fixture_release(&fixture);
+}
+
 static void test_at_most_a_thousand_wait(void **state)
 {
     struct fixture fixture;
@@ -364,6 +394,7 @@ int main(void)
         cmocka_unit_test(test_repeats_while_under_way),
         cmocka_unit_test(test_budget_of_an_object),
         cmocka_unit_test(test_budget_of_a_series),
+        cmocka_unit_test(test_what_lasts),
         cmocka_unit_test(test_at_most_a_thousand_wait),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_many_objects),
