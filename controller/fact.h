@@ -32,6 +32,10 @@ struct fact {
     struct timer retry;
 };
 
+/* When the look-up began that the answer is of. Of a folder that could not be listed, and is not
+ * asked for a while because of that: now, because nothing newer is to be had. */
+int64_t fact_checked_ms(const struct fact *fact);
+
 struct fact_use {
     struct fact *fact;
     struct fact_user *user;

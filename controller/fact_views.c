@@ -33,7 +33,7 @@ static struct folder_fact folder_view(const struct fact *fact)
                                  .newest_uri = fact->value,
                                  .generation = fact->generation,
                                  .bytes = fact->bytes,
-                                 .checked_ms = fact->checked_ms,
+                                 .checked_ms = fact_checked_ms(fact),
                                  .took_ms = fact->took_ms,
                                  .pending_ms = pending_ms(fact),
                                  .pushed_ms = fact->pushed_ms,

@@ -379,6 +379,16 @@ static struct fact_use *find_use(const struct fact_user *user, const struct fact
     return NULL;
 }
 
+static bool is_held_back(const struct fact *fact)
+{
+    return fact->kind == FACT_FOLDER && fact->retry.position > 0;
+}
+
+int64_t fact_checked_ms(const struct fact *fact)
+{
+    return is_held_back(fact) ? now_ms(fact->store) : fact->checked_ms;
+}
+
 static struct fact_use *add_use(struct fact_user *user, struct fact *fact)
 {
     struct fact_use *use = mem_zero(1, sizeof(*use));
@@ -458,7 +468,7 @@ bool fact_need(struct fact_store *store, struct fact_user *user, unsigned kind, 
     use->wanted_ms = request->newer_than_ms > 0 ? request->newer_than_ms : 1;
     want_lookup(fact);
     start_waiting(store);
-    return false;
+    return is_new && is_held_back(fact); /* what its view did not have is that it fails */
 }
 
 /* --- life ---------------------------------------------------------------------------------- */
