@@ -109,7 +109,7 @@ static void poll_data(struct model_pass *pass, struct training_inputs *inputs)
         training_use_data(&pass->spec, file.uri, file.generation, inputs);
     else if (file.state == LOOKUP_FAILED)
         wait_for_file(pass, &file);
-    else
+    else if (!file.slow || pass->before.conditions.count > 0)
         pass->hold = true; /* what was said of the last look stands until there is an answer */
 }
 

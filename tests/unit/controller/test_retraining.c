@@ -305,6 +305,24 @@ static void test_a_crash_before_the_job(void **state)
     world_release(&world);
 }
 
+/* Registry and volume hang, and nothing was said of the model yet. */
+static void test_first_looks_that_do_not_end(void **state)
+{
+    (void)state;
+    struct world world;
+    world_init(&world);
+    world_add_model(&world);
+    world_edit(&world, MODEL,
+               "{\"data\": {\"uri\": \"" FOLDER "\"}, \"retrain\": {\"on\": [\"Data\"]}}");
+    world.images[0] =
+        (struct image_fact){ .reference = TRAINER, .pending_ms = world.now_ms - 3000 };
+    world.folders[0] = (struct folder_fact){ .uri = FOLDER, .pending_ms = world.now_ms - 3000 };
+    world.image_count = world.folder_count = 1;
+    assert_true(world_step(&world, MODEL));
+    assert_string_equal(condition(&world, "Reconciling"), "True Resolving");
+    world_release(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +336,7 @@ int main(void)
         cmocka_unit_test(test_data_replaced_too_early),
         cmocka_unit_test(test_a_file_is_polled_too),
         cmocka_unit_test(test_what_cannot_be_polled),
+        cmocka_unit_test(test_first_looks_that_do_not_end),
         cmocka_unit_test(test_data_as_a_new_reason_supersedes),
         cmocka_unit_test(test_a_crash_before_the_job),
     };
