@@ -3,7 +3,10 @@
 #include <math.h>
 
 #include "base/num.h"
+#include "ml/bins.h"
 #include "ml/metrics.h"
+
+#define RANGES 64 /* of a number */
 
 int guard_size(struct training *training, struct err *err)
 {
@@ -30,36 +33,62 @@ static double number_score(const struct column *column, size_t row)
     return isnan(value) ? -INFINITY : value;
 }
 
-/* The share of churners among the OTHER rows of a row's category, with one row of the
- * whole file's share added: many small categories separate nothing by chance. */
-static void score_categories(const struct table *table, const struct column *column,
-                             double *ret_scores)
+/* The share of churners among the OTHER rows of a row's level, with one row of the whole file's
+ * share added: many small levels separate nothing by chance. */
+static void score_levels(const struct table *table, const uint32_t *codes, size_t levels,
+                         double *ret_scores)
 {
-    auto_free double *rows = mem_zero(column->levels.count, sizeof(*rows));
-    auto_free double *positives = mem_zero(column->levels.count, sizeof(*positives));
+    auto_free double *rows = mem_zero(levels, sizeof(*rows));
+    auto_free double *positives = mem_zero(levels, sizeof(*positives));
     double overall = (double)table->positives / (double)table->row_count;
     for (size_t i = 0; i < table->row_count; i++) {
-        rows[column->codes[i]]++;
-        positives[column->codes[i]] += table->labels[i];
+        rows[codes[i]]++;
+        positives[codes[i]] += table->labels[i];
     }
-    for (size_t i = 0; i < table->row_count; i++) {
-        uint32_t code = column->codes[i];
-        ret_scores[i] = (positives[code] - table->labels[i] + overall) / rows[code];
-    }
+    for (size_t i = 0; i < table->row_count; i++)
+        ret_scores[i] = (positives[codes[i]] - table->labels[i] + overall) / rows[codes[i]];
+}
+
+static double auc_of(const struct table *table, const double *scores)
+{
+    auto_ranking struct ranking ranking;
+    ranking_init(&ranking, scores, table->labels, table->row_count);
+    return metric_auc(&ranking);
+}
+
+static float float_of(double number)
+{
+    double largest = (double)FEATURES_LARGEST;
+    return isnan(number) ? NAN : (float)fmin(fmax(number, -largest), largest);
+}
+
+/* By ranges of the number, which finds codes that no order makes sense of. */
+static double auc_by_ranges(const struct table *table, const struct column *column)
+{
+    auto_free double *scores = mem_zero(table->row_count, sizeof(*scores));
+    auto_free float *numbers = mem_zero(table->row_count, sizeof(*numbers));
+    auto_free uint32_t *codes = mem_zero(table->row_count, sizeof(*codes));
+    auto_bins struct bins bins;
+    for (size_t i = 0; i < table->row_count; i++)
+        numbers[i] = float_of(column->numbers[i]);
+    bins_init(&bins, (struct matrix){ numbers, table->row_count, 1 }, RANGES);
+    for (size_t i = 0; i < table->row_count && bins.column_count > 0; i++)
+        codes[i] = bins.values[i];
+    score_levels(table, codes, RANGES + 1, scores);
+    return auc_of(table, scores);
 }
 
 static double auc_alone(const struct table *table, const struct column *column)
 {
     auto_free double *scores = mem_zero(table->row_count, sizeof(*scores));
-    if (column->type == VALUE_CATEGORICAL)
-        score_categories(table, column, scores);
-    else
-        for (size_t i = 0; i < table->row_count; i++)
-            scores[i] = number_score(column, i);
-    auto_ranking struct ranking ranking;
-    ranking_init(&ranking, scores, table->labels, table->row_count);
-    double area = metric_auc(&ranking);
-    return column->type == VALUE_CATEGORICAL ? area : fmax(area, 1 - area);
+    if (column->type == VALUE_CATEGORICAL) {
+        score_levels(table, column->codes, column->levels.count, scores);
+        return auc_of(table, scores);
+    }
+    for (size_t i = 0; i < table->row_count; i++)
+        scores[i] = number_score(column, i);
+    double area = auc_of(table, scores);
+    return fmax(fmax(area, 1 - area), auc_by_ranges(table, column));
 }
 
 void guard_leaks(struct training *training)

@@ -118,8 +118,13 @@ void report_data(const struct training *training, struct buf *out)
     html_count(out, table->rejected);
     buf_string(out, " bad ones, ");
     html_count(out, table->column_count);
+    buf_string(out, " columns; ");
+    html_percent(out, (double)table->positives / (double)table->row_count, 1);
     buf_string(out,
-               " columns. Looked for: bad rows, ids that occur twice, rows that repeat others, "
+               " of the customers left. However few they are, no row is repeated, weighted or made "
+               "up: probabilities would be wrong; the threshold does what is needed. Looked for: "
+               "too few rows or customers of one kind, bad rows, ids that occur twice, rows that "
+               "repeat others, "
                "columns that are empty, constant, dates or like ids, and columns that alone "
                "know the answer; what was found stands at the top of this page.</p><div "
                "class=\"card scroll\"><table><tr><th>Column</th><th>Use</th>"

@@ -256,6 +256,14 @@ class Training(TrainerTest):
         result, _ = self.train()
         self.assertIn("column closed alone has an AUC of 1.000", " ".join(result["warnings"]))
 
+    def test_leak_of_a_code_is_warned_about(self):
+        lines = history(rows=1000)
+        self.write([lines[0] + ",status"] + [
+            f"{line},{number % 3 + 4 if line[-1] == '1' else number % 7 + (4 if number % 7 > 3 else 0)}"
+            for number, line in enumerate(lines[1:])])
+        result, _ = self.train(parameters=QUICK)
+        self.assertIn("column status alone has an AUC of 1.000", " ".join(result["warnings"]))
+
     def test_leak_in_many_categories_is_warned_about(self):
         lines = history(rows=1000)
         self.write([lines[0] + ",file,agent"] + [
