@@ -1,5 +1,7 @@
 #include "scorer/block.h"
 
+#include <math.h>
+
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/num.h"
@@ -9,6 +11,7 @@
 #define VALUE_SHOWN 60
 /* Decimals of probabilities in the output. */
 #define PROBABILITY_DECIMALS 6
+#define REASON_DECIMALS      2
 
 /* --- the plan ----------------------------------------------------------- */
 
@@ -184,15 +187,26 @@ static int take_records(struct block *block, struct err *err)
     }
 }
 
+/* A reason on its way into one cell. */
+struct reason_text {
+    char bytes[LIMIT_CSV_NAME + VALUE_SHOWN + NUM_DOUBLE_TEXT + 16];
+    size_t length;
+};
+
+static void add_text(struct reason_text *text, struct span more)
+{
+    memcpy(text->bytes + text->length, more.data, more.length);
+    text->length += more.length;
+}
+
 /* "Age=57 (+0.84)" */
 static void append_reason(const struct block *block, size_t row, const struct score_reason *reason,
                           struct buf *out)
 {
     const struct block_plan *plan = block->plan;
-    char text[LIMIT_CSV_NAME + VALUE_SHOWN + 64];
-    struct span value;
-    size_t shown;
-    int length;
+    struct reason_text text = { .length = 0 };
+    char number[NUM_DOUBLE_TEXT];
+    struct span value, shown;
 
     buf_char(out, ',');
     if (reason->source == SCORE_REASON_NONE)
@@ -200,11 +214,18 @@ static void append_reason(const struct block *block, size_t row, const struct sc
     value = span_trim(row_cells(block, row)[plan->source_cells[reason->source]]);
     if (value.length == 0)
         value = span_of("(missing)");
-    shown = value.length > VALUE_SHOWN ? utf8_valid_prefix(value.data, VALUE_SHOWN) : value.length;
-    length = snprintf(text, sizeof(text), "%s=%.*s%s (%+.2f)",
-                      plan->model->features.sources[reason->source].name, (int)shown, value.data,
-                      shown < value.length ? "..." : "", reason->contribution);
-    csv_append_cell(out, (struct span){ text, (size_t)length });
+    shown = value;
+    if (value.length > VALUE_SHOWN)
+        shown.length = utf8_valid_prefix(value.data, VALUE_SHOWN);
+    add_text(&text, span_of(plan->model->features.sources[reason->source].name));
+    add_text(&text, span_of("="));
+    add_text(&text, shown);
+    add_text(&text, span_of(shown.length < value.length ? "... (" : " ("));
+    add_text(&text, span_of(signbit(reason->contribution) ? "-" : "+"));
+    add_text(&text, (struct span){ number, num_format_fixed(fabs(reason->contribution),
+                                                            REASON_DECIMALS, number) });
+    add_text(&text, span_of(")"));
+    csv_append_cell(out, (struct span){ text.bytes, text.length });
 }
 
 static void append_row(struct block *block, size_t row)

@@ -167,15 +167,44 @@ static double correctly_rounded(struct span text)
  * one multiplication or division rounds correctly (Clinger, "How to read
  * floating point numbers accurately", 1990). That covers what data files hold;
  * the C library does the rest. */
+static const double powers_of_ten[] = {
+    1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+};
+
+/* Up to SHORT_DIGITS digits with or without a point among them, which is what most cells
+ * hold; false for everything else. */
+#define SHORT_DIGITS 15 /* always below 2^53 */
+static bool short_decimal(struct span text, double *ret_value)
+{
+    uint64_t significand = 0;
+    size_t point = text.length; /* position of it */
+
+    if (text.length == 0 || text.length > SHORT_DIGITS + 1 || !is_digit(text.data[0]))
+        return false;
+    for (size_t i = 0; i < text.length; i++) {
+        if (is_digit(text.data[i]))
+            significand = significand * 10 + (uint64_t)(text.data[i] - '0');
+        else if (text.data[i] == '.' && point == text.length)
+            point = i;
+        else
+            return false;
+    }
+    if (point == text.length && text.length > SHORT_DIGITS)
+        return false;
+    size_t decimals = point < text.length ? text.length - point - 1 : 0;
+
+    *ret_value = decimals > 0 ? (double)significand / powers_of_ten[decimals] : (double)significand;
+    return true;
+}
+
 bool num_double_quick(struct span text, double *ret_value)
 {
-    static const double powers_of_ten[] = {
-        1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-        1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
-    };
     struct decimal_parts parts;
     double value;
 
+    if (short_decimal(text, ret_value))
+        return true;
     if (!scan_decimal(text, &parts))
         return false;
     if (!parts.inexact && parts.significand <= (UINT64_C(1) << 53) && parts.exponent >= -22 &&
@@ -217,14 +246,60 @@ size_t num_format_double(double value, char text[NUM_DOUBLE_TEXT])
     return (size_t)length;
 }
 
+/* value * 10^decimals, rounded as the decimal number that it exactly is; false when that may be
+ * more than a double tells apart. The product is rounded once, by less than its distance to a
+ * half, unless it is one. */
+static bool scale_and_round(double size, int decimals, uint64_t *ret_scaled)
+{
+    if (decimals < 0 || (size_t)decimals >= ARRAY_SIZE(powers_of_ten))
+        return false;
+    double scaled = size * powers_of_ten[decimals];
+
+    if (!(scaled < 1e15))
+        return false;
+    uint64_t whole = (uint64_t)scaled;
+    double rest = scaled - (double)whole;
+
+    if (rest == 0.5) {
+        double lost = fma(size, powers_of_ten[decimals], -scaled);
+
+        *ret_scaled = whole + (lost > 0 || (lost == 0 && whole % 2 == 1));
+    } else {
+        *ret_scaled = whole + (rest > 0.5);
+    }
+    return true;
+}
+
+/* The digits of a number in units of 10^-decimals, in text[0] to text[returned - 1]. */
+static size_t print_scaled(uint64_t scaled, bool negative, int decimals, char *text)
+{
+    char reversed[NUM_DOUBLE_TEXT];
+    size_t length = 0;
+
+    for (int place = 0; place <= decimals || scaled > 0; place++) {
+        if (place == decimals && decimals > 0)
+            reversed[length++] = '.';
+        reversed[length++] = (char)('0' + scaled % 10);
+        scaled /= 10;
+    }
+    if (negative)
+        reversed[length++] = '-';
+    for (size_t i = 0; i < length; i++)
+        text[i] = reversed[length - 1 - i];
+    text[length] = '\0';
+    return length;
+}
+
 size_t num_format_fixed(double value, int decimals, char text[NUM_DOUBLE_TEXT])
 {
+    uint64_t scaled;
+
+    if (scale_and_round(fabs(value), decimals, &scaled))
+        return print_scaled(scaled, value < 0 && scaled > 0, decimals, text);
     int length = snprintf(text, NUM_DOUBLE_TEXT, "%.*f", decimals, value);
 
     if (length >= NUM_DOUBLE_TEXT)
         return num_format_double(value, text);
-    if (text[0] == '-' && strspn(text + 1, "0.") == (size_t)length - 1)
-        memmove(text, text + 1, (size_t)length--);
     return (size_t)length;
 }
 

@@ -2,7 +2,6 @@
 #include "ml/cell.h"
 
 #include <math.h>
-#include <strings.h>
 
 #include "base/mem.h"
 #include "base/num.h"
@@ -10,22 +9,51 @@
 
 const char *const value_type_names[] = { "Numeric", "Categorical", "Boolean", NULL };
 
-#define WORD_MAXIMUM 5 /* the longest of the words below */
+/* A word of up to WORD_MAXIMUM letters as one number, so that all words are looked for at
+ * once. */
+#define WORD_MAXIMUM 5
+#define WORD(a, b, c, d, e)                                                                        \
+    ((uint64_t)(a) | (uint64_t)(b) << 8 | (uint64_t)(c) << 16 | (uint64_t)(d) << 24 |              \
+     (uint64_t)(e) << 32)
 
-static bool is_one_of(struct span cell, const char *const *words, size_t count)
+enum word { WORD_OTHER, WORD_MISSING, WORD_TRUE, WORD_FALSE, WORD_1, WORD_0 };
+
+/* Of a text without blanks around it. */
+static enum word word_of(struct span text)
 {
-    for (size_t i = 0; i < count; i++)
-        if (cell.length == strlen(words[i]) && strncasecmp(cell.data, words[i], cell.length) == 0)
-            return true;
-    return false;
-}
-
-static bool is_missing(struct span cell)
-{
-    static const char *const words[] = { "NA", "N/A", "#N/A", "NaN", "null" };
-
-    return cell.length == 0 ||
-           (cell.length <= WORD_MAXIMUM && is_one_of(cell, words, ARRAY_SIZE(words)));
+    uint64_t word = 0;
+    if (text.length > WORD_MAXIMUM)
+        return WORD_OTHER;
+    for (size_t i = 0; i < text.length; i++) {
+        bool is_capital = text.data[i] >= 'A' && text.data[i] <= 'Z';
+        word |= (uint64_t)((unsigned char)text.data[i] | (is_capital ? 0x20U : 0)) << 8 * i;
+    }
+    switch (word) {
+    case WORD(0, 0, 0, 0, 0):
+        return text.length == 0 ? WORD_MISSING : WORD_OTHER;
+    case WORD('n', 'a', 0, 0, 0):
+    case WORD('n', '/', 'a', 0, 0):
+    case WORD('#', 'n', '/', 'a', 0):
+    case WORD('n', 'a', 'n', 0, 0):
+    case WORD('n', 'u', 'l', 'l', 0):
+        return WORD_MISSING;
+    case WORD('y', 'e', 's', 0, 0):
+    case WORD('t', 'r', 'u', 'e', 0):
+    case WORD('y', 0, 0, 0, 0):
+    case WORD('t', 0, 0, 0, 0):
+        return WORD_TRUE;
+    case WORD('n', 'o', 0, 0, 0):
+    case WORD('f', 'a', 'l', 's', 'e'):
+    case WORD('n', 0, 0, 0, 0):
+    case WORD('f', 0, 0, 0, 0):
+        return WORD_FALSE;
+    case WORD('1', 0, 0, 0, 0):
+        return WORD_1;
+    case WORD('0', 0, 0, 0, 0):
+        return WORD_0;
+    default:
+        return WORD_OTHER;
+    }
 }
 
 enum cell_outcome cell_number(struct span cell, double *ret_number)
@@ -34,41 +62,37 @@ enum cell_outcome cell_number(struct span cell, double *ret_number)
 
     if (num_double_quick(text, ret_number))
         return CELL_VALUE;
-    if (!is_missing(text))
+    if (word_of(text) != WORD_MISSING)
         return CELL_FAULT;
     *ret_number = NAN;
     return CELL_MISSING;
 }
 
-static const char *const true_words[] = { "yes", "true", "y", "t" };
-static const char *const false_words[] = { "no", "false", "n", "f" };
-
 bool cell_is_boolean_word(struct span cell)
 {
-    struct span text = span_trim(cell);
+    enum word word = word_of(span_trim(cell));
 
-    return text.length > 0 && text.length <= WORD_MAXIMUM &&
-           (is_one_of(text, true_words, ARRAY_SIZE(true_words)) ||
-            is_one_of(text, false_words, ARRAY_SIZE(false_words)));
+    return word == WORD_TRUE || word == WORD_FALSE;
 }
 
 enum cell_outcome cell_boolean(struct span cell, double *ret_number)
 {
-    struct span text = span_trim(cell);
-
-    if (is_missing(text)) {
+    switch (word_of(span_trim(cell))) {
+    case WORD_MISSING:
         *ret_number = NAN;
         return CELL_MISSING;
-    }
-    if (text.length > WORD_MAXIMUM)
-        return CELL_FAULT;
-    if (span_equals(text, "1") || is_one_of(text, true_words, ARRAY_SIZE(true_words)))
+    case WORD_TRUE:
+    case WORD_1:
         *ret_number = 1;
-    else if (span_equals(text, "0") || is_one_of(text, false_words, ARRAY_SIZE(false_words)))
+        return CELL_VALUE;
+    case WORD_FALSE:
+    case WORD_0:
         *ret_number = 0;
-    else
+        return CELL_VALUE;
+    case WORD_OTHER:
         return CELL_FAULT;
-    return CELL_VALUE;
+    }
+    return CELL_FAULT;
 }
 
 #define DATE_PARTS  3

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "ml/csv_names.h"
 
 /* A block ends after the record with which it reaches this size, so that memory
  * does not grow with the length of records. */
@@ -31,6 +32,7 @@ void csv_block_release(struct csv_block *block)
 {
     free(block->text);
     free(block->cells);
+    csv_index_release(&block->index);
     *block = (struct csv_block){ 0 };
 }
 
@@ -384,6 +386,67 @@ static bool at_empty_line(const struct csv_block *block)
     return text[0] == '\n' || (text[0] == '\r' && text[1] == '\n');
 }
 
+/* Finds the ends of all fields, and checks the text. */
+static int index_block(struct csv_block *block, struct err *err)
+{
+    size_t columns = csv_header(block->reader)->count;
+
+    csv_index_fill(&block->index, block->text, block->length + 1); /* with the guard */
+    if (!block->index.is_plain && check_text(block, err))
+        return -1;
+    block->next_end = block->quote = 0;
+    block->cells = mem_resize(block->cells, columns, sizeof(*block->cells));
+    return 0;
+}
+
+/* Brings what the index says up to the position. */
+static void follow_index(struct csv_block *block)
+{
+    const uint32_t *ends = block->index.ends;
+
+    while ((ends[block->next_end] & ~CSV_INDEX_NEWLINE) < block->position)
+        block->next_end++;
+    if (!block->index.has_quotes) {
+        block->quote = block->length;
+    } else if (block->quote < block->position || block->position == 0) {
+        const char *text = block->text;
+        const char *quote = memchr(text + block->position, '"', block->length - block->position);
+
+        block->quote = quote ? (size_t)(quote - text) : block->length;
+    }
+}
+
+/* Splits the record at the position by the index alone. False when there is a quote in
+ * it. */
+static bool split_indexed(struct csv_block *block, struct split *split)
+{
+    const uint32_t *ends = block->index.ends + block->next_end;
+    size_t start = block->position, end;
+    uint32_t newline;
+
+    split->count = 0;
+    do {
+        newline = ends[split->count] & CSV_INDEX_NEWLINE;
+        end = ends[split->count] & ~CSV_INDEX_NEWLINE;
+        if (split->count < split->capacity)
+            split->cells[split->count] = (struct span){ block->text + start, end - start };
+        split->count++;
+        start = end + 1;
+    } while (newline == 0);
+    if (end > block->quote)
+        return false;
+    if (split->count <= split->capacity) {
+        struct span *last = &split->cells[split->count - 1];
+
+        if (last->length > 0 && last->data[last->length - 1] == '\r')
+            last->length--;
+    }
+    split->newlines = 1;
+    split->bad_quotes = 0;
+    block->position = start;
+    return true;
+}
+
 int csv_next(struct csv_block *block, enum csv_outcome *ret_outcome, struct csv_record *ret_record,
              struct row_fault *ret_fault, struct err *err)
 {
@@ -391,11 +454,8 @@ int csv_next(struct csv_block *block, enum csv_outcome *ret_outcome, struct csv_
     struct split split = { .capacity = header->count };
     uint64_t line;
 
-    if (block->position == 0) {
-        if (check_text(block, err))
-            return -1;
-        block->cells = mem_resize(block->cells, header->count, sizeof(*block->cells));
-    }
+    if (block->position == 0 && index_block(block, err))
+        return -1;
     while (block->position < block->length && at_empty_line(block)) {
         block->position += block->text[block->position] == '\r' ? 2 : 1;
         block->line++;
@@ -406,7 +466,9 @@ int csv_next(struct csv_block *block, enum csv_outcome *ret_outcome, struct csv_
     }
     line = block->line;
     split.cells = block->cells;
-    block->position = split_record(block->text, block->length, block->position, &split);
+    follow_index(block);
+    if (!split_indexed(block, &split))
+        block->position = split_record(block->text, block->length, block->position, &split);
     block->line += split.newlines;
     if (split.count != header->count || split.bad_quotes > 0) {
         *ret_outcome = fault(line, header, &split, ret_fault);
@@ -442,55 +504,6 @@ int csv_read(struct csv_reader *reader, enum csv_outcome *ret_outcome,
 
 /* --- the header ------------------------------------------------------------- */
 
-/* Line ends of old spreadsheets, which make the whole file one line. */
-static bool has_bare_return(struct span name)
-{
-    for (size_t i = 0; i < name.length; i++)
-        if (name.data[i] == '\r' && (i + 1 == name.length || name.data[i + 1] != '\n'))
-            return true;
-    return false;
-}
-
-static int check_name(const struct csv_reader *reader, uint64_t line, size_t index, struct err *err)
-{
-    const struct span *names = reader->header.names;
-
-    if (names[index].length == 0)
-        return err_reason(err, ERR_INVALID, "DataInvalid",
-                          "%s line %" PRIu64 ": field %zu of the header is empty", reader->name,
-                          line, index + 1);
-    if (names[index].length > LIMIT_CSV_NAME)
-        return err_reason(err, ERR_TOO_BIG, "DataInvalid",
-                          "%s line %" PRIu64 ": field %zu of the header is longer than %d bytes",
-                          reader->name, line, index + 1, LIMIT_CSV_NAME);
-    if (has_bare_return(names[index]))
-        return err_reason(err, ERR_INVALID, "DataInvalid",
-                          "%s line %" PRIu64 ": a carriage return in field %zu of the header: "
-                          "lines end in LF or CRLF",
-                          reader->name, line, index + 1);
-    for (size_t i = 0; i < index; i++)
-        if (names[i].length == names[index].length &&
-            memcmp(names[i].data, names[index].data, names[i].length) == 0)
-            return err_reason(err, ERR_INVALID, "DataInvalid",
-                              "%s line %" PRIu64 ": column %.*s is in the header twice (fields "
-                              "%zu and %zu)",
-                              reader->name, line, (int)names[i].length, names[i].data, i + 1,
-                              index + 1);
-    return 0;
-}
-
-static int set_header(struct csv_reader *reader, uint64_t line, struct err *err)
-{
-    struct csv_header *header = &reader->header;
-
-    for (size_t i = 0; i < header->count; i++) {
-        header->names[i] = span_trim(header->names[i]);
-        if (check_name(reader, line, i, err))
-            return -1;
-    }
-    return 0;
-}
-
 static int read_header(struct csv_reader *reader, struct err *err)
 {
     auto_csv_block struct csv_block block = { 0 };
@@ -519,7 +532,7 @@ static int read_header(struct csv_reader *reader, struct err *err)
     reader->header.names =
         mem_resize(reader->header.names, split.count, sizeof(*reader->header.names));
     reader->header_text = TAKE(block.text);
-    return set_header(reader, block.first_line, err);
+    return csv_check_names(reader->name, block.first_line, &reader->header, err);
 }
 
 struct csv_reader *csv_reader_new(const char *name, const struct byte_source *source,

@@ -27,6 +27,7 @@
 #include "base/limits.h"
 #include "base/span.h"
 #include "base/stream.h"
+#include "ml/csv_index.h"
 
 /* Why a row cannot be used: a line of the rejects file. */
 struct row_fault {
@@ -54,6 +55,9 @@ struct csv_block {
     uint64_t first_line;
     size_t position; /* of csv_next() in text */
     uint64_t line;   /* at position */
+    struct csv_index index;
+    size_t next_end; /* in the index: not before position */
+    size_t quote;    /* the first one not before position, or length */
     struct span *cells;
 };
 void csv_block_release(struct csv_block *block); /* safe on a zeroed block */

@@ -1,9 +1,59 @@
-/* csv_names.c - finding columns by name, with help for those who mistyped one. */
-#include "ml/csv.h"
+/* csv_names.c - names of columns: checking them, and finding one, with help for those who
+ * mistyped it. */
+#include "ml/csv_names.h"
 
 #include <ctype.h>
 
 #include "base/mem.h"
+
+/* --- the names of a header -------------------------------------------------- */
+
+/* Line ends of old spreadsheets, which make the whole file one line. */
+static bool has_bare_return(struct span name)
+{
+    for (size_t i = 0; i < name.length; i++)
+        if (name.data[i] == '\r' && (i + 1 == name.length || name.data[i + 1] != '\n'))
+            return true;
+    return false;
+}
+
+static int check_name(const char *file, uint64_t line, const struct span *names, size_t index,
+                      struct err *err)
+{
+    if (names[index].length == 0)
+        return err_reason(err, ERR_INVALID, "DataInvalid",
+                          "%s line %" PRIu64 ": field %zu of the header is empty", file, line,
+                          index + 1);
+    if (names[index].length > LIMIT_CSV_NAME)
+        return err_reason(err, ERR_TOO_BIG, "DataInvalid",
+                          "%s line %" PRIu64 ": field %zu of the header is longer than %d bytes",
+                          file, line, index + 1, LIMIT_CSV_NAME);
+    if (has_bare_return(names[index]))
+        return err_reason(err, ERR_INVALID, "DataInvalid",
+                          "%s line %" PRIu64 ": a carriage return in field %zu of the header: "
+                          "lines end in LF or CRLF",
+                          file, line, index + 1);
+    for (size_t i = 0; i < index; i++)
+        if (names[i].length == names[index].length &&
+            memcmp(names[i].data, names[index].data, names[i].length) == 0)
+            return err_reason(err, ERR_INVALID, "DataInvalid",
+                              "%s line %" PRIu64 ": column %.*s is in the header twice (fields "
+                              "%zu and %zu)",
+                              file, line, (int)names[i].length, names[i].data, i + 1, index + 1);
+    return 0;
+}
+
+int csv_check_names(const char *file, uint64_t line, struct csv_header *header, struct err *err)
+{
+    for (size_t i = 0; i < header->count; i++) {
+        header->names[i] = span_trim(header->names[i]);
+        if (check_name(file, line, header->names, i, err))
+            return -1;
+    }
+    return 0;
+}
+
+/* --- finding one ------------------------------------------------------------- */
 
 static size_t smallest(size_t a, size_t b, size_t c)
 {

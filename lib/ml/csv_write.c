@@ -3,10 +3,15 @@
 
 static bool needs_quotes(struct span cell)
 {
+    static const bool is_special[UINT8_MAX + 1] = {
+        [','] = true, ['"'] = true, ['\n'] = true, ['\r'] = true
+    };
+    bool found = false;
+
     for (size_t i = 0; i < cell.length; i++)
-        if (cell.data[i] == ',' || cell.data[i] == '"' || cell.data[i] == '\n' ||
-            cell.data[i] == '\r')
-            return true;
+        found |= is_special[(unsigned char)cell.data[i]];
+    if (found)
+        return true;
     if (cell.length >= 3 && memcmp(cell.data, "\xef\xbb\xbf", 3) == 0)
         return true; /* at the start of a file it would be a byte order mark */
     return cell.length > 0 && (cell.data[0] == ' ' || cell.data[cell.length - 1] == ' ');

@@ -14,8 +14,16 @@ struct dictionary {
     char **texts; /* NUL-terminated */
     uint32_t *lengths;
     uint32_t count, capacity;
-    uint32_t *slots; /* open addressing: code + 1, 0 is free */
+    struct dictionary_slot *slots; /* open addressing */
     uint32_t slot_count;
+};
+
+/* A text as it is looked for: `head` and `tail` tell texts of one length up to 16 bytes
+ * apart, and almost all longer ones. */
+struct dictionary_slot {
+    uint64_t head, tail;
+    uint32_t length;
+    uint32_t number; /* code + 1, 0 is free */
 };
 
 void dictionary_release(struct dictionary *dictionary); /* safe on a zeroed one */

@@ -58,8 +58,9 @@ static size_t bin_of(const struct drift_column *column, double value)
         return (size_t)value < column->bin_count ? (size_t)value : column->bin_count - 1;
     if (isnan(value))
         return column->bin_count - 1;
-    while (bin < column->edge_count && value > column->edges[bin])
-        bin++;
+    for (size_t i = 0; i < column->edge_count;
+         i++) /* without a branch that would be guessed wrong */
+        bin += value > column->edges[i];
     return bin;
 }
 

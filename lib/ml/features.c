@@ -70,10 +70,11 @@ void features_lay_out(struct features *features)
 static void encode_category(const struct feature_source *source, uint32_t level, double share,
                             float *ret_features)
 {
-    size_t position = 0;
+    size_t position = source->hot_count;
 
-    for (; position < source->hot_count; position++)
-        ret_features[position] = position == level;
+    memset(ret_features, 0, position * sizeof(*ret_features));
+    if (level < source->hot_count)
+        ret_features[level] = 1;
     if (source->has_other)
         ret_features[position++] = level >= source->hot_count;
     if (source->shares)

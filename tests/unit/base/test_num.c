@@ -3,6 +3,8 @@
  * Method: tables of text and expected value; refusals in tables of their own. */
 #include "unit.h"
 
+#include <math.h>
+
 #include "base/num.h"
 #include "base/random.h"
 
@@ -162,6 +164,53 @@ static void fixed_places(void **state)
         assert_int_equal(num_format_fixed(cases[i].value, cases[i].decimals, text),
                          strlen(cases[i].text));
         assert_string_equal(text, cases[i].text);
+    }
+}
+
+/* Rounding is that of the C library's printf, also of what is exactly between two numbers. */
+static void fixed_places_are_those_of_printf(void **state)
+{
+    struct random random;
+
+    (void)state;
+    random_seed(&random, 21);
+    for (int i = 0; i < 200000; i++) {
+        int decimals = (int)random_below(&random, 13);
+        double scale = ldexp(1, (int)random_below(&random, 60) - 40);
+        double value = (random_unit(&random) - 0.5) * scale;
+        char text[NUM_DOUBLE_TEXT], expected[64];
+
+        if (random_below(&random, 2) == 0) /* ties */
+            value = ldexp((double)random_below(&random, 100000), -(int)random_below(&random, 12));
+        int length = snprintf(expected, sizeof(expected), "%.*f", decimals, value);
+
+        if (length >= NUM_DOUBLE_TEXT || (value < 0 && strspn(expected, "-0.") == (size_t)length))
+            continue;
+        assert_int_equal(num_format_fixed(value, decimals, text), length);
+        assert_string_equal(text, expected);
+    }
+}
+
+/* Short decimals are read another way than those with an exponent. */
+static void both_ways_of_reading_agree(void **state)
+{
+    static const char characters[] = "0123456789.";
+    struct random random;
+
+    (void)state;
+    random_seed(&random, 22);
+    for (int i = 0; i < 200000; i++) {
+        char text[24];
+        size_t length = 1 + random_below(&random, 18);
+        double quick = -1, other = -1;
+
+        for (size_t j = 0; j < length; j++)
+            text[j] = characters[random_below(&random, j == 0 ? 10 : 11)];
+        memcpy(text + length, "e0", 2);
+        bool is_number = num_double_quick((struct span){ text, length }, &quick);
+
+        assert_int_equal(is_number, num_double_quick((struct span){ text, length + 2 }, &other));
+        assert_true(quick == other);
     }
 }
 
@@ -367,6 +416,8 @@ int main(void)
         cmocka_unit_test(what_is_no_decimal_is_refused),
         cmocka_unit_test(printed_doubles_read_back),
         cmocka_unit_test(fixed_places),
+        cmocka_unit_test(fixed_places_are_those_of_printf),
+        cmocka_unit_test(both_ways_of_reading_agree),
         cmocka_unit_test(quantities_are_exact),
         cmocka_unit_test(durations_both_ways),
         cmocka_unit_test(times_both_ways),
