@@ -18,6 +18,7 @@
 #define LEASE_NAME  "churn-operator"
 #define PUBLISH_MS  1000 /* figures are at most this old while there is work */
 #define HOST_LENGTH 65
+#define SKEW_MS     60000 /* between two clocks that are set */
 
 /* --- options ------------------------------------------------------------------- */
 
@@ -31,7 +32,7 @@ struct arguments {
     const char *hooks_address, *hooks_host, *hooks_audience, *hooks_issuer, *hooks_keys_url;
     const char *hooks_token_file;
     struct strings hooks_emails;
-    bool leader_elect;
+    bool leader_elect, watch_list;
     const char *lease_namespace, *identity;
     int64_t lease_duration_ms, lease_renew_deadline_ms, lease_retry_period_ms;
     const char *log_level;
@@ -94,6 +95,9 @@ static const struct option options[] = {
                    "Authorization: Bearer, the password of Basic, or the query's \"token\"."),
     OPTION(leader_elect, "leader-elect", OPTION_FLAG, .fallback = "true",
            .help = "Elect one leader among all replicas by a Lease."),
+    OPTION(watch_list, "watch-list", OPTION_FLAG, .fallback = "false",
+           .help = "Take over what the API server holds as a stream of events (WatchList), which "
+                   "costs it less memory than lists; where it cannot do that, by lists."),
     OPTION(lease_namespace, "lease-namespace", OPTION_TEXT, .argument = "NAME",
            .help = "Namespace of the Lease; default: the pod's, or the kubeconfig context's."),
     OPTION(identity, "identity", OPTION_TEXT, .argument = "NAME",
@@ -167,6 +171,7 @@ struct controller {
     struct telemetry *telemetry;
     struct hooks *hooks; /* NULL: no --hooks-address */
     struct hook_server *hook_server;
+    bool clock_is_off;
 };
 
 static void controller_release(struct controller *controller)
@@ -379,7 +384,8 @@ static int start_manager(struct controller *controller, struct err *err)
                                    .identity = arguments->identity,
                                    .lease = arguments->leader_elect ? &controller->lease : NULL,
                                    .variable = program_variable,
-                                   .seed = controller->seed },
+                                   .seed = controller->seed,
+                                   .watch_list = arguments->watch_list },
         err);
     return controller->manager ? 0 : -1;
 }
@@ -406,6 +412,19 @@ static int start(struct controller *controller, struct err *err)
 
 /* --- running -------------------------------------------------------------------- */
 
+/* Leases and tokens do not depend on it; schedules and times in status do. */
+static void tell_skew(struct controller *controller, int64_t skew_ms)
+{
+    bool is_off = skew_ms > SKEW_MS || skew_ms < -SKEW_MS;
+
+    if (is_off && !controller->clock_is_off)
+        log_write(LOG_WARNING, "this clock is not the API server's: schedules follow this one",
+                  LOG_INT("aheadSeconds", skew_ms / 1000));
+    else if (!is_off && controller->clock_is_off)
+        log_write(LOG_INFO, "this clock is the API server's again");
+    controller->clock_is_off = is_off;
+}
+
 /* Publishes figures when they are old, or when readiness has changed. */
 static void publish(struct controller *controller, int64_t *published_ms, bool *published_ready)
 {
@@ -419,6 +438,7 @@ static void publish(struct controller *controller, int64_t *published_ms, bool *
     if (controller->hooks)
         hooks_snapshot(controller->hooks, &metrics);
     telemetry_publish(controller->telemetry, &metrics);
+    tell_skew(controller, metrics.clock_skew_ms);
     *published_ms = now_ms;
     *published_ready = ready;
 }

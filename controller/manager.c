@@ -353,9 +353,7 @@ static void start_when_ready(struct manager *manager)
 
 static void released(void *context)
 {
-    struct manager *manager = context;
-
-    manager->stopped = true;
+    ((struct manager *)context)->stopped = true;
 }
 
 static void release_lease(struct manager *manager)
@@ -455,7 +453,8 @@ static struct objects *new_objects(struct manager *manager)
         .namespace = options->namespace,
         .handler = { .wake = object_changed, .gone = object_is_gone, .failed = watch_failed },
         .context = manager,
-        .seed = options->seed + 2 });
+        .seed = options->seed + 2,
+        .watch_list = options->watch_list });
 }
 
 static struct recorder *new_recorder(struct manager *manager)
@@ -586,6 +585,7 @@ void manager_snapshot(const struct manager *manager, struct metrics *ret_metrics
     recorder_stats(manager->recorder, &events);
     *ret_metrics = manager->metrics;
     ret_metrics->requests = *kube_client_requests(manager->options.client);
+    ret_metrics->clock_skew_ms = kube_client_skew_ms(manager->options.client);
     ret_metrics->leader = manager->leading;
     ret_metrics->ready = manager_is_ready(manager);
     ret_metrics->queue_ready = queue.ready;

@@ -26,6 +26,7 @@ struct manager_options {
     /* The environment that opens buckets for the controller itself; NULL: an empty one. */
     const char *(*variable)(void *context, const char *name);
     uint64_t seed;
+    bool watch_list; /* as in kube/informer.h */
 };
 
 struct manager;

@@ -50,6 +50,7 @@ struct hook_counts {
 
 struct metrics {
     bool leader, ready;
+    int64_t clock_skew_ms; /* of kube/client.h */
     uint64_t rounds[OBJECT_JOB][ROUND_OUTCOMES];
     struct histogram queue_wait, round_time;
     uint64_t jobs_created[OBJECT_JOB], jobs_deleted[OBJECT_JOB];

@@ -352,6 +352,7 @@ struct objects *objects_new(const struct objects_options *options)
                                         .namespace = options->namespace,
                                         .label_selector = kind == OBJECT_JOB ? JOBS_SELECTOR : NULL,
                                         .seed = options->seed + kind,
+                                        .watch_list = options->watch_list,
                                         .ignored = unread_members[kind],
                                         .project = project,
                                         .on_change = on_change,

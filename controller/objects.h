@@ -32,6 +32,7 @@ struct objects_options {
     struct objects_handler handler;
     void *context;
     uint64_t seed;
+    bool watch_list; /* as in kube/informer.h */
 };
 
 struct objects;

@@ -8,6 +8,7 @@ struct kube_client {
     struct kube_client_options options;
     struct kube_call *calls; /* all that run */
     struct kube_requests requests;
+    int64_t skew_ms;
 };
 
 struct kube_call {
@@ -56,6 +57,11 @@ struct timers *kube_client_timers(const struct kube_client *client)
 const struct kube_requests *kube_client_requests(const struct kube_client *client)
 {
     return &client->requests;
+}
+
+int64_t kube_client_skew_ms(const struct kube_client *client)
+{
+    return client->skew_ms;
 }
 
 /* --- life of a call -------------------------------------------------------- */
@@ -178,6 +184,17 @@ static void tell_warnings(const struct kube_client *client, const struct http_re
     }
 }
 
+/* Answers that came in a moment only: that of a watch is as old as the watch. */
+static void note_date(const struct kube_call *call, const struct http_reply *reply)
+{
+    struct kube_client *client = call->client;
+    const char *date = call->callback ? http_reply_header(reply, "Date") : NULL;
+    int64_t server_ms;
+
+    if (date && http_date(date, &server_ms, NULL) == 0)
+        client->skew_ms = clock_wall_ms(client->options.timers->clock) - server_ms;
+}
+
 static int check_reply(const struct kube_call *call, const struct http_reply *reply,
                        struct err *err)
 {
@@ -206,6 +223,7 @@ static void on_reply(struct kube_call *call, const struct http_reply *reply)
         return;
     }
     tell_warnings(client, reply);
+    note_date(call, reply);
     if (check_reply(call, reply, &failure) < 0) {
         call_finish(call, NULL, &failure);
         return;

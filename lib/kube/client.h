@@ -61,6 +61,10 @@ struct kube_requests {
 };
 const struct kube_requests *kube_client_requests(const struct kube_client *client);
 
+/* How far this clock is ahead of the server's, by the Date of its last answer, which has whole
+ * seconds; 0: none had one. */
+int64_t kube_client_skew_ms(const struct kube_client *client);
+
 /* `object` is the answer, borrowed for the call (take a reference to keep it);
  * NULL on failure. Failures: NOT_FOUND, EXISTS (409 AlreadyExists), CONFLICT (409, uid or
  * resourceVersion do not match), GONE, DENIED, INVALID (the server refuses the object),

@@ -13,7 +13,7 @@ struct kube_credentials {
     unsigned generation;
     char *header;
     struct exec_credential credential;
-    int64_t read_ms; /* monotonic, of the token file */
+    int64_t read_ms; /* monotonic: when token file or plugin gave it */
 };
 
 int kube_check_token(const char *token, struct err *err)
@@ -96,7 +96,7 @@ static int read_token(struct kube_credentials *credentials, int64_t now_ms, stru
     return 0;
 }
 
-static int run_plugin(struct kube_credentials *credentials, struct err *err)
+static int run_plugin(struct kube_credentials *credentials, int64_t now_ms, struct err *err)
 {
     struct exec_credential credential;
 
@@ -108,6 +108,7 @@ static int run_plugin(struct kube_credentials *credentials, struct err *err)
     }
     exec_credential_release(&credentials->credential);
     credentials->credential = credential;
+    credentials->read_ms = now_ms;
     replace(credentials, credential.token ? bearer(credential.token) : NULL);
     return 0;
 }
@@ -120,7 +121,9 @@ static bool is_due(const struct kube_credentials *credentials, const struct cloc
         return true;
     if (credentials->token_file)
         return clock_monotonic_ms(clock) - credentials->read_ms >= KUBE_TOKEN_FILE_AGE_MS;
-    return expires_ms != 0 && clock_wall_ms(clock) >= expires_ms;
+    /* By a clock that is wrong a new credential has expired: the server judges it. */
+    return expires_ms != 0 && clock_wall_ms(clock) >= expires_ms &&
+           clock_monotonic_ms(clock) - credentials->read_ms >= KUBE_CREDENTIAL_AGE_MS;
 }
 
 static int renew(struct kube_credentials *credentials, const struct clock *clock, struct err *err)
@@ -128,7 +131,7 @@ static int renew(struct kube_credentials *credentials, const struct clock *clock
     struct err failure = { 0 };
 
     if (!credentials->token_file)
-        return run_plugin(credentials, err);
+        return run_plugin(credentials, clock_monotonic_ms(clock), err);
     if (read_token(credentials, clock_monotonic_ms(clock), &failure) == 0 || credentials->valid)
         return 0;
     *err = failure;

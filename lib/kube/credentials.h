@@ -3,7 +3,8 @@
  * Kinds: nothing (or only a client certificate), a fixed token, a token file,
  * user and password, an exec plugin. A token file is read again when it was
  * read 60 s ago, because the kubelet rotates it; a plugin runs again when its
- * credential expires. Both are renewed at once after the server said 401.
+ * credential expires, but not within 30 s: by a clock that is hours ahead each has expired when it
+ * comes. Both are renewed at once after the server said 401.
  *
  * Running a plugin blocks the calling thread, for at most EXEC_PLUGIN_TIMEOUT_MS.
  * In a cluster there are no plugins. */
@@ -16,6 +17,7 @@
 #include "kube/exec_plugin.h"
 
 #define KUBE_TOKEN_FILE_AGE_MS 60000
+#define KUBE_CREDENTIAL_AGE_MS 30000
 
 struct kube_credentials;
 

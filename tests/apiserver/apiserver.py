@@ -260,11 +260,11 @@ class ApiServerTest(unittest.TestCase):
         self.controllers = []
         self.addCleanup(self.stop_controllers)
 
-    def set_rules(self, rules):
+    def set_rules(self, rules, of_lease=("create", "get", "update")):
         """What the controller of this test may do, in its namespace and with its Lease."""
         group = "rbac.authorization.k8s.io"
         metadata = {"name": ACCOUNT, "namespace": self.namespace}
-        lease = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create", "get", "update"]}
+        lease = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": list(of_lease)}
         self.server.apply(
             {"apiVersion": group + "/v1", "kind": "Role", "metadata": metadata, "rules": [*rules, lease]},
             {"apiVersion": group + "/v1", "kind": "RoleBinding", "metadata": metadata,
@@ -321,6 +321,13 @@ class ApiServerTest(unittest.TestCase):
 
     def make_model(self, name, **spec):
         self.server.request("POST", self.place(MODELS), self.model(name, **spec))
+
+    def make_batch(self, name, model):
+        self.server.request("POST", self.place(BATCHES), {
+            "apiVersion": "churnops.io/v1alpha1", "kind": "ChurnBatch",
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": {"modelRef": {"name": model}, "input": {"uri": "file:///data/week.csv"},
+                     "output": {"uri": "file:///data/out/"}}})
 
     def jobs_of(self, model):
         return [job for job in self.server.get(self.place(JOBS))["items"]

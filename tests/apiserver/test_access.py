@@ -4,13 +4,17 @@ import http.server
 import itertools
 import os
 import select
+import signal
 import socket
 import stat
+import subprocess
 import threading
+import time
 
-from apiserver import (ACCOUNT, BATCHES, NAME, ApiServerTest, setUpModule,  # noqa: F401
+from apiserver import (ACCOUNT, BATCHES, JOBS, NAME, ApiServerTest, setUpModule,  # noqa: F401
                        tearDownModule, wait_until)
 
+OTHER_CLOCK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "other_clock.c")
 PLUGIN = """\
 #!/bin/sh
 echo called >>{folder}/calls
@@ -118,6 +122,69 @@ class Credentials(ApiServerTest):
         self.assert_works_until(lambda: calls() > 1, "another call of the plugin")
 
 
+class Clocks(ApiServerTest):
+    """The controller's clock is hours ahead, or behind."""
+
+    def start_ahead(self, hours, **options):
+        library = os.path.join(self.folder, "other_clock.so")
+        if not os.path.exists(library):
+            subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, OTHER_CLOCK, "-ldl"], check=True)
+        return self.start(environment={
+            "LD_PRELOAD": library, "CLOCK_AHEAD_SECONDS": str(hours * 3600),
+            "ASAN_OPTIONS": "verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", "")}, **options)
+
+    def lease(self):
+        return self.server.get(f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases/churn-operator")["spec"]
+
+    def wait_renewed(self, times):
+        """By its holder, while others look."""
+        holder, seen = self.lease()["holderIdentity"], set()
+
+        def renewed():
+            self.assertEqual(self.lease()["holderIdentity"], holder)
+            seen.add(self.lease()["renewTime"])
+            return len(seen) > times
+        wait_until(renewed, "renewals of the Lease", self.log)
+
+    def test_leases_and_what_is_said(self):
+        """A Lease expires when nothing was heard of its holder, whatever time it says."""
+        times = ("--lease-duration=4s", "--lease-renew-deadline=3s", "--lease-retry-period=500ms")
+        leader = self.start(arguments=times)
+        self.wait_log("this process is the leader")
+        for hours, model in ((3, "ahead"), (0, "right again")):
+            standby = self.start_ahead(hours, arguments=times)
+            self.wait_log("another process is the leader")
+            self.wait_renewed(10)
+            self.assertNotIn("this process is the leader", standby.log())
+            leader.stop(signal.SIGKILL)
+            self.wait_log("this process is the leader")
+            self.assert_works(model.replace(" ", "-"))
+            leader = standby
+        self.assertNotIn("this clock is not the API server's", self.log())
+        self.assertRegex(self.controllers[1].log(), "this clock is not the API server's.*\"aheadSeconds\":10(79|80)")
+
+    def test_credentials_that_expire(self):
+        """By this clock they have, when they come; the API server takes them."""
+        plugin = os.path.join(self.folder, "plugin")
+        expires = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+        with open(plugin, "w") as file:
+            file.write(PLUGIN.format(folder=self.folder).replace('"%s"}}', f'"%s","expirationTimestamp":"{expires}"}}}}'))
+        os.chmod(plugin, os.stat(plugin).st_mode | stat.S_IXUSR)
+        self.start_ahead(3, kubeconfig=self.server.write_kubeconfig(ACCOUNT, {"exec": {
+            "apiVersion": "client.authentication.k8s.io/v1", "command": plugin, "interactiveMode": "Never"}}))
+        for number in range(5):
+            self.assert_works(f"model-{number}")
+
+        def is_rare():
+            with open(os.path.join(self.folder, "calls")) as file:
+                return 3 * len(file.readlines()) < self.figure('code="20')
+        wait_until(is_rare, "more requests than calls of the plugin", self.log)
+
+    def test_certificates_that_are_not_valid_yet(self):
+        self.start_ahead(-3)
+        self.wait_log("certificate is not yet valid")
+
+
 class Ways(ApiServerTest):
     def user(self):
         return {"tokenFile": self.token_file}
@@ -177,13 +244,51 @@ class Rights(ApiServerTest):
         self.make_model("model")
         self.wait_event("ChurnModel", "model", 'cannot patch resource "churnmodels/status"')
 
-    def test_to_follow_jobs(self):
-        for verb in ("list", "watch"):
-            with self.subTest(verb=verb):
-                self.without(verb, "jobs")
-                controller = self.start(arguments=())
-                self.wait_event("Lease", "churn-operator", f'cannot {verb} resource "jobs"')
-                controller.stop()
+    def test_to_write_status_of_batches(self):
+        self.without("patch", "churnbatches/status")
+        self.start()
+        self.make_batch("week", "telco")
+        self.wait_event("ChurnBatch", "week", 'cannot patch resource "churnbatches/status"')
+
+    def test_to_follow_objects(self):
+        for resource in ("churnmodels", "churnbatches", "jobs"):
+            for verb in ("list", "watch"):
+                with self.subTest(resource=resource, verb=verb):
+                    self.without(verb, resource)
+                    controller = self.start(arguments=())
+                    self.wait_event("Lease", "churn-operator", f'cannot {verb} resource "{resource}"')
+                    controller.stop()
+
+    def test_to_make_a_job_again(self):
+        """One that went without its outcome: it and its model are read past the cache."""
+        self.start()
+        for resource in ("jobs", "churnmodels"):
+            with self.subTest(resource=resource):
+                self.make_model(resource)
+                job = self.wait_job(resource)
+                self.without("get", resource)
+                self.server.request("DELETE", self.place(JOBS, job["metadata"]["name"]) + "?propagationPolicy=Background")
+                self.wait_event("ChurnModel", resource, f'cannot get resource "{resource}"')
+                self.set_rules(self.rules)
+
+    def test_to_read_results(self):
+        self.without("list", "pods")
+        self.start()
+        self.make_model("model")
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self.server.patch(self.place(JOBS, self.wait_job("model")["metadata"]["name"]) + "/status", {"status": {
+            "startTime": now, "completionTime": now, "succeeded": 1, "conditions": [
+                {"type": name, "status": "True", "lastTransitionTime": now} for name in ("SuccessCriteriaMet", "Complete")]}})
+        self.wait_event("ChurnModel", "model", 'cannot list resource "pods"')
+
+    def test_to_own_jobs(self):
+        """Where owner references that block a deletion need a right of their own."""
+        self.addCleanup(self.server.restart)
+        self.server.restart("--enable-admission-plugins=OwnerReferencesPermissionEnforcement")
+        self.without("update", "churnmodels/finalizers")
+        self.start()
+        self.make_model("model")
+        self.wait_condition("model", "Stalled", "JobRejected", "cannot set blockOwnerDeletion")
 
     def test_to_delete_jobs(self):
         self.start()
@@ -194,10 +299,21 @@ class Rights(ApiServerTest):
         self.wait_event("ChurnModel", "model", 'cannot delete resource "jobs"')
 
     def test_to_hold_the_lease(self):
-        self.server.patch(f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}/roles/{ACCOUNT}",
-                          {"rules": [rule for rule in self.rules if "events" in rule["resources"]]})
-        self.start(arguments=())
-        self.wait_event("Lease", "churn-operator", 'cannot get resource "leases"')
+        for verb, others in (("get", ("create", "update")), ("create", ("get", "update")), ("update", ("get", "create"))):
+            with self.subTest(verb=verb):
+                self.set_rules(self.rules, of_lease=others)
+                controller = self.start(arguments=())
+                self.wait_event("Lease", "churn-operator", f'cannot {verb} resource "leases"')
+                controller.stop()
+                if verb == "create":
+                    self.leave_lease()
+
+    def leave_lease(self):
+        """That was given back."""
+        self.set_rules(self.rules)
+        controller = self.start(arguments=())
+        self.wait_log("this process is the leader")
+        controller.stop()
 
     def test_to_record_events(self):
         """What cannot be told by an Event is in the log, and work goes on."""
@@ -228,14 +344,35 @@ class Rights(ApiServerTest):
         front.status, front.authority, front.registry_image = 401, authority, f"{front.host}/bank/trainer:stable"
         return front
 
-    def test_to_make_batches(self):
+    def make_inbox(self, *names, **spec):
         os.makedirs(os.path.join(self.folder, "inbox"))
-        with open(os.path.join(self.folder, "inbox", "week.csv"), "w") as file:
-            file.write("customerID\n1\n")
-        self.without("create", "churnbatches")
-        self.start()
+        for name in names:
+            with open(os.path.join(self.folder, "inbox", name), "w") as file:
+                file.write("customerID\n1\n")
         self.make_model("model", inbox={
             "uri": f"file://{self.folder}/inbox/", "pollInterval": "1s", "existing": "All",
-            "template": {"output": {"uri": "file:///data/out/"}}})
+            "template": {"output": {"uri": "file:///data/out/"}}, **spec})
+
+    def test_to_make_batches(self):
+        self.without("create", "churnbatches")
+        self.start()
+        self.make_inbox("week.csv")
         self.wait_condition("model", "Stalled", "BatchRejected", 'cannot create resource "churnbatches"')
         self.assertEqual(self.server.get(self.place(BATCHES))["items"], [])
+
+    def test_to_delete_batches(self):
+        """Finished ones, of which an inbox keeps some."""
+        self.without("delete", "churnbatches")
+        self.start()
+        self.make_inbox("week-1.csv", "week-2.csv", keep=1)
+
+        def batches():
+            return self.server.get(self.place(BATCHES))["items"]
+        wait_until(lambda: len(batches()) == 2, "two batches", self.log)
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        for batch in batches():
+            self.server.patch(self.place(BATCHES, batch["metadata"]["name"]) + "/status", {"status": {
+                "observedGeneration": 1, "completionTime": now, "conditions": [
+                    {"type": "Complete", "status": "True", "reason": "Scored", "message": "", "observedGeneration": 1,
+                     "lastTransitionTime": now}]}})
+        self.wait_event("ChurnModel", "model", 'cannot delete resource "churnbatches"')

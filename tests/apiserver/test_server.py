@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import urllib.error
 
 from apiserver import (MODELS, ApiServerTest, setUpModule, tearDownModule,  # noqa: F401
@@ -30,6 +31,34 @@ class Lists(ApiServerTest):
         self.assertRegex(self.log(), "410 Gone|too old resource version|Expired")
         self.assert_works("after")
 
+    def start_streaming(self):
+        self.make_model("before")
+        self.start(arguments=("--no-leader-elect", "--watch-list"))
+        self.wait_job("before")
+        self.assert_works("after")
+
+    def test_the_state_as_a_stream(self):
+        """WatchList: its events end with a bookmark, and go on. After a compaction, again."""
+        self.start_streaming()
+        self.controllers[-1].process.send_signal(signal.SIGSTOP)
+        try:
+            self.server.restart()
+            self.server.request("DELETE", self.place(MODELS, "before"))
+            self.make_model("meanwhile")
+            self.server.compact()
+            self.server.restart()
+        finally:
+            self.controllers[-1].process.send_signal(signal.SIGCONT)
+        self.wait_job("meanwhile")
+        self.assert_works("again")
+        self.assertEqual(self.figure('verb="list"'), 0)
+
+    def test_the_state_where_there_are_no_streams(self):
+        self.addCleanup(self.server.restart)
+        self.server.restart("--feature-gates=WatchList=false")
+        self.start_streaming()
+        self.assertGreaterEqual(self.figure('verb="list"'), 3)
+        self.assertIn("sendInitialEvents", self.log())
 
     def test_more_than_a_page(self):
         """Of 500 objects; each is there once."""
@@ -130,6 +159,25 @@ class Definitions(ApiServerTest):
 
 
 class Restarts(ApiServerTest):
+    def test_connections_that_are_to_be_left(self):
+        """Balancing, the API server sends a GOAWAY after one of fifty requests of HTTP/2. We speak HTTP/1.1, each request
+        on a connection that is idle: none is answered by the end of another."""
+        self.addCleanup(self.server.restart)
+        self.server.restart("--goaway-chance=0.02")
+        done = subprocess.run(["curl", "-sv", "--http2", "--cacert", self.server.pki("ca.crt"),
+                               *["-o", "/dev/null", f"{self.server.url}/version"] * 500], capture_output=True, text=True,
+                              check=True)
+        self.assertIn("using HTTP/2", done.stderr)
+        self.assertGreater(done.stderr.count("Connected to"), 1)  # that is what it does
+        self.start()
+        names = [f"model-{number}" for number in range(60)]
+        for name in names:
+            self.make_model(name)
+        for name in names:
+            self.wait_job(name)
+        self.assertEqual(self.figure('code="0"'), 0)  # cut off, or without an answer
+        self.assertNotIn('"level":"warning"', self.log())
+
     def test_another_authority(self):
         """The API server comes back with a certificate of another authority, which is added to the file later."""
         trusted = os.path.join(self.folder, "ca.crt")

@@ -408,15 +408,45 @@ static void test_warnings(void **state)
     fake_release(&fake);
 }
 
+/* The Date of a watch is as old as the watch. */
+static void test_clock_skew(void **state)
+{
+    const struct http_header date = { "Date", "Sun, 06 Nov 1994 08:49:37 GMT" };
+    const struct http_header later = { "Date", "Sun, 06 Nov 1994 09:49:37 GMT" };
+    struct fake fake;
+    struct answer answer = { 0 };
+
+    (void)state;
+    fake_init(&fake);
+    fake.now_ms = 784111777000 + 3 * 3600 * 1000;
+    kube_get(fake.client, &NODES, NULL, "a", note, &answer);
+    fake_answer(fake.calls[0], 404, "{}");
+    assert_int_equal(kube_client_skew_ms(fake.client), 0);
+    kube_get(fake.client, &NODES, NULL, "a", note, &answer);
+    fake_answer_with(fake.calls[0], 404, "{}", &date, 1);
+    assert_int_equal(kube_client_skew_ms(fake.client), 3 * 3600 * 1000);
+    kube_get(fake.client, &NODES, NULL, "a", note, &answer);
+    fake_answer_with(fake.calls[0], 200, "{}", &later, 1);
+    assert_int_equal(kube_client_skew_ms(fake.client), 2 * 3600 * 1000);
+    fake_release(&fake);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_requests),        cmocka_unit_test(test_delete),
-        cmocka_unit_test(test_failures),        cmocka_unit_test(test_transport_failures),
-        cmocka_unit_test(test_cancel),          cmocka_unit_test(test_token_rotation),
-        cmocka_unit_test(test_token_file_away), cmocka_unit_test(test_rejected_together),
-        cmocka_unit_test(test_no_credential),   cmocka_unit_test(test_fixed_credentials),
-        cmocka_unit_test(test_warnings),        cmocka_unit_test(test_requests_are_counted),
+        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_delete),
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_transport_failures),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_token_rotation),
+        cmocka_unit_test(test_token_file_away),
+        cmocka_unit_test(test_rejected_together),
+        cmocka_unit_test(test_no_credential),
+        cmocka_unit_test(test_fixed_credentials),
+        cmocka_unit_test(test_clock_skew),
+        cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_requests_are_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
