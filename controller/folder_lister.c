@@ -25,20 +25,23 @@ struct line {
 
 enum { FILES, BUCKETS, KINDS };
 
+struct worker {
+    struct folder_lister *lister;
+    int kind;
+    pthread_t thread;
+    bool is_busy; /* it touches a volume or bucket, and may hang */
+};
+
 struct folder_lister {
     struct transport *transport;
     struct stores *stores; /* opened by the environment */
     pthread_mutex_t mutex; /* of everything below */
     pthread_cond_t changed[KINDS];
     struct line asked[KINDS], answered;
-    unsigned threads; /* that run */
-    bool closing;     /* the loop is gone: the threads end, and the last one frees this */
-};
-
-/* What a thread is for. */
-struct worker {
-    struct folder_lister *lister;
-    int kind;
+    struct worker workers[1 + BUCKET_THREADS];
+    unsigned started, threads; /* threads: those that run */
+    bool closing;              /* the threads end */
+    bool abandoned;            /* nobody waits for them: the last one frees this */
 };
 
 static void append(struct line *line, struct request *request)
@@ -175,19 +178,19 @@ static void answer_first(struct folder_lister *lister, int kind)
 
 static void *run(void *context)
 {
-    struct worker worker = *(struct worker *)context;
-    struct folder_lister *lister = worker.lister;
+    struct worker *worker = context;
+    struct folder_lister *lister = worker->lister;
     bool is_last;
 
-    free(context);
     pthread_mutex_lock(&lister->mutex);
     while (!lister->closing) {
-        if (lister->asked[worker.kind].first)
-            answer_first(lister, worker.kind);
+        worker->is_busy = lister->asked[worker->kind].first != NULL;
+        if (worker->is_busy)
+            answer_first(lister, worker->kind);
         else
-            pthread_cond_wait(&lister->changed[worker.kind], &lister->mutex);
+            pthread_cond_wait(&lister->changed[worker->kind], &lister->mutex);
     }
-    is_last = --lister->threads == 0;
+    is_last = --lister->threads == 0 && lister->abandoned;
     pthread_mutex_unlock(&lister->mutex);
     if (is_last)
         free_lister(lister);
@@ -197,17 +200,14 @@ static void *run(void *context)
 /* Called with the mutex held. */
 static int start_thread(struct folder_lister *lister, int kind, struct err *err)
 {
-    struct worker *worker = mem_zero(1, sizeof(*worker));
-    pthread_t thread;
+    struct worker *worker = &lister->workers[lister->started];
     int outcome;
 
-    *worker = (struct worker){ lister, kind };
-    outcome = pthread_create(&thread, NULL, run, worker);
-    if (outcome != 0) {
-        free(worker);
+    *worker = (struct worker){ .lister = lister, .kind = kind };
+    outcome = pthread_create(&worker->thread, NULL, run, worker);
+    if (outcome != 0)
         return err_errno(err, outcome, "cannot start a thread");
-    }
-    pthread_detach(thread); /* see folder_lister_free() */
+    lister->started++;
     lister->threads++;
     return 0;
 }
@@ -243,16 +243,34 @@ struct folder_lister *folder_lister_new(struct transport *transport,
     return NULL;
 }
 
+/* Those that are idle end at once, and what libraries keep for them goes with them. */
+static void end_threads(struct folder_lister *lister)
+{
+    bool is_busy[ARRAY_SIZE(lister->workers)];
+
+    pthread_mutex_lock(&lister->mutex);
+    lister->closing = true;
+    for (int kind = 0; kind < KINDS; kind++)
+        pthread_cond_broadcast(&lister->changed[kind]);
+    for (unsigned i = 0; i < lister->started; i++)
+        is_busy[i] = lister->workers[i].is_busy;
+    pthread_mutex_unlock(&lister->mutex);
+    for (unsigned i = 0; i < lister->started; i++)
+        if (is_busy[i])
+            pthread_detach(lister->workers[i].thread);
+        else
+            pthread_join(lister->workers[i].thread, NULL);
+}
+
 void folder_lister_free(struct folder_lister *lister)
 {
     bool is_alone;
 
     if (!lister)
         return;
+    end_threads(lister);
     pthread_mutex_lock(&lister->mutex);
-    lister->closing = true;
-    for (int kind = 0; kind < KINDS; kind++)
-        pthread_cond_broadcast(&lister->changed[kind]);
+    lister->abandoned = true;
     is_alone = lister->threads == 0;
     pthread_mutex_unlock(&lister->mutex);
     if (is_alone)

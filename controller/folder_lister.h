@@ -29,7 +29,8 @@ struct folder_answer {
 struct folder_lister *folder_lister_new(struct transport *transport,
                                         const char *(*variable)(void *context, const char *name),
                                         struct err *err) __attribute__((warn_unused_result));
-/* Answers that were not taken are dropped. Does not wait for a listing that hangs. */
+/* Answers that were not taken are dropped. Threads that do nothing are waited for; one that lists,
+ * and may hang, is not. */
 void folder_lister_free(struct folder_lister *lister); /* NULL: no effect */
 
 /* A folder's URI ends in '/': its newest file, or what an inbox asked (copied; NULL: nothing); of

@@ -215,10 +215,8 @@ def fault(options):
 def e2e(options):
     """Without --quick the main job also with controller and kubesim under the thread sanitizer; with
     --exhaustive scenarios also on an API server that fails in each way that kubesim knows."""
-    leaks = {"LSAN_OPTIONS": "print_suppressions=0:suppressions=" + os.path.join(ROOT, "tests", "e2e", "leaks.supp")}
-
     def suites():
-        return python_suites("tests/e2e", "dev", 1500, **leaks)
+        return python_suites("tests/e2e", "dev", 1500)
 
     def tsan_suites():
         return python_suites("tests/e2e", "tsan", 1500, only="test_main_job.py",
