@@ -4,7 +4,7 @@ It listens on this machine's own address, because the controller goes to loopbac
 Before it, if asked for, stands a Front that fails as it is told; beside it a realm that signs tokens."""
 import base64
 import contextlib
-import crypt
+import ctypes
 import http.client
 import http.server
 import json
@@ -68,6 +68,13 @@ def trainer(revision, architecture="amd64"):
               "config": {"Entrypoint": ["/churn-trainer"], "Labels": {"revision": revision}}}
     return oci.Image(config, [oci.layer({"/churn-trainer": revision.encode()})])
 
+
+
+def bcrypt(password):
+    """For an htpasswd file; of a fixed salt, by the C library's own crypt(3)."""
+    libcrypt = ctypes.CDLL("libcrypt.so.1")
+    libcrypt.crypt.restype = ctypes.c_char_p
+    return libcrypt.crypt(password.encode(), b"$2b$04$" + 22 * b".").decode()
 
 class Authority:
     """A private certificate authority, and what it issued for an address."""
@@ -231,7 +238,7 @@ class Registry:
         text = SETTINGS.format(folder=self.folder, http=json.dumps(http_settings))
         if self.access == "basic":
             with open(os.path.join(self.folder, "htpasswd"), "w") as file:
-                file.write(f"{USER}:{crypt.crypt(PASSWORD, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16))}\n")
+                file.write(f"{USER}:{bcrypt(PASSWORD)}\n")
             text += f"auth: {{htpasswd: {{realm: churn, path: {self.folder}/htpasswd}}}}\n"
         elif self.access == "bearer":
             text += "auth: " + json.dumps({"token": {

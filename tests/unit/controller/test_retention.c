@@ -37,6 +37,14 @@ static void start(struct world *world, const char *ret_versions[3])
     }
 }
 
+/* The same, and the training has ended. */
+static void start_at_rest(struct world *world, const char *ret_versions[3])
+{
+    start(world, ret_versions);
+    world_succeed(world);
+    world_settle(world);
+}
+
 /* What the training at work keeps: its document and its annotation say the same. */
 static bool keeps(const struct world *world, const char *version)
 {
@@ -189,9 +197,7 @@ static void test_a_batch_before_a_training(void **state)
     (void)state;
     struct world world;
     const char *versions[3];
-    start(&world, versions);
-    world_succeed(&world);
-    world_settle(&world);
+    start_at_rest(&world, versions);
     add_batch_of(&world, versions[0]);
     assert_string_equal(world_condition(&world, BATCH, "ModelReady"), "True UsingPinned");
     train_again(&world, 9);
@@ -209,9 +215,7 @@ static void test_a_suspended_batch_before_a_training(void **state)
     (void)state;
     struct world world;
     const char *versions[3];
-    start(&world, versions);
-    world_succeed(&world);
-    world_settle(&world);
+    start_at_rest(&world, versions);
     world_add_batch(&world, "b");
     auto_free char *patch =
         mem_format("{\"suspend\": true, \"modelVersion\": \"%s\"}", versions[0]);
@@ -265,9 +269,7 @@ static void test_a_batch_that_runs_all_the_same(void **state)
     (void)state;
     struct world world;
     const char *versions[3];
-    start(&world, versions);
-    world_succeed(&world);
-    world_settle(&world);
+    start_at_rest(&world, versions);
     add_batch_of(&world, versions[0]);
     const char *scorer = text_of(&world, world_running(&world));
     world_edit(&world, MODEL, "{\"seed\": 9}");
