@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 
-from apiserver import (ACCOUNT, BATCHES, JOBS, NAME, ApiServerTest, setUpModule,  # noqa: F401
+from apiserver import (ACCOUNT, BATCHES, DIGEST, JOBS, NAME, ApiServerTest, setUpModule,  # noqa: F401
                        tearDownModule, wait_until)
 
 OTHER_CLOCK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "other_clock.c")
@@ -333,6 +333,36 @@ class Rights(ApiServerTest):
         self.make_model("named", image=image, imagePullSecrets=[{"name": "regcred"}])
         self.wait_condition("named", "ImageResolved", "RegistryDenied",
                             f"pull secret {self.namespace}/regcred may not be read by the controller")
+
+    def test_to_probe_images(self):
+        """The same rights as for trainings are enough. What the kubelet would say is said here."""
+        front = self.start_registry()
+        self.server.patch(f"/api/v1/namespaces/{self.namespace}", {
+            "metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}})
+        self.without("create", "jobs")
+        self.start(arguments=("--no-leader-elect", "--registry-ca", front.authority.path("ca.crt"), "--probe-pods"))
+        self.make_model("refused", image=front.registry_image)
+        self.wait_condition("refused", "ImageResolved", "DigestUnresolvable", 'cannot create resource "jobs"')
+        self.set_rules(self.rules)
+        self.make_model("model", image=front.registry_image, podTemplate={"serviceAccountName": "robot"})
+        probe = self.wait_job("model")
+        self.assertEqual(probe["metadata"]["labels"]["app.kubernetes.io/component"], "probe")
+        self.make_pod(probe, front.registry_image.rpartition(":")[0] + "@" + DIGEST)
+
+        def is_training():
+            return [job["metadata"]["labels"]["app.kubernetes.io/component"] for job in self.jobs_of("model")] == ["trainer"]
+        wait_until(is_training, "a training alone", self.log)
+
+    def make_pod(self, job, image_id):
+        """Which runs an image."""
+        pods, name = f"/api/v1/namespaces/{self.namespace}/pods", job["metadata"]["name"]
+        template = job["spec"]["template"]
+        self.server.request("POST", pods, {"apiVersion": "v1", "kind": "Pod", "spec": template["spec"], "metadata": {
+            "name": name, "labels": template["metadata"]["labels"], "ownerReferences": [
+                {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job["metadata"]["uid"]}]}})
+        self.server.patch(f"{pods}/{name}/status", {"status": {"phase": "Running", "containerStatuses": [
+            {"name": "churn", "image": "i", "imageID": image_id, "ready": True, "restartCount": 0, "state": {
+                "running": {"startedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}}}]}})
 
     def start_registry(self):
         """One that refuses everybody."""

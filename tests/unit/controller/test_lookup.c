@@ -50,11 +50,37 @@ static void allowed_places_are_folders_in_buckets(void **state)
     }
 }
 
+/* An image may be probed only where the controller was told so, and the probe is its model's. */
+static void probes_are_allowed_by_an_option(void **state)
+{
+    const struct metadata model = { .namespace_ = "bank", .name = "telco", .uid = "model-uid" };
+    const struct image_access access = { .model = &model };
+
+    (void)state;
+    for (int allowed = 0; allowed < 2; allowed++) {
+        const struct settings settings = { .probe_pods = allowed };
+        const struct object_view view = { .settings = &settings, .steady_ms = 1000 };
+        struct plan plan auto_plan = { 0 };
+        struct image_lookup image;
+
+        plan_init(&plan);
+        lookup_image(&view, &plan, "registry.test/app:v1", &access, 1000, &image);
+        assert_int_equal(image.state, LOOKUP_PENDING);
+        assert_int_equal(plan.count, 1);
+        const json_t *probe = plan.actions[0].need.probe;
+        assert_int_equal(probe != NULL, allowed);
+        const json_t *owner = json_array_get(jx_get(probe, "metadata", "ownerReferences", NULL), 0);
+        if (allowed)
+            assert_string_equal(jx_string(owner, "uid", NULL), "model-uid");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(places_are_those_of_the_options),
         cmocka_unit_test(allowed_places_are_folders_in_buckets),
+        cmocka_unit_test(probes_are_allowed_by_an_option),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
