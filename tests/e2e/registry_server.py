@@ -214,12 +214,12 @@ def basic(user, password):
 
 class Registry:
     """`access` is "public", "basic" or "bearer"; `plain`: over HTTP; `fronted`: behind a Front, which is
-    what `host` then names. Everything is in `folder`."""
+    what `host` then names; `address`: of this machine. Everything is in `folder`."""
 
-    def __init__(self, folder, access="public", plain=False, fronted=False):
+    def __init__(self, folder, access="public", plain=False, fronted=False, address=None):
         check()
         self.folder, self.access, self.plain = folder, access, plain
-        address = own_address()
+        address = address or own_address()
         os.makedirs(folder)
         self.authority = Authority(os.path.join(folder, "pki"), address)
         self.realm = Realm(address, self.authority) if access == "bearer" else None
