@@ -10,6 +10,7 @@ static const char *const key_names[] = { CREDENTIALS_GCS, CREDENTIALS_AWS, CREDE
                                          CREDENTIALS_REGION, CREDENTIALS_CA };
 
 struct bucket_keys {
+    char *namespace;
     struct buf texts[ARRAY_SIZE(key_names)]; /* in that order; empty: not there */
 };
 
@@ -77,6 +78,11 @@ static int read_key(void *context, const char *path, struct buf *out, struct err
     return buf_check(out, path, err);
 }
 
+const char *bucket_keys_namespace(const struct bucket_keys *keys)
+{
+    return keys->namespace;
+}
+
 void bucket_keys_options(const struct bucket_keys *keys, struct stores_options *options)
 {
     options->variable = find_variable;
@@ -94,6 +100,7 @@ void bucket_keys_free(struct bucket_keys *keys)
             explicit_bzero(keys->texts[i].data, keys->texts[i].length);
         buf_release(&keys->texts[i]);
     }
+    free(keys->namespace);
     free(keys);
 }
 
@@ -107,7 +114,9 @@ static void trim_end(struct buf *text)
 struct bucket_keys *bucket_keys_decode(const json_t *secret, struct err *err)
 {
     struct bucket_keys *keys = mem_zero(1, sizeof(*keys));
+    const char *namespace = jx_string(secret, "metadata", "namespace", NULL);
 
+    keys->namespace = mem_strdup(namespace ? namespace : "");
     for (size_t i = 0; i < ARRAY_SIZE(key_names); i++) {
         const char *encoded = jx_string(secret, "data", key_names[i], NULL);
         struct buf *text = &keys->texts[i];

@@ -17,6 +17,9 @@
 struct bucket_keys;                              /* texts of the Secret's keys */
 void bucket_keys_free(struct bucket_keys *keys); /* wipes; NULL: no effect */
 
+/* Of the Secret; borrowed from the keys. */
+const char *bucket_keys_namespace(const struct bucket_keys *keys) __attribute__((returns_nonnull));
+
 /* Fills what lib/store asks for; borrowed from the keys. */
 void bucket_keys_options(const struct bucket_keys *keys, struct stores_options *options);
 

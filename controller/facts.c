@@ -475,7 +475,7 @@ bool fact_need(struct fact_store *store, struct fact_user *user, unsigned kind, 
 
 struct fact_store *fact_store_new(const struct facts_options *options, struct err *err)
 {
-    struct folder_lister *lister = folder_lister_new(options->transport, options->variable, err);
+    struct folder_lister *lister = folder_lister_new(options->transport, &options->buckets, err);
     struct fact_store *store;
 
     if (!lister)

@@ -17,6 +17,7 @@
 
 #include "kube/client.h"
 
+#include "bucket_access.h"
 #include "image_resolver.h"
 #include "plan.h"
 #include "view.h"
@@ -26,9 +27,8 @@ struct facts_options {
     struct transport *transport; /* to registries */
     struct timers *timers;
     struct registry_settings registries;
-    struct strings file_roots; /* folders may be listed below these only */
-    /* The environment that opens buckets without credentials (folder_lister.h). */
-    const char *(*variable)(void *context, const char *name);
+    struct strings file_roots;    /* folders may be listed below these only */
+    struct bucket_access buckets; /* how they are reached, and opened for the controller itself */
     uint64_t seed;
     /* Whether something may be made in the cluster: this process decides. NULL: always. */
     bool (*may_write)(void *context);

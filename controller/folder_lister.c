@@ -7,9 +7,13 @@
 #include "base/uri.h"
 #include "store/store.h"
 
-#define BUCKET_THREADS 4
-#define STALL_MS       10000 /* of a bucket that sends nothing */
-#define ATTEMPT_MS     60000 /* one page of a listing, from one that sends a little */
+#define BUCKET_THREADS 2
+#define SECRET_THREADS 4
+#define THREADS        (1 + BUCKET_THREADS + SECRET_THREADS)
+
+#define STALL_MS   10000  /* of a bucket that sends nothing */
+#define ATTEMPT_MS 60000  /* one page of a listing, from one that sends a little */
+#define WALK_MS    600000 /* all pages: a million objects come in that time */
 
 struct request {
     struct request *next;
@@ -23,22 +27,25 @@ struct line {
     struct request *first, *last;
 };
 
-enum { FILES, BUCKETS, KINDS };
+enum { FILES, BUCKETS, SECRET_BUCKETS, KINDS };
+static const unsigned thread_counts[KINDS] = { 1, BUCKET_THREADS, SECRET_THREADS };
 
 struct worker {
     struct folder_lister *lister;
     int kind;
     pthread_t thread;
-    bool is_busy; /* it touches a volume or bucket, and may hang */
+    bool is_busy;          /* it touches a volume or bucket, and may hang */
+    const char *namespace; /* whose keys it uses then; NULL: nobody's */
 };
 
 struct folder_lister {
     struct transport *transport;
+    struct bucket_access access;
     struct stores *stores; /* opened by the environment */
     pthread_mutex_t mutex; /* of everything below */
     pthread_cond_t changed[KINDS];
     struct line asked[KINDS], answered;
-    struct worker workers[1 + BUCKET_THREADS];
+    struct worker workers[THREADS];
     unsigned started, threads; /* threads: those that run */
     bool closing;              /* the threads end */
     bool abandoned;            /* nobody waits for them: the last one frees this */
@@ -58,6 +65,18 @@ static struct request *take_first(struct line *line)
     if (request)
         line->first = request->next;
     return request;
+}
+
+/* Takes `wanted` out of a line, which has it. */
+static void take_out(struct line *line, struct request *wanted)
+{
+    struct request *before = NULL;
+
+    for (struct request *request = line->first; request != wanted; request = request->next)
+        before = request;
+    *(before ? &before->next : &line->first) = wanted->next;
+    if (line->last == wanted)
+        line->last = before;
 }
 
 void folder_answer_release(struct folder_answer *answer)
@@ -141,37 +160,69 @@ static int answer(struct stores *stores, struct request *request, struct err *er
 }
 
 /* Once: facts.c asks again, later and later. */
-static struct stores_options options_of_buckets(void)
+static struct stores_options options_of_buckets(const struct bucket_access *access)
 {
     return (struct stores_options){
-        .patience_ms = -1, .denied_patience_ms = -1, .stall_ms = STALL_MS, .attempt_ms = ATTEMPT_MS
+        .patience_ms = -1,
+        .denied_patience_ms = -1,
+        .stall_ms = STALL_MS,
+        .attempt_ms = ATTEMPT_MS,
+        .walk_ms = WALK_MS,
+        .proxies = access->proxies,
+        .private_peers = access->private_peers,
+        .transport_new = access->transport_new,
+        .transport_free = access->transport_free,
     };
 }
 
-static int answer_with_keys(struct request *request, struct err *err)
+static int answer_with_keys(const struct folder_lister *lister, struct request *request,
+                            struct err *err)
 {
-    struct stores_options options = options_of_buckets();
+    struct stores_options options = options_of_buckets(&lister->access);
 
     bucket_keys_options(request->keys, &options);
     struct stores *stores auto_stores = stores_new(&options);
     return answer(stores, request, err);
 }
 
-/* Called with the mutex held, which is given up while the volume or bucket is touched. */
-static void answer_first(struct folder_lister *lister, int kind)
+/* Called with the mutex held. The first request of a namespace that has not its share of the
+ * threads already; NULL: there is none. */
+static struct request *take_next(struct folder_lister *lister, int kind)
 {
-    struct request *request = take_first(&lister->asked[kind]);
+    struct line *line = &lister->asked[kind];
+
+    for (struct request *request = line->first; request; request = request->next) {
+        const char *namespace = request->keys ? bucket_keys_namespace(request->keys) : NULL;
+        unsigned share = 0;
+
+        for (size_t i = 0; namespace && i < lister->started; i++)
+            share += lister->workers[i].namespace &&
+                     strcmp(lister->workers[i].namespace, namespace) == 0;
+        if (share == FOLDER_LISTER_SHARE)
+            continue;
+        take_out(line, request);
+        return request;
+    }
+    return NULL;
+}
+
+/* Called with the mutex held, which is given up while the volume or bucket is touched. */
+static void answer_request(struct worker *worker, struct request *take_request)
+{
+    struct folder_lister *lister = worker->lister;
     struct err failure;
     int outcome;
 
+    worker->namespace = take_request->keys ? bucket_keys_namespace(take_request->keys) : NULL;
     pthread_mutex_unlock(&lister->mutex);
-    outcome = request->keys ? answer_with_keys(request, &failure)
-                            : answer(lister->stores, request, &failure);
+    outcome = take_request->keys ? answer_with_keys(lister, take_request, &failure)
+                                 : answer(lister->stores, take_request, &failure);
     if (outcome < 0)
-        request->answer.failure = failure;
-    bucket_keys_free(TAKE(request->keys));
+        take_request->answer.failure = failure;
     pthread_mutex_lock(&lister->mutex);
-    append(&lister->answered, request);
+    worker->namespace = NULL;
+    bucket_keys_free(TAKE(take_request->keys));
+    append(&lister->answered, take_request);
     if (!lister->closing)
         transport_wake(lister->transport);
 }
@@ -180,13 +231,15 @@ static void *run(void *context)
 {
     struct worker *worker = context;
     struct folder_lister *lister = worker->lister;
+    struct request *request;
     bool is_last;
 
     pthread_mutex_lock(&lister->mutex);
     while (!lister->closing) {
-        worker->is_busy = lister->asked[worker->kind].first != NULL;
-        if (worker->is_busy)
-            answer_first(lister, worker->kind);
+        request = take_next(lister, worker->kind);
+        worker->is_busy = request != NULL;
+        if (request)
+            answer_request(worker, request);
         else
             pthread_cond_wait(&lister->changed[worker->kind], &lister->mutex);
     }
@@ -214,25 +267,25 @@ static int start_thread(struct folder_lister *lister, int kind, struct err *err)
 
 static int start_threads(struct folder_lister *lister, struct err *err)
 {
-    int outcome;
+    int outcome = 0;
 
     pthread_mutex_lock(&lister->mutex);
-    outcome = start_thread(lister, FILES, err);
-    for (int i = 0; i < BUCKET_THREADS && outcome == 0; i++)
-        outcome = start_thread(lister, BUCKETS, err);
+    for (int kind = 0; kind < KINDS; kind++)
+        for (unsigned i = 0; i < thread_counts[kind] && outcome == 0; i++)
+            outcome = start_thread(lister, kind, err);
     pthread_mutex_unlock(&lister->mutex);
     return outcome;
 }
 
 struct folder_lister *folder_lister_new(struct transport *transport,
-                                        const char *(*variable)(void *context, const char *name),
-                                        struct err *err)
+                                        const struct bucket_access *access, struct err *err)
 {
     struct folder_lister *lister = mem_zero(1, sizeof(*lister));
-    struct stores_options options = options_of_buckets();
+    struct stores_options options = options_of_buckets(access);
 
-    options.variable = variable;
+    options.variable = access->variable;
     lister->transport = transport;
+    lister->access = *access;
     lister->stores = stores_new(&options);
     pthread_mutex_init(&lister->mutex, NULL);
     for (int kind = 0; kind < KINDS; kind++)
@@ -281,7 +334,9 @@ void folder_lister_ask(struct folder_lister *lister, const char *uri,
                        const struct inbox_question *question, struct bucket_keys *take_keys,
                        void *context)
 {
-    int kind = strncmp(uri, "file://", strlen("file://")) == 0 ? FILES : BUCKETS;
+    int kind = strncmp(uri, "file://", strlen("file://")) == 0 ? FILES
+               : take_keys                                     ? SECRET_BUCKETS
+                                                               : BUCKETS;
     struct request *request = mem_zero(1, sizeof(*request));
 
     request->uri = mem_strdup(uri);

@@ -1,16 +1,21 @@
 /* folder_lister.h - lists folders, and looks at files, in threads of its own.
  *
  * A volume that hangs (NFS) stops the thread that touches it, and a bucket may be slow. So the
- * loop hands folders over and takes answers back, and only listings wait: one thread for file://
- * and some for buckets, so that neither waits for the other. A bucket is asked once; whoever
- * wants an answer asks again. */
+ * loop hands folders over and takes answers back, and only listings wait: one thread for file://,
+ * some for buckets that the environment opens, and some for those that a Secret opens, so that none
+ * waits for the others. The last have servers that users name, which may be as slow as they like: a
+ * walk has a deadline, and one namespace has at most FOLDER_LISTER_SHARE of the threads. A bucket
+ * is asked once; whoever wants an answer asks again. */
 #pragma once
 
 #include "base/err.h"
 #include "net/transport.h"
 
+#include "bucket_access.h"
 #include "bucket_secret.h"
 #include "inbox_files.h"
+
+#define FOLDER_LISTER_SHARE 2
 
 struct folder_lister;
 
@@ -24,11 +29,10 @@ struct folder_answer {
     struct err failure;       /* kind NONE: it was listed */
 };
 
-/* `transport` is woken when an answer is there. `variable` is the environment (getenv() of a
- * program) that opens buckets without keys; NULL: an empty one. NULL: no thread can be started. */
+/* `transport` is woken when an answer is there. NULL: no thread can be started. */
 struct folder_lister *folder_lister_new(struct transport *transport,
-                                        const char *(*variable)(void *context, const char *name),
-                                        struct err *err) __attribute__((warn_unused_result));
+                                        const struct bucket_access *access, struct err *err)
+    __attribute__((warn_unused_result));
 /* Answers that were not taken are dropped. Threads that do nothing are waited for; one that lists,
  * and may hang, is not. */
 void folder_lister_free(struct folder_lister *lister); /* NULL: no effect */

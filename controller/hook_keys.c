@@ -3,6 +3,8 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/uri.h"
+#include "net/proxy.h"
 
 #define FETCH_MS      10000
 #define AGE_MINIMUM_S 300
@@ -112,6 +114,15 @@ static void fetched(void *context, const struct http_reply *reply, const struct 
     answer_all(keys);
 }
 
+/* An issuer on this machine is one that an administrator named; any other URL must not lead here.
+ */
+static enum host_guard guard_of(const char *text)
+{
+    struct url url;
+
+    return url_parse(text, &url, NULL) == 0 && proxy_is_loopback(url.host) ? HOST_ANY : HOST_PUBLIC;
+}
+
 static void fetch(struct hook_keys *keys)
 {
     static const struct http_handler handler = { .on_done = fetched };
@@ -123,7 +134,7 @@ static void fetch(struct hook_keys *keys)
                                                          .url = keys->options.url,
                                                          .timeout_ms = FETCH_MS,
                                                          .maximum_body = LIMIT_JWKS,
-                                                         .guard = HOST_ANY },
+                                                         .guard = guard_of(keys->options.url) },
                                  &handler, keys);
 }
 

@@ -227,11 +227,10 @@ const char *lookup_invisible(struct arena *arena, const char *uri)
         folder);
 }
 
-const char *lookup_secret(const struct object_view *view, const char *uri,
-                          const struct credentials_spec *credentials)
+const char *lookup_secret(const char *uri, const struct credentials_spec *credentials)
 {
     bool is_file = strncmp(uri, "file://", strlen("file://")) == 0;
-    return credentials && !is_file && !is_allowed(view, uri) ? credentials->secret_ref->name : NULL;
+    return credentials && !is_file ? credentials->secret_ref->name : NULL;
 }
 
 static const struct folder_fact *find_folder(const struct facts *facts, const char *uri)
@@ -316,12 +315,12 @@ static void look_at_file(const struct object_view *view, struct plan *plan,
         newer_than_ms = larger(newer_than_ms, fact->pushed_ms);
     ret_file->state = LOOKUP_PENDING;
     ret_file->slow = wait_for(view, plan, pending_ms);
-    plan_need(plan,
-              &(struct fact_request){
-                  .kind = FACT_FOLDER,
-                  .argument = uri,
-                  .secret = lookup_secret(view, uri, question->credentials),
-                  .newer_than_ms = pending_ms >= newer_than_ms ? pending_ms : newer_than_ms });
+    plan_need(plan, &(struct fact_request){ .kind = FACT_FOLDER,
+                                            .argument = uri,
+                                            .secret = lookup_secret(uri, question->credentials),
+                                            .newer_than_ms = pending_ms >= newer_than_ms
+                                                                 ? pending_ms
+                                                                 : newer_than_ms });
 }
 
 void lookup_existing_file(const struct object_view *view, struct plan *plan,

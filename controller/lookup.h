@@ -55,9 +55,9 @@ struct file_lookup {
  * credentials of the object (`credentials` not NULL), or by an --allowed-uri. */
 bool lookup_is_visible(const struct object_view *view, const char *uri,
                        const struct credentials_spec *credentials);
-/* The Secret that a look-up of `uri` needs; NULL: none, also where an --allowed-uri is enough. */
-const char *lookup_secret(const struct object_view *view, const char *uri,
-                          const struct credentials_spec *credentials);
+/* The Secret that a look-up of `uri` needs; NULL: none. It counts below an --allowed-uri too: it
+ * may lead to another server, which has a bucket of the same name. */
+const char *lookup_secret(const char *uri, const struct credentials_spec *credentials);
 /* Is `text` "<folder in a bucket>[=<namespace>]"? A field_check. */
 int lookup_check_allowed(const char *text, struct err *err) __attribute__((warn_unused_result));
 /* What is to be done about one that is not: "must be ...". */

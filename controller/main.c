@@ -8,6 +8,7 @@
 #include "base/uri.h"
 #include "contract/exit_code.h"
 #include "contract/program.h"
+#include "net/guard.h"
 #include "net/http.h"
 
 #include "hook_server.h"
@@ -156,6 +157,10 @@ static void catch_signals(void)
 
 /* --- wiring --------------------------------------------------------------------- */
 
+/* A listing that hangs may outlive the controller: what it uses is never freed. */
+static struct proxy_environment proxies;
+static struct guard_peers private_peers = GUARD_PEERS_INIT;
+
 /* All that lives as long as the process; zeroed members are not there yet. */
 struct controller {
     struct arena arena;
@@ -213,8 +218,7 @@ static int check_keys_url(const char *text, struct err *err)
 
     if (url_parse(text, &url, err) < 0)
         return err_wrap(err, "--hooks-keys-url");
-    if (url.https || span_equals(url.host, "127.0.0.1") || span_equals(url.host, "::1") ||
-        span_equals(url.host, "localhost"))
+    if (url.https || proxy_is_loopback(url.host))
         return 0;
     return err_set(err, ERR_INVALID, "--hooks-keys-url %s: must be https://", text);
 }
@@ -285,9 +289,11 @@ static int connect_to_cluster(struct controller *controller, struct err *err)
     struct kube_config_options config = { .kubeconfig = controller->arguments.kubeconfig,
                                           .context = controller->arguments.context,
                                           .user_agent = "churn-controller/" CHURN_VERSION };
+    proxies = proxy_environment_read(program_variable, NULL);
     struct http_options http = { .user_agent = config.user_agent,
                                  .maximum_connections = MANAGER_ROUNDS_MAXIMUM,
-                                 .proxies = proxy_environment_read(getenv) };
+                                 .proxies = proxies,
+                                 .private_peers = &private_peers };
 
     if (kube_config_load(&environment, &config, &controller->config, err) < 0)
         return -1;
@@ -383,7 +389,9 @@ static int start_manager(struct controller *controller, struct err *err)
                                                    .google_metadata = getenv("GCE_METADATA_HOST") },
                                    .identity = arguments->identity,
                                    .lease = arguments->leader_elect ? &controller->lease : NULL,
-                                   .variable = program_variable,
+                                   .buckets = { .variable = program_variable,
+                                                .proxies = &proxies,
+                                                .private_peers = &private_peers },
                                    .seed = controller->seed,
                                    .watch_list = arguments->watch_list },
         err);

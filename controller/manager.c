@@ -435,7 +435,7 @@ static struct fact_store *new_facts(struct manager *manager, struct err *err)
                                                    .timers = options->timers,
                                                    .registries = options->registries,
                                                    .file_roots = options->settings->file_roots,
-                                                   .variable = options->variable,
+                                                   .buckets = options->buckets,
                                                    .seed = options->seed + 1,
                                                    .may_write = may_write,
                                                    .wake = wake,

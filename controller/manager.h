@@ -7,6 +7,7 @@
 
 #include "kube/lease.h"
 
+#include "bucket_access.h"
 #include "image_resolver.h"
 #include "metrics.h"
 #include "view.h"
@@ -23,8 +24,7 @@ struct manager_options {
     struct registry_settings registries;
     const char *identity;              /* of this process */
     const struct lease_options *lease; /* NULL: always the leader */
-    /* The environment that opens buckets for the controller itself; NULL: an empty one. */
-    const char *(*variable)(void *context, const char *name);
+    struct bucket_access buckets; /* how they are reached, and opened for the controller itself */
     uint64_t seed;
     bool watch_list; /* as in kube/informer.h */
 };

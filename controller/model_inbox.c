@@ -247,12 +247,12 @@ static const struct inbox_fact *look(struct inbox_pass *inbox, bool newest)
     }
     if (fact && fact->pending_ms >= wanted_ms)
         wanted_ms = fact->pending_ms;
-    plan_need(pass->plan, &(struct fact_request){ .kind = FACT_INBOX,
-                                                  .argument = inbox->spec->uri,
-                                                  .secret = lookup_secret(view, inbox->spec->uri,
-                                                                          pass->spec.credentials),
-                                                  .newer_than_ms = wanted_ms,
-                                                  .inbox = &question });
+    plan_need(pass->plan, &(struct fact_request){
+                              .kind = FACT_INBOX,
+                              .argument = inbox->spec->uri,
+                              .secret = lookup_secret(inbox->spec->uri, pass->spec.credentials),
+                              .newer_than_ms = wanted_ms,
+                              .inbox = &question });
     return NULL;
 }
 

@@ -2,8 +2,10 @@
 
 #include <arpa/inet.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
+#include "base/span.h"
 
 struct prefix {
     unsigned char bytes[16];
@@ -87,21 +89,78 @@ bool guard_is_local_text(const char *address)
     return inet_pton(AF_INET6, address, bytes) != 1 || is_local_ipv6(bytes);
 }
 
-bool guard_remembers(const struct guard_peers *peers, const char *address, int port)
+/* --- names ------------------------------------------------------------------------ */
+
+/* What a name is, or what begins it. "instance-data" is the metadata server of AWS. */
+static const char *const local_names[] = { "localhost", "metadata", "metadata.google.internal",
+                                           "instance-data", "instance-data.ec2.internal" };
+static const char *const api_names[] = { "kubernetes", "kubernetes.default",
+                                         "kubernetes.default.svc" };
+
+static bool is_one_of(struct span name, const char *const *names, size_t count)
 {
-    for (size_t i = 0; i < GUARD_PEERS; i++)
-        if (peers->items[i].port == port && strcmp(peers->items[i].address, address) == 0)
+    for (size_t i = 0; i < count; i++)
+        if (name.length == strlen(names[i]) && strncasecmp(name.data, names[i], name.length) == 0)
             return true;
     return false;
 }
 
-void guard_remember(struct guard_peers *peers, const char *address, int port)
+static bool ends_in(struct span name, const char *end)
 {
-    struct guard_peer *peer = &peers->items[peers->next];
+    size_t length = strlen(end);
 
-    if (guard_remembers(peers, address, port))
-        return;
-    snprintf(peer->address, sizeof(peer->address), "%s", address);
-    peer->port = port;
-    peers->next = (peers->next + 1) % GUARD_PEERS;
+    return name.length >= length && strncasecmp(name.data + name.length - length, end, length) == 0;
+}
+
+static bool begins_with(struct span name, const char *begin)
+{
+    return name.length >= strlen(begin) && strncasecmp(name.data, begin, strlen(begin)) == 0;
+}
+
+bool guard_is_local_host(const char *host)
+{
+    struct span name = span_of(host);
+    unsigned char bytes[16];
+    struct in_addr address;
+
+    if (inet_pton(AF_INET6, host, bytes) == 1)
+        return is_local_ipv6(bytes);
+    if (inet_aton(host, &address) != 0)
+        return is_local_ipv4((const unsigned char *)&address);
+    if (name.length > 0 && name.data[name.length - 1] == '.')
+        name.length--;
+    return is_one_of(name, local_names, ARRAY_SIZE(local_names)) || ends_in(name, ".localhost") ||
+           is_one_of(name, api_names, ARRAY_SIZE(api_names)) ||
+           begins_with(name, "kubernetes.default.svc.");
+}
+
+/* --- peers ------------------------------------------------------------------------ */
+
+static bool has(const struct guard_peers *peers, const char *host, int port)
+{
+    for (size_t i = 0; i < GUARD_PEERS; i++)
+        if (peers->items[i].port == port && strcasecmp(peers->items[i].host, host) == 0)
+            return true;
+    return false;
+}
+
+bool guard_remembers(struct guard_peers *peers, const char *host, int port)
+{
+    pthread_mutex_lock(&peers->mutex);
+    bool found = has(peers, host, port);
+    pthread_mutex_unlock(&peers->mutex);
+    return found;
+}
+
+void guard_remember(struct guard_peers *peers, const char *host, int port)
+{
+    pthread_mutex_lock(&peers->mutex);
+    if (!has(peers, host, port)) {
+        struct guard_peer *peer = &peers->items[peers->next];
+
+        snprintf(peer->host, sizeof(peer->host), "%s", host);
+        peer->port = port;
+        peers->next = (peers->next + 1) % GUARD_PEERS;
+    }
+    pthread_mutex_unlock(&peers->mutex);
 }

@@ -30,7 +30,7 @@ struct http {
     char *user_agent;
     CURLM *multi;
     struct timers timers;
-    struct guard_peers private_peers;
+    struct guard_peers own_peers;
     struct http_call *calls;
     CURL *spare[HANDLES_KEPT];
     size_t spare_count;
@@ -290,10 +290,10 @@ static int on_connected(void *context, char *peer, char *local, int peer_port, i
     (void)local;
     (void)local_port;
     if (call->guard == HOST_PRIVATE)
-        guard_remember(&call->http->private_peers, peer, peer_port);
+        guard_remember(call->http->options.private_peers, peer, peer_port);
     if (call->guard != HOST_PUBLIC ||
         !(guard_is_local_text(peer) ||
-          guard_remembers(&call->http->private_peers, peer, peer_port)))
+          guard_remembers(call->http->options.private_peers, peer, peer_port)))
         return CURL_PREREQFUNC_OK;
     deny(call, peer);
     return CURL_PREREQFUNC_ABORT;
@@ -567,6 +567,8 @@ struct transport *http_transport_new(const struct http_options *options, struct 
     http->options = *options;
     http->user_agent = options->user_agent ? mem_strdup(options->user_agent) : NULL;
     http->options.user_agent = http->user_agent;
+    http->own_peers = (struct guard_peers)GUARD_PEERS_INIT;
+    http->options.private_peers = options->private_peers ?: &http->own_peers;
     timers_init(&http->timers, &clock_system);
     http->multi = curl_multi_init();
     if (!http->multi)

@@ -1,6 +1,5 @@
 #include "net/http_prepare.h"
 
-#include <arpa/inet.h>
 #include <openssl/ssl.h>
 #include <strings.h>
 
@@ -210,20 +209,25 @@ static int set_url(CURL *easy, const struct http_request *request, struct http_l
     return 0;
 }
 
-/* What a user names may not be an address of this machine or link, whoever connects to it. */
-static int check_behind_proxy(const struct http_request *request, struct err *err)
+/* What a user names may not be this machine, its link or the cluster's API, whoever connects to it.
+ * A private host is remembered by its name too: behind a proxy its address is not seen. */
+static int check_host(const struct http_request *request, const struct http_options *options,
+                      bool proxied, struct err *err)
 {
     struct url url;
+    int port;
 
-    if (request->guard != HOST_PUBLIC || url_parse(request->url, &url, err) < 0)
+    if (request->guard == HOST_ANY || url_parse(request->url, &url, NULL) < 0)
         return 0; /* set_url() says what is wrong with it */
     auto_free char *host = mem_strndup(url.host.data, url.host.length);
-    struct in6_addr address;
-    bool is_address =
-        inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1;
-    if (is_address && guard_is_local_text(host))
+    port = (int)(url.port ? url.port : url.https ? 443 : 80);
+    if (request->guard == HOST_PRIVATE)
+        guard_remember(options->private_peers, host, port);
+    else if (proxied &&
+             (guard_is_local_host(host) || guard_remembers(options->private_peers, host, port)))
         return err_set(err, ERR_DENIED,
-                       "the host is %s, an address of this machine or link, which is not allowed",
+                       "the host is %s, of this machine, link or cluster's API, which is not "
+                       "allowed",
                        host);
     return 0;
 }
@@ -239,11 +243,9 @@ static int set_proxy(CURL *easy, const struct http_request *request,
     lists->proxied = proxy && *proxy;
     SET(CURLOPT_PROXY, lists->proxied ? proxy : "");
     SET(CURLOPT_NOPROXY, ""); /* that of the environment has been asked */
-    if (check(code, err) < 0)
+    if (check(code, err) < 0 || (lists->proxied && proxy_check(proxy, err) < 0))
         return -1;
-    if (!lists->proxied)
-        return 0;
-    return proxy_check(proxy, err) < 0 ? -1 : check_behind_proxy(request, err);
+    return check_host(request, options, lists->proxied, err);
 }
 
 static int set_connection(CURL *easy, const struct http_request *request,

@@ -14,18 +14,28 @@ static bool is_set(const char *text)
     return text && *text;
 }
 
-static const char *either(char *(*get)(const char *name), const char *name, const char *other)
-{
-    const char *value = get(name);
+struct variables {
+    const char *(*get)(void *context, const char *name);
+    void *context;
+};
 
-    return is_set(value) ? value : get(other);
+static const char *either(const struct variables *variables, const char *name, const char *other)
+{
+    const char *value = variables->get(variables->context, name);
+
+    return is_set(value) ? value : variables->get(variables->context, other);
 }
 
-struct proxy_environment proxy_environment_read(char *(*get)(const char *name))
+struct proxy_environment proxy_environment_read(const char *(*get)(void *context, const char *name),
+                                                void *context)
 {
-    return (struct proxy_environment){ .http_proxy = either(get, "HTTP_PROXY", "http_proxy"),
-                                       .https_proxy = either(get, "HTTPS_PROXY", "https_proxy"),
-                                       .no_proxy = either(get, "NO_PROXY", "no_proxy") };
+    const struct variables variables = { get, context };
+
+    return (struct proxy_environment){
+        .http_proxy = either(&variables, "HTTP_PROXY", "http_proxy"),
+        .https_proxy = either(&variables, "HTTPS_PROXY", "https_proxy"),
+        .no_proxy = either(&variables, "NO_PROXY", "no_proxy"),
+    };
 }
 
 /* An address as bytes: 4 of IPv4, 16 of IPv6; 0: it is none. */

@@ -18,8 +18,10 @@ struct proxy_environment {
     const char *no_proxy;
 };
 
-/* $HTTP_PROXY, $HTTPS_PROXY and $NO_PROXY, or the same in small letters; `get` is getenv. */
-struct proxy_environment proxy_environment_read(char *(*get)(const char *name));
+/* $HTTP_PROXY, $HTTPS_PROXY and $NO_PROXY, or the same in small letters; `get` answers as getenv()
+ * does, and its texts are borrowed. */
+struct proxy_environment proxy_environment_read(const char *(*get)(void *context, const char *name),
+                                                void *context);
 
 /* The proxy for a URL, borrowed; NULL: none. What is no URL of ours has none. */
 const char *proxy_for(const struct proxy_environment *environment, const char *url);

@@ -28,6 +28,7 @@ struct remote_line {
 
 struct remote {
     struct stores_options options;
+    struct proxy_environment proxies;
     pthread_mutex_t mutex; /* of everything below */
     struct remote_line *idle;
     struct random random;
@@ -37,11 +38,13 @@ struct remote {
 
 /* --- creation ---------------------------------------------------------------- */
 
-static struct transport *new_transport(void *context, struct err *err)
+static struct transport *new_transport(const struct stores_options *options, struct err *err)
 {
-    (void)context;
+    if (options->transport_new)
+        return options->transport_new(options->context, err);
     return http_transport_new(&(struct http_options){ .user_agent = "churn-operator/" CHURN_VERSION,
-                                                      .maximum_connections = 4 },
+                                                      .maximum_connections = 4,
+                                                      .private_peers = options->private_peers },
                               err);
 }
 
@@ -59,10 +62,12 @@ struct remote *remote_new(const struct stores_options *options)
     remote->options = *options;
     if (!options->clock)
         remote->options.clock = &clock_system;
-    if (!options->transport_new) {
-        remote->options.transport_new = new_transport;
+    if (!options->transport_new)
         remote->options.transport_free = http_transport_free;
-    }
+    if (options->proxies)
+        remote->proxies = *options->proxies;
+    else if (options->variable)
+        remote->proxies = proxy_environment_read(options->variable, options->context);
     remote->options.patience_ms = choose(options->patience_ms, PATIENCE_MS);
     remote->options.denied_patience_ms = choose(options->denied_patience_ms, DENIED_PATIENCE_MS);
     remote->options.stall_ms = choose(options->stall_ms, STALL_MS);
@@ -124,7 +129,7 @@ struct remote_line *remote_take_line(struct remote *remote, struct err *err)
     pthread_mutex_unlock(&remote->mutex);
     if (line)
         return line;
-    transport = remote->options.transport_new(remote->options.context, err);
+    transport = new_transport(&remote->options, err);
     if (!transport)
         return NULL;
     line = mem_zero(1, sizeof(*line));
@@ -278,6 +283,20 @@ int remote_fail(const struct remote_question *question, const struct http_reply 
                    reply->status);
 }
 
+int64_t remote_walk_deadline_ms(const struct remote *remote)
+{
+    return remote->options.walk_ms > 0 ? now_ms(remote) + remote->options.walk_ms : INT64_MAX;
+}
+
+int remote_check_walk(const struct remote *remote, const char *what, int64_t deadline_ms,
+                      struct err *err)
+{
+    if (now_ms(remote) < deadline_ms)
+        return 0;
+    return err_set(err, ERR_RETRY, "%s: the listing takes longer than %" PRId64 " s", what,
+                   remote->options.walk_ms / 1000);
+}
+
 struct http_call *remote_start(struct remote *remote, struct remote_line *line,
                                const struct remote_question *question, bool refused,
                                const struct http_handler *handler, void *context, struct err *err)
@@ -293,6 +312,7 @@ struct http_call *remote_start(struct remote *remote, struct remote_line *line,
         .header_count = question->header_count,
         .body = question->body,
         .tls = question->tls,
+        .proxy = question->own_host ? NULL : proxy_for(&remote->proxies, question->url),
         .timeout_ms = question->timeout_ms ? question->timeout_ms : remote->options.attempt_ms,
         .idle_ms = remote->options.stall_ms,
         .bulk = handler->on_data || question->body.length > BULK_BYTES,

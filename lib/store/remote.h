@@ -70,7 +70,7 @@ struct remote_question {
     int (*status)(const struct http_reply *reply);
     const struct remote_signer *signer; /* NULL: nothing is signed */
     const struct tls_options *tls;
-    bool own_host; /* not named by a user: public_hosts_only does not count (metadata servers) */
+    bool own_host;       /* a metadata server: public_hosts_only does not count, proxies neither */
     int64_t timeout_ms;  /* of one attempt; 0: the stores' attempt_ms */
     int64_t patience_ms; /* for this question, where that is less than the remote's; 0: it is not */
 };
@@ -112,6 +112,15 @@ int remote_try_again(struct remote *remote, const struct remote_question *questi
  * http_reply_check() has them (a 2xx, which was not expected here: INTERNAL). Returns -1. */
 int remote_fail(const struct remote_question *question, const struct http_reply *reply,
                 struct err *err);
+
+/* --- walks of folders ----------------------------------------------------------- */
+
+/* When a walk that begins now has taken too long (walk_ms), by the monotonic clock. */
+int64_t remote_walk_deadline_ms(const struct remote *remote);
+
+/* Before each page: RETRY when that time has come. */
+int remote_check_walk(const struct remote *remote, const char *what, int64_t deadline_ms,
+                      struct err *err) __attribute__((warn_unused_result));
 
 /* --- what download.h needs ---------------------------------------------------- */
 

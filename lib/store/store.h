@@ -46,6 +46,8 @@ struct store_info {
 /* --- what all stores share ------------------------------------------------ */
 
 struct transport;
+struct guard_peers;
+struct proxy_environment;
 
 /* Everything zero or NULL is the default. Texts and pointers are borrowed until stores_free(). */
 struct stores_options {
@@ -64,9 +66,18 @@ struct stores_options {
     int64_t denied_patience_ms;
     int64_t stall_ms;   /* a transfer that moves no byte for so long is cut; default 30 s */
     int64_t attempt_ms; /* so is one that takes longer than this, at whatever pace; 0: none */
+    /* How long the pages of one folder may take in all: then no more are asked for (RETRY). 0: no
+     * limit. */
+    int64_t walk_ms;
     /* Endpoints are named by users: they may not lead to this machine or link (HOST_PUBLIC of
      * net/transport.h). */
     bool public_hosts_only;
+    /* Nor may those lead where these remember to have been (the API server, net/guard.h). NULL: no
+     * such place is known. */
+    struct guard_peers *private_peers;
+    /* Through which endpoints are reached, but for loopback and metadata servers. NULL: those that
+     * `variable` names. */
+    const struct proxy_environment *proxies;
     /* For tests. */
     const struct clock *clock;
     struct transport *(*transport_new)(void *context, struct err *err);

@@ -294,6 +294,7 @@ static int list_page(struct gs_store *self, const char *what, const char *prefix
 int gs_list(struct gs_store *self, const char *what, const char *prefix, bool delimited,
             gs_visit_page visit, void *context, struct err *err)
 {
+    int64_t deadline_ms = remote_walk_deadline_ms(self->remote);
     auto_free char *token = NULL;
     unsigned pages = 0;
 
@@ -301,7 +302,8 @@ int gs_list(struct gs_store *self, const char *what, const char *prefix, bool de
         if (pages++ == LIMIT_STORE_PAGES)
             return err_set(err, ERR_TOO_BIG, "%s: the listing has more than %d pages", what,
                            LIMIT_STORE_PAGES);
-        if (list_page(self, what, prefix, delimited, &token, visit, context, err))
+        if (remote_check_walk(self->remote, what, deadline_ms, err) ||
+            list_page(self, what, prefix, delimited, &token, visit, context, err))
             return -1;
     } while (token);
     return 0;

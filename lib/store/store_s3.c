@@ -252,13 +252,16 @@ static int ask_page(const struct listing *listing, const char *token, struct are
 
 static int walk_pages(const struct listing *listing, struct err *err)
 {
+    const struct remote *remote = s3_bucket_remote(listing->store->bucket);
+    int64_t deadline_ms = remote_walk_deadline_ms(remote);
     auto_free char *token = NULL;
 
     for (unsigned pages = 0; pages < LIMIT_STORE_PAGES; pages++) {
         auto_arena struct arena arena = { 0 };
         struct s3_page page;
 
-        if (ask_page(listing, token, &arena, &page, err) < 0 ||
+        if (remote_check_walk(remote, listing->uri, deadline_ms, err) < 0 ||
+            ask_page(listing, token, &arena, &page, err) < 0 ||
             listing->on_page(listing, &page, err) < 0)
             return -1;
         if (!page.next)

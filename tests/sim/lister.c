@@ -25,13 +25,12 @@ static void tick(void *context)
 }
 
 struct folder_lister *folder_lister_new(struct transport *transport,
-                                        const char *(*variable)(void *context, const char *name),
-                                        struct err *err)
+                                        const struct bucket_access *access, struct err *err)
 {
     struct folder_lister *lister = mem_zero(1, sizeof(*lister));
     const struct sim_controller *controller = ((struct fake_network *)transport)->context;
 
-    (void)variable, (void)err;
+    (void)access, (void)err;
     *lister = (struct folder_lister){ .sim = controller->sim, .timer = { .fire = tick } };
     return lister;
 }

@@ -16,10 +16,10 @@ def programs():
 class Server:
     """Started in `folder`; `endpoint` is its URL."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, host="127.0.0.1"):
         self.folder = pathlib.Path(folder)
         s3, master, volume, filer, *grpc = parts.free_ports(8)
-        self.endpoint = f"http://127.0.0.1:{s3}"
+        self.endpoint = f"http://{host}:{s3}"
         identities = [{"name": "admin", "credentials": [dict(zip(("accessKey", "secretKey"), ADMIN))],
                        "actions": ["Admin", "Read", "Write", "List", "Tagging"]},
                       {"name": "reader", "credentials": [dict(zip(("accessKey", "secretKey"), READER))],
@@ -32,7 +32,7 @@ class Server:
                  "filer.port.grpc": grpc[3]}
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [str(programs() / "weed"), "-logtostderr", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+                [str(programs() / "weed"), "-logtostderr", "server", f"-ip={host}", f"-ip.bind={host}",
                  f"-dir={self.folder / 'data'}", "-s3", f"-s3.config={self.folder / 's3.json'}",
                  "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=100",
                  *(f"-{name}={port}" for name, port in ports.items())],

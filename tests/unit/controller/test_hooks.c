@@ -67,6 +67,7 @@ static void serve(void *context, struct fake_exchange *exchange)
 
     if (strcmp(exchange->url, KEYS) == 0) {
         fixture->keys_asked++;
+        assert_int_equal(exchange->guard, HOST_PUBLIC);
         if (fixture->hold)
             fixture->held = exchange;
         else

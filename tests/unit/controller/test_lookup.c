@@ -31,6 +31,19 @@ static void places_are_those_of_the_options(void **state)
     }
 }
 
+/* The Secret may lead to another server, whose bucket has the same name: a list of the controller's
+ * would be of other files than the pods read. */
+static void a_secret_counts_also_where_the_controller_may_look(void **state)
+{
+    struct secret_reference secret = { .name = "bucket-key" };
+    const struct credentials_spec credentials = { .secret_ref = &secret };
+
+    (void)state;
+    assert_string_equal(lookup_secret("s3://bank/weekly/", &credentials), "bucket-key");
+    assert_null(lookup_secret("s3://bank/weekly/", NULL));
+    assert_null(lookup_secret("file:///data/", &credentials));
+}
+
 static void allowed_places_are_folders_in_buckets(void **state)
 {
     static const struct {
@@ -79,6 +92,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(places_are_those_of_the_options),
+        cmocka_unit_test(a_secret_counts_also_where_the_controller_may_look),
         cmocka_unit_test(allowed_places_are_folders_in_buckets),
         cmocka_unit_test(probes_are_allowed_by_an_option),
     };

@@ -28,6 +28,7 @@ struct fake_exchange {
     void *context;
     bool seen, streaming, over, canceled;
     int64_t started_ms, held_until_ms;
+    enum host_guard guard;
     int64_t timeout_ms, idle_ms, last_ms; /* as in the request; when something came last */
     int status;
     struct buf written;                       /* not yet delivered */
@@ -75,6 +76,7 @@ static inline struct http_call *network_start(struct transport *transport,
 
     exchange->network = network;
     exchange->started_ms = exchange->last_ms = network->now_ms;
+    exchange->guard = request->guard;
     exchange->timeout_ms = request->timeout_ms;
     exchange->idle_ms = request->idle_ms;
     exchange->method = mem_strdup(request->method);

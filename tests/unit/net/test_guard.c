@@ -72,10 +72,49 @@ static void test_addresses(void **state)
     assert_true(guard_is_local(&(struct sockaddr){ .sa_family = AF_UNIX }));
 }
 
+/* What somebody else will resolve. */
+static void test_hosts(void **state)
+{
+    static const struct {
+        const char *host;
+        bool local;
+    } cases[] = {
+        { "127.0.0.1", true },
+        { "127.1", true },
+        { "2130706433", true },
+        { "0x7f.1", true },
+        { "0", true },
+        { "169.254.169.254", true },
+        { "::1", true },
+        { "::ffff:127.0.0.1", true },
+        { "8.8.8.8", false },
+        { "2001:db8::1", false },
+        { "localhost", true },
+        { "LocalHost.", true },
+        { "a.localhost", true },
+        { "notlocalhost", false },
+        { "localhost.example", false },
+        { "metadata.google.internal", true },
+        { "metadata.google.internal.", true },
+        { "metadata", true },
+        { "metadata.example", false },
+        { "kubernetes.default.svc", true },
+        { "kubernetes.default.svc.cluster.local", true },
+        { "kubernetes.default.svcs", false },
+        { "minio.default.svc", false },
+        { "", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        if (guard_is_local_host(cases[i].host) != cases[i].local)
+            fail_msg("%s", cases[i].host);
+}
+
 /* Peers reached on trust are known by address and port; old ones make room. */
 static void test_peers(void **state)
 {
-    struct guard_peers peers = { 0 };
+    struct guard_peers peers = GUARD_PEERS_INIT;
 
     (void)state;
     assert_false(guard_remembers(&peers, "10.0.0.1", 443));
@@ -90,11 +129,14 @@ static void test_peers(void **state)
     assert_true(guard_remembers(&peers, "10.0.0.1", 443));
     guard_remember(&peers, "2001:db8::2", 443);
     assert_false(guard_remembers(&peers, "10.0.0.1", 443));
+    guard_remember(&peers, "Api.Example", 443);
+    assert_true(guard_remembers(&peers, "api.example", 443));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_addresses),
+                                        cmocka_unit_test(test_hosts),
                                         cmocka_unit_test(test_peers) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

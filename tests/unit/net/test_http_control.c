@@ -12,6 +12,7 @@
 #include <signal.h>
 
 #include "http_fixture.h"
+#include "net/guard.h"
 
 enum { CALLS = 8 };
 
@@ -149,7 +150,8 @@ static void test_proxy(void **state)
     outcome_release(&outcome);
 
     static const char *const hosts[] = { "http://127.0.0.1/", "http://[::1]:80/",
-                                         "http://169.254.169.254/" };
+                                         "http://169.254.169.254/", "http://127.1/",
+                                         "http://kubernetes.default.svc/" };
     for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
         unsigned requests = fixture.requests;
 
@@ -168,6 +170,45 @@ static void test_proxy(void **state)
     turn_until(&outcome.done, 1);
     assert_int_equal(outcome.failure.kind, ERR_INVALID);
     outcome_release(&outcome);
+}
+
+/* Where one transport was on trust, no other that shares what it remembers is led, and behind a
+ * proxy it is the name that counts. */
+static void test_shared_peers(void **state)
+{
+    struct guard_peers peers = GUARD_PEERS_INIT;
+    const struct http_options options = { .private_peers = &peers };
+    auto_free char *proxy = url_of(fixture.server, "");
+    static const struct {
+        const char *url;
+        enum host_guard guard;
+        bool denied;
+    } cases[] = {
+        { "http://api.invalid:8080/", HOST_PUBLIC, false },
+        { "http://api.invalid:8080/", HOST_PRIVATE, false },
+        { "http://api.invalid:8080/", HOST_PUBLIC, true },
+        { "http://API.invalid:8080/x", HOST_PUBLIC, true },
+        { "http://api.invalid:8081/", HOST_PUBLIC, false },
+        { "http://api.invalid:8080/", HOST_ANY, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct http_request request = {
+            .method = "GET", .url = cases[i].url, .proxy = proxy, .guard = cases[i].guard
+        };
+        struct outcome outcome;
+        struct err err;
+
+        http_transport_free(fixture.transport); /* each its own */
+        fixture.transport = http_transport_new(&options, &err);
+        outcome_init(&outcome);
+        start(&request, false, &outcome);
+        turn_until(&outcome.done, 1);
+        if ((outcome.failure.kind == ERR_DENIED) != cases[i].denied)
+            fail_msg("%zu: %s", i, outcome.failure.message);
+        outcome_release(&outcome);
+    }
 }
 
 static void test_redirects(void **state)
@@ -290,6 +331,7 @@ int main(void)
         HTTP_TEST(test_free_while_running),
         HTTP_TEST(test_guard),
         HTTP_TEST(test_proxy),
+        HTTP_TEST(test_shared_peers),
         HTTP_TEST(test_redirects),
         HTTP_TEST(test_redirect_refused),
         HTTP_TEST(test_invalid_requests),

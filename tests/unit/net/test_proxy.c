@@ -70,10 +70,11 @@ static void test_by_scheme(void **state)
     assert_null(proxy_for(&(struct proxy_environment){ 0 }, "https://h"));
 }
 
-static char *fake_getenv(const char *name)
+static const char *fake_getenv(void *context, const char *name)
 {
-    static char small[] = "small", capital[] = "CAPITAL", empty[] = "";
+    static const char small[] = "small", capital[] = "CAPITAL", empty[] = "";
 
+    assert_null(context);
     if (strcmp(name, "https_proxy") == 0 || strcmp(name, "no_proxy") == 0)
         return small;
     if (strcmp(name, "HTTPS_PROXY") == 0)
@@ -83,7 +84,7 @@ static char *fake_getenv(const char *name)
 
 static void test_environment(void **state)
 {
-    struct proxy_environment environment = proxy_environment_read(fake_getenv);
+    struct proxy_environment environment = proxy_environment_read(fake_getenv, NULL);
 
     (void)state;
     assert_string_equal(environment.https_proxy, "CAPITAL");

@@ -506,22 +506,44 @@ static void serve_pages(void *context, const struct http_request *request,
     ret_reply->body = span_of(text);
 }
 
+static void serve_slow_pages(void *context, const struct http_request *request,
+                             struct fake_reply *ret_reply)
+{
+    serve_pages(context, request, ret_reply);
+    ((struct fake_cloud *)context)->now_ms += 50 * 1000;
+}
+
 static void listings_have_an_end(void **state)
 {
-    struct fake_cloud cloud;
-    struct store_listing listing;
-    struct err err = { 0 };
+    static const struct {
+        void (*serve)(void *context, const struct http_request *request,
+                      struct fake_reply *ret_reply);
+        int64_t walk_ms;
+        enum err_kind kind;
+        const char *message;
+        unsigned requests;
+    } cases[] = {
+        { serve_pages, 0, ERR_TOO_BIG, "the listing has more than 10000 pages", LIMIT_STORE_PAGES },
+        { serve_slow_pages, 600000, ERR_RETRY, "the listing takes longer than 600 s", 12 },
+    };
 
     (void)state;
-    fake_cloud_init(&cloud, serve_pages, &cloud);
-    cloud.variables = emulator;
-    struct stores_options options = fake_cloud_options(&cloud);
-    struct stores *stores auto_stores = stores_new(&options);
-    struct store *store auto_store = store_open(stores, URI, &err);
-    assert_int_equal(store_list(store, BUCKET "/in/", &listing, &err), -1);
-    play_check_error(&err, ERR_TOO_BIG, BUCKET "/in/: the listing has more than 10000 pages");
-    assert_int_equal(cloud.requests, LIMIT_STORE_PAGES);
-    fake_cloud_release(&cloud);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct fake_cloud cloud;
+        struct store_listing listing;
+        struct err err = { 0 };
+
+        fake_cloud_init(&cloud, cases[i].serve, &cloud);
+        cloud.variables = emulator;
+        struct stores_options options = fake_cloud_options(&cloud);
+        options.walk_ms = cases[i].walk_ms;
+        struct stores *stores auto_stores = stores_new(&options);
+        struct store *store auto_store = store_open(stores, URI, &err);
+        assert_int_equal(store_list(store, BUCKET "/in/", &listing, &err), -1);
+        play_check_error(&err, cases[i].kind, cases[i].message);
+        assert_int_equal(cloud.requests, cases[i].requests);
+        fake_cloud_release(&cloud);
+    }
 }
 
 int main(void)

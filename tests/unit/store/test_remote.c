@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fake_cloud.h"
+#include "net/proxy.h"
 #include "store/remote.h"
 
 /* Answers one after the other; the last one stays. */
@@ -13,10 +14,12 @@ struct script {
     size_t count, next;
     char authorization[64]; /* of the last question */
     int64_t timeout_ms;     /* likewise */
+    char proxy[32];         /* likewise; "": none */
 };
 
 static struct fake_cloud cloud;
 static struct script script;
+static const char *const *variables; /* of the stores that set_up() makes */
 
 static void serve(void *context, const struct http_request *request, struct fake_reply *ret_reply)
 {
@@ -26,6 +29,7 @@ static void serve(void *context, const struct http_request *request, struct fake
     *ret_reply = self->replies[self->next];
     self->next += self->next + 1 < self->count;
     self->timeout_ms = request->timeout_ms;
+    snprintf(self->proxy, sizeof(self->proxy), "%s", request->proxy ? request->proxy : "");
     snprintf(self->authorization, sizeof(self->authorization), "%s",
              authorization ? authorization : "");
 }
@@ -41,6 +45,8 @@ static struct remote *set_up(const struct fake_reply *replies, size_t count,
     options.patience_ms = changes->patience_ms;
     options.denied_patience_ms = changes->denied_patience_ms;
     options.attempt_ms = changes->attempt_ms;
+    options.proxies = changes->proxies;
+    cloud.variables = variables;
     return remote_new(&options);
 }
 
@@ -129,6 +135,46 @@ static void attempts_have_an_end(void **state)
         assert_int_equal(script.timeout_ms, cases[i].expected_ms);
         tear_down(remote);
     }
+}
+
+/* Those of the environment, or, where it is a Secret's, those of the controller. */
+static void endpoints_are_reached_through_proxies(void **state)
+{
+    static const struct fake_reply replies[] = { DONE };
+    static const char *const environment[] = { "HTTP_PROXY", "http://own:3128", "NO_PROXY", "near",
+                                               NULL };
+    static const struct proxy_environment others = { .http_proxy = "http://other:3128" };
+    static const struct {
+        const struct proxy_environment *proxies;
+        const char *url;
+        bool own_host;
+        const char *proxy;
+    } cases[] = {
+        { NULL, "http://cloud/o", false, "http://own:3128" },
+        { NULL, "http://near/o", false, "" },
+        { NULL, "https://cloud/o", false, "" },
+        { NULL, "http://localhost/o", false, "" },
+        { NULL, "http://cloud/o", true, "" },
+        { &others, "http://near/o", false, "http://other:3128" },
+    };
+
+    (void)state;
+    variables = environment;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct remote *remote =
+            set_up(replies, 1, &(struct stores_options){ .proxies = cases[i].proxies });
+        struct remote_question asked = question;
+        auto_answer struct remote_answer answer = { 0 };
+        struct err err = { 0 };
+
+        asked.url = cases[i].url;
+        asked.own_host = cases[i].own_host;
+        asked.signer = NULL;
+        assert_int_equal(remote_ask(remote, &asked, &answer, &err), 0);
+        CASE(cases[i].url, strcmp(script.proxy, cases[i].proxy) == 0);
+        tear_down(remote);
+    }
+    variables = NULL;
 }
 
 static void patience_ends(void **state)
@@ -253,6 +299,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(busy_servers_are_asked_again),
         cmocka_unit_test(attempts_have_an_end),
+        cmocka_unit_test(endpoints_are_reached_through_proxies),
         cmocka_unit_test(patience_ends),
         cmocka_unit_test(servers_say_how_long_to_wait),
         cmocka_unit_test(withdrawn_tokens_are_replaced_at_once),

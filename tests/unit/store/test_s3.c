@@ -44,6 +44,7 @@ static struct {
     char mark[64], condition[64], checksum[32], token[8];
     struct buf sent; /* bodies, one after the other */
 } play;
+static int64_t walk_ms; /* of the stores that begin() makes */
 static struct stores *stores;
 static struct store *store;
 
@@ -94,6 +95,7 @@ static void begin(const struct scene *scenes, size_t count, const char *const *e
     cloud.piece = 1 << 20;
     cloud.variables = environment;
     options = fake_cloud_options(&cloud);
+    options.walk_ms = walk_ms;
     stores = stores_new(&options);
     store = store_open(stores, URI, &err);
     if (!store)
@@ -448,6 +450,31 @@ static void listings_have_an_end(void **state)
     end();
 }
 
+/* A server that is never done, and takes its time for each page. */
+static void serve_slow_pages(void *context, const struct http_request *request,
+                             struct fake_reply *ret_reply)
+{
+    serve_pages(context, request, ret_reply);
+    cloud.now_ms += 50 * 1000;
+}
+
+static void listings_have_a_deadline(void **state)
+{
+    struct store_listing listing;
+    struct err err = { 0 };
+
+    (void)state;
+    walk_ms = 600 * 1000;
+    begin(NULL, 0, endpoint);
+    walk_ms = 0;
+    cloud.serve = serve_slow_pages;
+    assert_int_equal(store_list(store, "s3://bank/in/", &listing, &err), -1);
+    assert_int_equal(err.kind, ERR_RETRY);
+    assert_string_equal(err.message, "s3://bank/in/: the listing takes longer than 600 s");
+    assert_int_equal(cloud.requests, 12);
+    end();
+}
+
 static void other_buckets_and_whole_ones_are_refused(void **state)
 {
     struct store_info info;
@@ -479,6 +506,7 @@ int main(void)
         cmocka_unit_test(what_is_not_committed_is_aborted),
         cmocka_unit_test(a_listing_that_does_not_get_on_ends),
         cmocka_unit_test(listings_have_an_end),
+        cmocka_unit_test(listings_have_a_deadline),
         cmocka_unit_test(other_buckets_and_whole_ones_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
