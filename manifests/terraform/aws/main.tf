@@ -7,6 +7,19 @@ locals {
   folders         = concat(local.read_by_jobs, local.written_by_jobs)
   issuer          = replace(var.oidc_provider_arn, "/^[^/]*\\//", "")
   hooks           = var.hook_host == null ? toset([]) : toset(["hook"])
+
+  roles = {
+    jobs = {
+      description = "Trains churn models and scores weekly files"
+      accounts    = var.jobs_service_accounts
+      writes      = true
+    }
+    controller = {
+      description = "Looks for new weekly files"
+      accounts    = toset([var.controller_service_account])
+      writes      = false
+    }
+  }
 }
 
 data "aws_caller_identity" "this" {}
@@ -107,10 +120,7 @@ resource "aws_s3_bucket_policy" "this" {
 # --- who may what -----------------------------------------------------------------
 
 data "aws_iam_policy_document" "assume" {
-  for_each = {
-    jobs       = var.jobs_service_accounts
-    controller = toset([var.controller_service_account])
-  }
+  for_each = local.roles
 
   statement {
     actions = ["sts:AssumeRoleWithWebIdentity"]
@@ -129,48 +139,14 @@ data "aws_iam_policy_document" "assume" {
     condition {
       test     = "StringEquals"
       variable = "${local.issuer}:sub"
-      values   = [for account in each.value : "system:serviceaccount:${replace(account, "/", ":")}"]
+      values   = [for account in each.value.accounts : "system:serviceaccount:${replace(account, "/", ":")}"]
     }
   }
 }
 
-data "aws_iam_policy_document" "jobs" {
-  statement {
-    sid       = "Look"
-    actions   = ["s3:ListBucket"]
-    resources = [aws_s3_bucket.this.arn]
+data "aws_iam_policy_document" "objects" {
+  for_each = local.roles
 
-    condition {
-      test     = "StringLike"
-      variable = "s3:prefix"
-      values   = [for folder in local.folders : "${folder}*"]
-    }
-  }
-
-  statement {
-    sid       = "Read"
-    actions   = ["s3:GetObject"]
-    resources = [for folder in local.folders : "${aws_s3_bucket.this.arn}/${folder}*"]
-  }
-
-  statement {
-    sid       = "Write"
-    actions   = ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
-    resources = [for folder in local.written_by_jobs : "${aws_s3_bucket.this.arn}/${folder}*"]
-  }
-
-  dynamic "statement" {
-    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
-
-    content {
-      sid       = "Key"
-      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-      resources = [statement.value]
-    }
-  }
-}
-
-data "aws_iam_policy_document" "controller" {
   statement {
     sid       = "Look"
     actions   = ["s3:ListBucket"]
@@ -190,40 +166,41 @@ data "aws_iam_policy_document" "controller" {
   }
 
   dynamic "statement" {
+    for_each = each.value.writes ? ["Write"] : []
+
+    content {
+      sid       = statement.value
+      actions   = ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+      resources = [for folder in local.written_by_jobs : "${aws_s3_bucket.this.arn}/${folder}*"]
+    }
+  }
+
+  dynamic "statement" {
     for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
 
     content {
       sid       = "Key"
-      actions   = ["kms:Decrypt"]
+      actions   = each.value.writes ? ["kms:Decrypt", "kms:GenerateDataKey"] : ["kms:Decrypt"]
       resources = [statement.value]
     }
   }
 }
 
-resource "aws_iam_role" "jobs" {
-  name               = "${var.name}-jobs"
-  description        = "Trains churn models and scores weekly files"
-  assume_role_policy = data.aws_iam_policy_document.assume["jobs"].json
+resource "aws_iam_role" "this" {
+  for_each = local.roles
+
+  name               = "${var.name}-${each.key}"
+  description        = each.value.description
+  assume_role_policy = data.aws_iam_policy_document.assume[each.key].json
   tags               = var.tags
 }
 
-resource "aws_iam_role_policy" "jobs" {
-  name   = "bucket"
-  role   = aws_iam_role.jobs.id
-  policy = data.aws_iam_policy_document.jobs.json
-}
+resource "aws_iam_role_policy" "objects" {
+  for_each = local.roles
 
-resource "aws_iam_role" "controller" {
-  name               = "${var.name}-controller"
-  description        = "Looks for new weekly files"
-  assume_role_policy = data.aws_iam_policy_document.assume["controller"].json
-  tags               = var.tags
-}
-
-resource "aws_iam_role_policy" "controller" {
   name   = "bucket"
-  role   = aws_iam_role.controller.id
-  policy = data.aws_iam_policy_document.controller.json
+  role   = aws_iam_role.this[each.key].id
+  policy = data.aws_iam_policy_document.objects[each.key].json
 }
 
 # --- pushes -----------------------------------------------------------------------

@@ -10,10 +10,10 @@ output "allowed_uri" {
 
 output "jobs_annotation" {
   description = "Annotation of the Jobs' Kubernetes service accounts."
-  value       = { "eks.amazonaws.com/role-arn" = aws_iam_role.jobs.arn }
+  value       = { "eks.amazonaws.com/role-arn" = aws_iam_role.this["jobs"].arn }
 }
 
 output "controller_annotation" {
   description = "Annotation of the controller's Kubernetes service account."
-  value       = { "eks.amazonaws.com/role-arn" = aws_iam_role.controller.arn }
+  value       = { "eks.amazonaws.com/role-arn" = aws_iam_role.this["controller"].arn }
 }
