@@ -131,6 +131,7 @@ void users_write_files(struct play *play);
 
 /* --- version_moves.c --- */
 void move_pin(struct play *play, struct random *random);
+void move_trainings(struct play *play, struct random *random);
 void move_schedule(struct play *play, struct random *random);
 /* Every how many minutes a schedule ticks that move_schedule() makes; 0: at half past two; -1: it
  * is none of them. */

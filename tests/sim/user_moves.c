@@ -296,6 +296,7 @@ const struct move_kind user_moves[] = {
     { "inbox: a file is removed", 2, move_remove_from_inbox },
     { "inbox: delete a batch", 2, move_delete_batch },
     { "pin", 14, move_pin },
+    { "trainings", 8, move_trainings },
     { "schedule", 8, move_schedule },
     { "delete a Job", 5, move_delete_job },
     { "delete a pod", 4, move_delete_pod },

@@ -14,16 +14,15 @@ static const struct subject *any_model(struct random *random)
     return subject;
 }
 
-/* One of the model's history; NULL: it has none. */
+/* One of the model's history; NULL: it has none. Chance goes on as far in any case. */
 static const char *any_version(struct play *play, struct random *random, const char *model)
 {
     const json_t *history =
         jx_get(sim_object(play->sim, "churnmodels", model), "status", "history", NULL);
     size_t count = json_array_size(history);
+    uint64_t choice = random_next(random) >> 8;
 
-    return count == 0
-               ? NULL
-               : jx_string(json_array_get(history, random_below(random, count)), "version", NULL);
+    return count == 0 ? NULL : jx_string(json_array_get(history, choice % count), "version", NULL);
 }
 
 /* Models are pinned and unpinned, and batches name a version. */
@@ -45,6 +44,67 @@ void move_pin(struct play *play, struct random *random)
                        subject_is_model(subject) ? "pinnedVersion" : "modelVersion",
                        version ? version : "");
     subject_edit(play, subject, patch);
+}
+
+/* A batch of the model that is not finished: it names a version and does not begin, or it began
+ * and was suspended. */
+static void hold_version(struct play *play, struct random *random, const char *model)
+{
+    const struct subject *subject;
+    const char *version = any_version(play, random, model);
+    bool begins = random_below(random, 2) == 0;
+    char *path auto_free = NULL, *patch auto_free = NULL;
+
+    do
+        subject = any_subject(random);
+    while (subject_is_model(subject));
+    path = subject_path(subject);
+    (void)sim_ask(play->sim, "DELETE", path, NULL);
+    subject_create(play, subject);
+    patch = mem_format("{'spec':{'modelRef':{'name':'%s'},'modelVersion':'%s','suspend':%s}}",
+                       model, begins || !version ? "" : version, begins ? "false" : "true");
+    subject_edit(play, subject, patch);
+    sim_run(play->sim, 3 * SECOND);
+    subject_edit(play, subject, "{'spec':{'suspend':true}}");
+}
+
+static void pin_version(struct play *play, struct random *random, const struct subject *subject)
+{
+    const char *version = any_version(play, random, subject->name);
+    char *patch auto_free = mem_format("{'spec':{'pinnedVersion':'%s'}}", version ? version : "");
+
+    subject_edit(play, subject, patch);
+}
+
+static void train(struct play *play, struct random *random, const struct subject *subject, int keep)
+{
+    uint64_t seed = random_below(random, 100000);
+    char *patch auto_free =
+        mem_format("{'spec':{'suspend':false,'artifacts':{'keep':%d},'seed':%" PRIu64
+                   ",'retrain':{'token':'%" PRIu64 "'}}}",
+                   keep, seed, seed);
+
+    subject_edit(play, subject, patch);
+}
+
+/* One after the other, so that versions get old and are deleted; some are still needed, or are
+ * pinned while a training is at work that may delete them. */
+void move_trainings(struct play *play, struct random *random)
+{
+    const struct subject *subject = any_model(random);
+    uint64_t holds = random_below(random, 4), count = 2 + random_below(random, 2);
+    int keep = holds == 2 ? 2 : 1;
+
+    subject_create(play, subject);
+    for (uint64_t i = 0; i <= count; i++) {
+        train(play, random, subject, keep);
+        sim_run(play->sim, 3 * SECOND);
+        if (holds == 2 && i == count)
+            pin_version(play, random, subject);
+        sim_run(play->sim, 37 * SECOND);
+        if (holds < 2 && i == 0)
+            hold_version(play, random, subject->name);
+    }
 }
 
 /* --- schedules -------------------------------------------------------------------------------- */
