@@ -9,17 +9,25 @@
 
 #define RANK_RATE     0.15 /* quick, and ranks shapes as the small rates do */
 #define RANK_PATIENCE 20
-#define RANK_TREES    600
+#define RANK_TREES    400
 #define RANK_ROWS     100000 /* more are thinned out: shapes rank the same */
-/* Rates at which half of SEARCH_TREES is enough. */
-#define SYMMETRIC_RATE 0.1
+/* Final rates: so small that a final needs about the trees that it may have, but not below what
+ * gains no more. */
+#define SYMMETRIC_RATE 0.08
 #define XGBOOST_RATE   0.05
-#define FINAL_PATIENCE 50
+#define LARGEST_RATE   0.3
+#define FINAL_PATIENCE 40
+/* The second shape of symmetric trees is tried when its loss is at most this times the first's;
+ * what is worse than the best by more than the other gets no weight in a blend. */
+#define ABOUT_AS_GOOD  1.005
+#define WORTH_BLENDING 1.01
 
 static const double symmetric_depths[] = { 2, 3, 4, 6 };
-static const double noises[] = { 1, 2 };
-static const double xgboost_depths[] = { 1, 3, 4, 6 };
-static const double leaf_weights[] = { 1, 5 };
+#define NOISE        1.0
+#define SECOND_NOISE 2.0
+static const struct {
+    double depth, leaf_weight;
+} xgboost_shapes[] = { { 1, 1 }, { 4, 5 }, { 6, 1 } };
 #define LAMBDA 1.0
 
 static double chosen_or(double fixed, double otherwise)
@@ -43,65 +51,86 @@ static struct candidate make_candidate(const struct search_request *request, dou
     };
 }
 
-static size_t depth_count(const struct search_request *request, size_t count)
+/* Shapes that differ in nothing that is free are one. */
+static bool is_new(const struct candidate *candidates, size_t count)
 {
-    return isnan(request->max_depth) ? count : 1;
-}
-
-static size_t list_symmetric(const struct search_request *request, struct candidate *candidates)
-{
-    size_t count = 0;
-    if (!tries_symmetric(request))
-        return 0;
-    for (size_t i = 0; i < depth_count(request, ARRAY_SIZE(symmetric_depths)); i++) {
-        for (size_t j = 0; j < ARRAY_SIZE(noises); j++) {
-            candidates[count] = make_candidate(request, symmetric_depths[i]);
-            candidates[count].is_symmetric = true;
-            candidates[count].noise = noises[j];
-            candidates[count++].seed = request->seed;
-        }
-    }
-    return count;
-}
-
-static size_t list_xgboost(const struct search_request *request, struct candidate *candidates)
-{
-    size_t weights = isnan(request->min_child_weight) ? ARRAY_SIZE(leaf_weights) : 1;
-    size_t count = 0;
-    for (size_t i = 0; i < depth_count(request, ARRAY_SIZE(xgboost_depths)); i++) {
-        for (size_t j = 0; j < weights; j++) {
-            candidates[count] = make_candidate(request, xgboost_depths[i]);
-            candidates[count++].boost.min_child_weight =
-                chosen_or(request->min_child_weight, leaf_weights[j]);
-        }
-    }
-    return count;
+    const struct boost_options *shape = &candidates[count].boost;
+    for (size_t i = 0; i < count; i++)
+        if (candidates[i].is_symmetric == candidates[count].is_symmetric &&
+            candidates[i].boost.max_depth == shape->max_depth &&
+            !(candidates[i].boost.min_child_weight < shape->min_child_weight) &&
+            !(candidates[i].boost.min_child_weight > shape->min_child_weight))
+            return false;
+    return true;
 }
 
 static size_t list_candidates(const struct search_request *request, struct candidate *candidates)
 {
-    size_t count = list_symmetric(request, candidates);
-    return count + list_xgboost(request, candidates + count);
+    size_t count = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(symmetric_depths) && tries_symmetric(request); i++) {
+        candidates[count] = make_candidate(request, symmetric_depths[i]);
+        candidates[count].is_symmetric = true;
+        candidates[count].noise = NOISE;
+        candidates[count].seed = request->seed;
+        count += is_new(candidates, count);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(xgboost_shapes); i++) {
+        candidates[count] = make_candidate(request, xgboost_shapes[i].depth);
+        candidates[count].boost.min_child_weight =
+            chosen_or(request->min_child_weight, xgboost_shapes[i].leaf_weight);
+        count += is_new(candidates, count);
+    }
+    return count;
 }
 
-/* Of each kind of trees the best; of symmetric ones also the second, which may be of another depth,
- * with other luck. */
+static unsigned final_trees(const struct search_request *request, size_t final_count)
+{
+    double trees = chosen_or(request->max_trees, SEARCH_TREES);
+    return (unsigned)(final_count > 1 ? ceil(trees / 2) : trees);
+}
+
+static void set_rate(const struct search_request *request, size_t final_count,
+                     struct candidate *final)
+{
+    double trees = final_trees(request, final_count);
+    double least = final->is_symmetric ? SYMMETRIC_RATE : XGBOOST_RATE;
+    double rate = fmax(RANK_RATE * final->rounds / trees, least);
+    final->boost.learning_rate = chosen_or(request->learning_rate, fmin(rate, LARGEST_RATE));
+}
+
+/* The first of a kind from `place` on; `count`: there is none. */
+static size_t find_kind(const struct candidate *ranked, size_t count, size_t place, bool symmetric)
+{
+    while (place < count && ranked[place].is_symmetric != symmetric)
+        place++;
+    return place < count ? place : count;
+}
+
+/* The best of each kind of trees, and of symmetric ones another with other luck: the second shape
+ * if it is about as good, or the first again. Candidates are ranked, or there is one. */
 static size_t list_finals(const struct search_request *request, const struct candidate *ranked,
                           size_t count, struct candidate *finals)
 {
-    size_t symmetric = 0, xgboost = 0, final_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (ranked[i].is_symmetric ? symmetric++ >= 2 : xgboost++ >= 1)
-            continue;
-        struct candidate *final = &finals[final_count++];
-        *final = ranked[i];
-        final->boost.learning_rate =
-            chosen_or(request->learning_rate, final->is_symmetric ? SYMMETRIC_RATE : XGBOOST_RATE);
-        final->seed += final_count;
+    size_t first = find_kind(ranked, count, 0, true), final_count = 0;
+    size_t second = find_kind(ranked, count, first + 1, true);
+    size_t xgboost = find_kind(ranked, count, 0, false);
+    double worst = WORTH_BLENDING * ranked[0].log_loss;
+    if (first < count && ranked[first].log_loss <= worst) {
+        finals[final_count++] = ranked[first];
+        bool as_good =
+            second < count && ranked[second].log_loss <= ABOUT_AS_GOOD * ranked[first].log_loss;
+        finals[final_count] = ranked[as_good ? second : first];
+        finals[final_count].noise = SECOND_NOISE;
+        finals[final_count++].seed++;
     }
+    if (xgboost < count && ranked[xgboost].log_loss <= worst)
+        finals[final_count++] = ranked[xgboost];
+    for (size_t i = 0; i < final_count; i++)
+        set_rate(request, final_count, &finals[i]);
     return final_count;
 }
 
+/* As if all finals were worth it. */
 size_t search_boost_work(const struct search *search)
 {
     struct candidate candidates[SEARCH_CANDIDATES], finals[SEARCH_CANDIDATES];
@@ -162,7 +191,7 @@ static int run_finals(struct search *search, struct finalist *finalist, struct e
     struct round_search round = { .search = search,
                                   .candidates = finals,
                                   .count = count,
-                                  .maximum_trees = count > 1 ? (trees + 1) / 2 : trees,
+                                  .maximum_trees = final_trees(search->request, count),
                                   .patience = FINAL_PATIENCE,
                                   .stride = 1,
                                   .margins = margins };
@@ -195,7 +224,9 @@ int search_boost(struct search *search, struct finalist *ret_finalist, struct er
     if (count > 1 && round_search_run(&round, err) < 0)
         return -1;
     search_sort(ranked, count);
+    size_t expected = search_boost_work(search) / search->fold_count - (count > 1 ? count : 0);
     finalist.count = list_finals(search->request, ranked, count, finalist.candidates);
+    search->total -= (expected - finalist.count) * search->fold_count;
     if (run_finals(search, &finalist, err) < 0)
         return -1;
     search_sort(finalist.candidates, finalist.count);

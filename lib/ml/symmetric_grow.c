@@ -25,16 +25,10 @@ static void *aligned_zero(size_t count, size_t size)
     return memory;
 }
 
-static size_t width_of(int level)
-{
-    size_t leaves = (size_t)1 << level;
-    return leaves < LANES ? LANES : leaves;
-}
-
 void grower_init(struct grower *grower, const struct bins *bins,
                  const struct symmetric_options *options)
 {
-    size_t cells = bins->total * width_of(options->depth - 1);
+    size_t cells = bins->total << (options->depth - 1);
     *grower = (struct grower){
         .bins = bins,
         .options = options,
@@ -163,16 +157,13 @@ static void divide_bin(const uint64_t *restrict parent, const uint64_t *restrict
 }
 
 /* The children's histograms from their parents' and those of the smaller ones. */
-static void divide(const struct grower *grower, const uint64_t *left, size_t parents, size_t next)
+static void divide(const struct grower *grower, const uint64_t *left, size_t parents)
 {
     for (size_t i = 0; i < grower->drawn_columns; i++) {
         const struct bin_column *column = &grower->bins->columns[grower->columns[i]];
-        for (size_t bin = column->first; bin < column->first + bins_of(column); bin++) {
-            uint64_t *children = grower->children + bin * next;
-            divide_bin(grower->parents + bin * grower->width, grower->smaller + bin * grower->width,
-                       left, parents, children);
-            memset(children + 2 * parents, 0, (next - 2 * parents) * sizeof(*children));
-        }
+        for (size_t bin = column->first; bin < column->first + bins_of(column); bin++)
+            divide_bin(grower->parents + bin * parents, grower->smaller + bin * parents, left,
+                       parents, grower->children + bin * 2 * parents);
     }
 }
 
@@ -182,7 +173,6 @@ static void descend(struct grower *grower, size_t parents)
     uint8_t side[1 << SYMMETRIC_DEPTH_MAXIMUM] = { 0 };
     uint64_t left[1 << (SYMMETRIC_DEPTH_MAXIMUM - 1)] = { 0 };
     size_t counts[1 << SYMMETRIC_DEPTH_MAXIMUM] = { 0 };
-    size_t next = 2 * parents < LANES ? LANES : 2 * parents;
     for (size_t i = 0; i < grower->drawn_count; i++)
         counts[grower->leaves[grower->rows[i]]]++;
     for (size_t leaf = 0; leaf < parents; leaf++) {
@@ -198,11 +188,11 @@ static void descend(struct grower *grower, size_t parents)
     }
     clear(grower, grower->width, grower->smaller);
     add_rows(grower, chosen, parents, grower->smaller);
-    divide(grower, left, parents, next);
+    divide(grower, left, parents);
     uint64_t *histograms = grower->parents;
     grower->parents = grower->children;
     grower->children = histograms;
-    grower->width = next;
+    grower->width = 2 * parents;
 }
 
 /* --- scores ----------------------------------------------------------------- */
@@ -308,15 +298,31 @@ static void compare(struct grower *grower, const float *scores, size_t first, si
     }
 }
 
+/* Few leaves are kept close together while rows are added, and get empty ones beside them only now.
+ */
+static const uint64_t *pad(const struct grower *grower, const uint64_t *histogram, size_t bins,
+                           stored_sums *padded)
+{
+    if (grower->width >= LANES)
+        return histogram;
+    uint64_t *target = (uint64_t *)padded;
+    memset(target, 0, bins * sizeof(*padded));
+    for (size_t bin = 0; bin < bins; bin++)
+        for (size_t leaf = 0; leaf < grower->width; leaf++)
+            target[bin * LANES + leaf] = histogram[bin * grower->width + leaf];
+    return target;
+}
+
 static void try_column(struct grower *grower, uint32_t index, const sums *totals, double noise,
                        struct best *best)
 {
     const struct bin_column *column = &grower->bins->columns[index];
-    const uint64_t *histogram = grower->parents + column->first * grower->width;
+    stored_sums padded[BINS_MAXIMUM + 1];
     float scores[BINS_MAXIMUM + 1];
-    struct scan scan = { .histogram = histogram,
+    struct scan scan = { .histogram = pad(grower, grower->parents + column->first * grower->width,
+                                          bins_of(column), padded),
                          .totals = totals,
-                         .width = grower->width,
+                         .width = grower->width < LANES ? LANES : grower->width,
                          .bins = column->bins,
                          .is_bundle = column->feature_count > 0,
                          .penalty = (float)(grower->options->lambda * grower->hessian_scale) };
@@ -328,7 +334,7 @@ static void try_column(struct grower *grower, uint32_t index, const sums *totals
             noise, condition, best);
     if (!column->has_missing)
         return;
-    scan.begin = histogram + column->bins * grower->width;
+    scan.begin = scan.histogram + column->bins * scan.width;
     condition.missing_left = true;
     run_scan(grower, &scan, scores);
     compare(grower, scores, 0, column->bins - 1, noise, condition, best);
@@ -336,13 +342,12 @@ static void try_column(struct grower *grower, uint32_t index, const sums *totals
 
 static struct symmetric_condition choose(struct grower *grower, double noise)
 {
-    sums totals[(1 << (SYMMETRIC_DEPTH_MAXIMUM - 1)) / LANES] = { { 0 } };
+    stored_sums totals[(1 << (SYMMETRIC_DEPTH_MAXIMUM - 1)) / LANES] = { { 0 } };
     const struct bin_column *any = &grower->bins->columns[grower->columns[0]];
     struct best best = { .condition = { .column = grower->columns[0] }, .score = -INFINITY };
     for (size_t bin = any->first; bin < any->first + bins_of(any); bin++)
-        for (size_t lane = 0; lane < grower->width; lane += LANES)
-            totals[lane / LANES] +=
-                *(const stored_sums *)(grower->parents + bin * grower->width + lane);
+        for (size_t leaf = 0; leaf < grower->width; leaf++)
+            ((uint64_t *)totals)[leaf] += grower->parents[bin * grower->width + leaf];
     for (size_t i = 0; i < grower->drawn_columns; i++)
         try_column(grower, grower->columns[i], totals, noise, &best);
     return best.condition;
@@ -377,7 +382,7 @@ void grower_grow(struct grower *grower, const float *gradients, const float *hes
     draw_columns(grower);
     scale_sums(grower, gradients, hessians);
     memset(grower->leaves, 0, grower->bins->rows);
-    grower->width = width_of(0);
+    grower->width = 1;
     clear(grower, grower->width, grower->parents);
     for (size_t i = 0; i < grower->drawn_count; i++)
         grower->chosen[i] = (uint32_t)i;

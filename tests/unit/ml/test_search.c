@@ -157,14 +157,42 @@ static void threads_do_not_matter(void **state)
     auto_search_result struct search_result one = searched(&request);
     request.threads = 3;
     auto_search_result struct search_result three = searched(&request);
-    /* three finals, eight shapes of each kind of trees; twelve of logistic regression */
-    assert_int_equal(one.count, 3 + 16 + 12);
+    /* three finals; four shapes of symmetric trees, three of XGBoost's; twelve of logistic
+     * regression */
+    assert_int_equal(one.count, 3 + 7 + 12);
     assert_true(one.candidates[0].log_loss <= one.candidates[1].log_loss);
     assert_int_equal(one.count, three.count);
     assert_int_equal(one.chosen, three.chosen);
     assert_memory_equal(one.margins, three.margins, ROWS * sizeof(double));
     for (size_t i = 0; i < one.count; i++)
         check_near(one.candidates[i].log_loss, three.candidates[i].log_loss, 0, "candidate");
+}
+
+struct progress {
+    size_t done, total;
+};
+
+static void note_progress(void *context, size_t done, size_t total)
+{
+    *(struct progress *)context = (struct progress){ done, total };
+}
+
+/* Finals that are not worth their time are no work. */
+static void progress_ends_at_its_total(void **state)
+{
+    (void)state;
+    static const enum shape shapes[] = { SHAPE_LINEAR, SHAPE_STEPS };
+    for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) {
+        struct progress progress = { 0 };
+        make_data(shapes[i]);
+        struct search_request request = SEARCH_REQUEST_AUTO;
+        request.max_trees = 10;
+        request.progress = note_progress;
+        request.progress_context = &progress;
+        auto_search_result struct search_result result = searched(&request);
+        assert_true(result.count > 0 && progress.total > 0);
+        assert_int_equal(progress.done, progress.total);
+    }
 }
 
 static void users_fix_what_they_name(void **state)
@@ -250,6 +278,7 @@ int main(void)
         cmocka_unit_test(a_lead_within_the_error_is_no_lead),
         cmocka_unit_test(a_fold_may_stop_before_the_others),
         cmocka_unit_test(threads_do_not_matter),
+        cmocka_unit_test(progress_ends_at_its_total),
         cmocka_unit_test(users_fix_what_they_name),
         cmocka_unit_test(the_model_is_the_blend_and_keeps_to_its_trees),
     };
