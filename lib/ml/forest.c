@@ -6,7 +6,8 @@
 #include "ml/forest_check.h"
 
 /* Rows that go through one tree together: their ranks and the tree stay in the cache. */
-#define ROWS_TOGETHER 256
+#define ROWS_TOGETHER  256
+#define TREES_TOGETHER 4 /* whose leaves are added at once */
 
 /* --- reading ------------------------------------------------------------- */
 
@@ -192,27 +193,59 @@ static inline __attribute__((always_inline)) rank_rows *find_leaves(
     return leaves;
 }
 
+/* The numbers of the leaves that rows reach in a few trees, and what the leaves add. */
+struct reached {
+    rank_rows numbers[TREES_TOGETHER][ROWS_TOGETHER / RANKS_ROWS];
+    const double *leaves[TREES_TOGETHER];
+    size_t count;
+};
+
+/* Always in the order of the trees. */
+static inline __attribute__((always_inline)) void add_reached(const struct reached *reached,
+                                                              size_t rows, double *margins)
+{
+    const double *const *leaves = reached->leaves;
+    const uint8_t *numbers[TREES_TOGETHER];
+    for (size_t i = 0; i < TREES_TOGETHER; i++)
+        numbers[i] = (const uint8_t *)reached->numbers[i];
+    if (reached->count == TREES_TOGETHER) {
+        for (size_t row = 0; row < rows; row++)
+            margins[row] = margins[row] + leaves[0][numbers[0][row]] + leaves[1][numbers[1][row]] +
+                           leaves[2][numbers[2][row]] + leaves[3][numbers[3][row]];
+        return;
+    }
+    for (size_t i = 0; i < reached->count; i++)
+        for (size_t row = 0; row < rows; row++)
+            margins[row] += leaves[i][numbers[i][row]];
+}
+
+/* `margins` has room for ROWS_TOGETHER. */
 static inline __attribute__((always_inline)) void add_block(const struct forest *forest,
                                                             const float *values, size_t rows,
                                                             const rank_rows *ranks, double *margins)
 {
-    rank_rows slots[2 * FOREST_LEAVES], reached[ROWS_TOGETHER / RANKS_ROWS];
-    const uint8_t *numbers = (const uint8_t *)reached;
+    rank_rows slots[2 * FOREST_LEAVES];
+    struct reached reached = { .count = 0 };
     for (size_t i = 0; i < FOREST_LEAVES; i++)
         slots[i] = (rank_rows){ 0 } + (uint8_t)i;
     for (size_t tree = 0; tree < forest->tree_count; tree++) {
         const struct forest_tree_shape *shape = &forest->trees[tree];
-        const double *leaves = forest->leaves + shape->first_leaf;
-        if (shape->leaf_count > FOREST_LEAVES) {
+        bool is_walked = shape->leaf_count > FOREST_LEAVES;
+        if (is_walked || reached.count == TREES_TOGETHER) {
+            add_reached(&reached, rows, margins);
+            reached.count = 0;
+        }
+        if (is_walked) {
             add_walked(forest, shape, values, rows, margins);
             continue;
         }
         for (size_t i = 0; i * RANKS_ROWS < rows; i++)
-            reached[i] = *find_leaves(forest->choices + shape->first_choice, shape->leaf_count - 1,
-                                      ranks + i * forest->ranks.lane_count, slots);
-        for (size_t row = 0; row < rows; row++)
-            margins[row] += leaves[numbers[row]];
+            reached.numbers[reached.count][i] =
+                *find_leaves(forest->choices + shape->first_choice, shape->leaf_count - 1,
+                             ranks + i * forest->ranks.lane_count, slots);
+        reached.leaves[reached.count++] = forest->leaves + shape->first_leaf;
     }
+    add_reached(&reached, rows, margins);
 }
 
 /* What add_block() and ranks_fill() compile to is the only difference between the twins. */

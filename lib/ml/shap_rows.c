@@ -139,7 +139,7 @@ BOTH_TWINS void add_all(const struct shap *shap, const rank_rows *ranks, size_t 
             size_t left = rows - part * RANKS_ROWS, count = left < RANKS_ROWS ? left : RANKS_ROWS;
             const rank_rows *own_ranks = ranks + part * shap->ranks->lane_count;
             struct column *own_columns = columns + part * shap->source_count;
-            if (i + 1 < shap->tile_count)
+            if (i + 1 < shap->tile_count && rows > RANKS_ROWS) /* a few need few entries */
                 fetch(&shap->tiles[i + 1], part);
             if (i < shap->tile_count)
                 add_tile(&shap->tiles[i], own_ranks, count, own_columns);
