@@ -4,8 +4,7 @@
 #include "base/mem.h"
 #include "ml/shap_parts.h"
 
-#define PATTERNS (1U << SHAP_BITS)
-#define PIECES   64 /* of a group at most */
+#define PIECES 64 /* of a group at most */
 
 /* A split of a path and which way the path goes. */
 struct step {
@@ -18,16 +17,23 @@ struct step {
 /* The leaves at and below a node, and how one comes there. */
 struct piece {
     uint32_t index;
-    struct step path[SHAP_BITS];
+    struct step path[SHAP_SPLITS];
     size_t depth;
 };
 
 /* A group on its way: pieces, perhaps of several trees, and their different splits. */
 struct cut {
-    struct rank_split splits[SHAP_BITS];
+    struct rank_split splits[SHAP_SPLITS];
     size_t split_count;
+    size_t state_count; /* product of 1 + splits of a lane */
     struct piece pieces[PIECES];
     size_t piece_count;
+};
+
+/* The states of a cut that is complete. */
+struct states {
+    uint8_t weights[SHAP_SPLITS];
+    uint32_t lefts[SHAP_STATES]; /* bit i: goes left at split i */
 };
 
 /* What is needed while a forest is cut. */
@@ -37,12 +43,13 @@ struct maker {
     const uint32_t *sources;
     size_t bytes_left; /* for tables */
     struct cut cut;    /* as long as pieces still fit */
+    struct states states;
 };
 
-/* What the patterns of a group add to its sources. */
+/* What a group adds to its sources in each state. */
 struct sums {
-    double values[PATTERNS][SHAP_BITS];
-    uint32_t sources[SHAP_BITS];
+    double values[SHAP_STATES][SHAP_PLACES];
+    uint32_t sources[SHAP_PLACES];
     size_t source_count;
 };
 
@@ -104,23 +111,33 @@ static double expected(const struct forest *forest, uint32_t index)
 
 /* --- which leaves fit into a group ------------------------------------------------ */
 
-static size_t bit_of(const struct cut *cut, struct rank_split split)
+static void cut_clear(struct cut *cut)
 {
-    size_t bit = 0;
-    while (bit < cut->split_count &&
-           (cut->splits[bit].lane != split.lane || cut->splits[bit].rank != split.rank))
-        bit++;
-    return bit;
+    cut->split_count = cut->piece_count = 0;
+    cut->state_count = 1;
+}
+
+static size_t find_split(const struct cut *cut, struct rank_split split)
+{
+    size_t place = 0;
+    while (place < cut->split_count &&
+           (cut->splits[place].lane != split.lane || cut->splits[place].rank != split.rank))
+        place++;
+    return place;
 }
 
 static bool add_split(struct cut *cut, struct rank_split split)
 {
-    size_t bit = bit_of(cut, split);
-    if (bit == SHAP_BITS)
+    size_t place = find_split(cut, split), of_lane = 0;
+    if (place < cut->split_count)
+        return true;
+    for (size_t i = 0; i < cut->split_count; i++)
+        of_lane += cut->splits[i].lane == split.lane;
+    size_t states = cut->state_count / (of_lane + 1) * (of_lane + 2);
+    if (place == SHAP_SPLITS || states > SHAP_STATES)
         return false;
-    cut->splits[bit] = split;
-    if (bit == cut->split_count)
-        cut->split_count++;
+    cut->splits[cut->split_count++] = split;
+    cut->state_count = states;
     return true;
 }
 
@@ -130,7 +147,7 @@ static bool add_splits(struct cut *cut, const struct forest *forest, uint32_t in
     const struct forest_node *node = &forest->nodes[index];
     if (node->left == 0)
         return true;
-    return depth < SHAP_BITS && add_split(cut, node->ranked) &&
+    return depth < SHAP_SPLITS && add_split(cut, node->ranked) &&
            add_splits(cut, forest, node->left, depth + 1) &&
            add_splits(cut, forest, node->left + 1, depth + 1);
 }
@@ -139,12 +156,13 @@ static bool add_splits(struct cut *cut, const struct forest *forest, uint32_t in
 static bool add_piece(struct cut *cut, const struct forest *forest, uint32_t index,
                       const struct step *path, size_t depth)
 {
-    size_t before = cut->split_count;
-    bool fits = depth <= SHAP_BITS && cut->piece_count < PIECES;
+    size_t splits = cut->split_count, states = cut->state_count;
+    bool fits = depth <= SHAP_SPLITS && cut->piece_count < PIECES;
     for (size_t i = 0; i < depth && fits; i++)
         fits = add_split(cut, path[i].split);
     if (!fits || !add_splits(cut, forest, index, depth)) {
-        cut->split_count = before;
+        cut->split_count = splits;
+        cut->state_count = states;
         return false;
     }
     struct piece *piece = &cut->pieces[cut->piece_count++];
@@ -152,6 +170,33 @@ static bool add_piece(struct cut *cut, const struct forest *forest, uint32_t ind
     piece->depth = depth;
     memcpy(piece->path, path, depth * sizeof(*path));
     return true;
+}
+
+/* Who goes left at a split also goes left at those of its lane with higher ranks: the number
+ * of splits of a lane at which a row goes left is a digit of its state. */
+static void find_states(const struct cut *cut, struct states *ret_states)
+{
+    size_t weight = 1;
+    memset(ret_states, 0, sizeof(*ret_states));
+    for (size_t i = 0; i < cut->split_count; i++) {
+        if (ret_states->weights[i] > 0) /* its lane had its turn */
+            continue;
+        size_t digits = 1;
+        for (size_t j = i; j < cut->split_count; j++)
+            digits += cut->splits[j].lane == cut->splits[i].lane;
+        for (size_t j = i; j < cut->split_count; j++) {
+            if (cut->splits[j].lane != cut->splits[i].lane)
+                continue;
+            size_t higher = 0;
+            for (size_t k = i; k < cut->split_count; k++)
+                higher += cut->splits[k].lane == cut->splits[i].lane &&
+                          cut->splits[k].rank > cut->splits[j].rank;
+            ret_states->weights[j] = (uint8_t)weight;
+            for (size_t state = 0; state < cut->state_count; state++)
+                ret_states->lefts[state] |= (uint32_t)(state / weight % digits > higher) << j;
+        }
+        weight *= digits;
+    }
 }
 
 /* --- tables --------------------------------------------------------------------- */
@@ -169,10 +214,10 @@ static size_t source_place(struct sums *sums, uint32_t source)
 /* What each feature gets from a leaf, for each combination of outcomes: feature i is
  * present if bit i is set. */
 static void find_gets(const struct shap_quadrature *quadrature, const struct path_features *found,
-                      double value, double (*ret_gets)[SHAP_BITS])
+                      double value, double (*ret_gets)[SHAP_PLACES])
 {
     for (unsigned first = 0; first < 1U << found->count; first += SHAP_CASES) {
-        shap_cases present[SHAP_BITS], gets[SHAP_BITS];
+        shap_cases present[SHAP_PLACES], gets[SHAP_PLACES];
         memset(gets, 0, sizeof(gets));
         for (size_t i = 0; i < found->count; i++)
             for (unsigned k = 0; k < SHAP_CASES; k++)
@@ -184,27 +229,28 @@ static void find_gets(const struct shap_quadrature *quadrature, const struct pat
     }
 }
 
-/* Adds one leaf to the sums of every pattern. */
+/* Adds one leaf to the sums of every state. */
 static void add_leaf(const struct maker *maker, double value, const struct step *path, size_t depth,
                      struct sums *sums)
 {
     const struct cut *cut = &maker->cut;
-    double gets[PATTERNS][SHAP_BITS];
+    double gets[1U << SHAP_PLACES][SHAP_PLACES];
     struct path_features found;
-    size_t places[SHAP_BITS], bits[SHAP_BITS];
+    size_t places[SHAP_PLACES], splits[SHAP_SPLITS];
     find_features(path, depth, &found);
     find_gets(&maker->shap->quadrature, &found, value, gets);
     for (size_t i = 0; i < found.count; i++)
         places[i] = source_place(sums, maker->sources[found.features[i]]);
     for (size_t i = 0; i < depth; i++)
-        bits[i] = bit_of(cut, path[i].split);
-    for (unsigned pattern = 0; pattern < 1U << cut->split_count; pattern++) {
+        splits[i] = find_split(cut, path[i].split);
+    for (size_t state = 0; state < cut->state_count; state++) {
         unsigned absent = 0;
         for (size_t i = 0; i < depth; i++)
-            absent |= ((pattern >> bits[i] & 1) ^ path[i].left) << found.places[i];
+            absent |= ((maker->states.lefts[state] >> splits[i] & 1) ^ path[i].left)
+                      << found.places[i];
         const double *own = gets[~absent & ((1U << found.count) - 1)];
         for (size_t i = 0; i < found.count; i++)
-            sums->values[pattern][places[i]] += own[i];
+            sums->values[state][places[i]] += own[i];
     }
 }
 
@@ -263,25 +309,28 @@ static uint8_t tile_place(struct shap_tile *tile, uint32_t source)
     return (uint8_t)place;
 }
 
-static void add_group(struct shap *shap, const struct cut *cut, const struct sums *sums)
+static void add_group(const struct maker *maker, const struct sums *sums)
 {
-    size_t patterns = (size_t)1 << cut->split_count;
+    const struct cut *cut = &maker->cut;
+    struct shap *shap = maker->shap;
     if (shap->tile_count == 0 || shap->tiles[shap->tile_count - 1].group_count == SHAP_TOGETHER) {
         RESERVE(shap->tiles, shap->tile_count, 1);
         shap->tiles[shap->tile_count++] = (struct shap_tile){ .group_count = 0 };
     }
     struct shap_tile *tile = &shap->tiles[shap->tile_count - 1];
     struct shap_group *group = &tile->groups[tile->group_count++];
-    memcpy(group->splits, cut->splits, sizeof(cut->splits));
     group->split_count = (uint8_t)cut->split_count;
+    for (size_t i = 0; i < cut->split_count; i++)
+        group->splits[i] = (struct shap_split){ cut->splits[i], maker->states.weights[i] };
     group->source_count = (uint8_t)sums->source_count;
-    for (size_t i = 0; i < SHAP_BITS; i++)
+    for (size_t i = 0; i < SHAP_PLACES; i++)
         group->places[i] = i < sums->source_count ? tile_place(tile, sums->sources[i])
                                                   : (uint8_t)SHAP_TILE_SOURCES;
-    group->table = mem_aligned(patterns * SHAP_BITS, sizeof(float));
-    for (size_t i = 0; i < patterns; i++)
-        for (size_t j = 0; j < SHAP_BITS; j++)
-            group->table[i * SHAP_BITS + j] = (float)sums->values[i][j];
+    group->state_count = (uint16_t)cut->state_count;
+    group->table = mem_aligned(cut->state_count * SHAP_PLACES, sizeof(float));
+    for (size_t i = 0; i < cut->state_count; i++)
+        for (size_t j = 0; j < SHAP_PLACES; j++)
+            group->table[i * SHAP_PLACES + j] = (float)sums->values[i][j];
 }
 
 /* Makes a group of what was cut, or keeps the leaves alone when there is no room for its
@@ -289,20 +338,21 @@ static void add_group(struct shap *shap, const struct cut *cut, const struct sum
 static void end_cut(struct maker *maker)
 {
     struct cut *cut = &maker->cut;
-    size_t bytes = (SHAP_BITS * sizeof(float)) << cut->split_count;
+    size_t bytes = SHAP_PLACES * sizeof(float) * cut->state_count;
     bool has_room = bytes <= maker->bytes_left;
     struct sums sums = { .source_count = 0 };
+    find_states(cut, &maker->states);
     for (size_t i = 0; i < cut->piece_count; i++) {
         const struct piece *piece = &cut->pieces[i];
-        struct step path[SHAP_BITS];
+        struct step path[SHAP_SPLITS];
         memcpy(path, piece->path, piece->depth * sizeof(*path));
         add_leaves(maker, piece->index, path, piece->depth, has_room ? &sums : NULL);
     }
     if (has_room && cut->piece_count > 0) {
         maker->bytes_left -= bytes;
-        add_group(maker->shap, cut, &sums);
+        add_group(maker, &sums);
     }
-    cut->split_count = cut->piece_count = 0;
+    cut_clear(cut);
 }
 
 /* Everything below a node becomes one piece, or its children are looked at alone. */
@@ -310,7 +360,7 @@ static void cut_tree(struct maker *maker, uint32_t index, struct step *path, siz
 {
     const struct forest_node *node = &maker->forest->nodes[index];
     struct cut alone;
-    alone.split_count = alone.piece_count = 0;
+    cut_clear(&alone);
     if (add_piece(&maker->cut, maker->forest, index, path, depth))
         return;
     if (add_piece(&alone, maker->forest, index, path, depth)) {
@@ -334,7 +384,10 @@ struct shap *shap_new(const struct forest *forest, const uint32_t *sources, size
     struct shap *shap = mem_zero(1, sizeof(*shap));
     auto_free struct maker *maker = mem_zero(1, sizeof(*maker));
     struct step path[SHAP_PATH];
-    *maker = (struct maker){ shap, forest, sources, table_bytes, { .split_count = 0 } };
+    *maker = (struct maker){
+        .shap = shap, .forest = forest, .sources = sources, .bytes_left = table_bytes
+    };
+    cut_clear(&maker->cut);
     shap->ranks = &forest->ranks;
     shap->source_count = source_count;
     shap->base = forest->base;

@@ -15,13 +15,14 @@
  * (Quadrature-TreeSHAP, arXiv 2605.04497).
  *
  * How: a row reaches what it gets from a leaf only through its o. The leaves are dealt
- * to groups, so that the paths of a group have at most SHAP_BITS different splits
- * together: a subtree or several, or a whole tree whose levels have one split each. For
- * each pattern of the outcomes of these splits a table holds what the group adds to
- * each source column. A row costs compares of bytes (ranks.h), thirty-two rows at once, and
- * one look-up per group. Leaves that fit into no group, or not into SHAP_TABLES, are summed by
- * the formula. Tables are floats, sums doubles in an order that only the forest
- * gives: results do not depend on the processor, nor on what other rows there are. */
+ * to groups: a subtree or several, or a whole tree whose levels have one split each. What
+ * matters of a row to a group is its state: in each lane (ranks.h) of the group's splits, how
+ * many of them it goes left at. A group is as large as SHAP_STATES states allow; for each a
+ * table holds what the group adds to each source column. A row costs compares of bytes,
+ * thirty-two rows at once, and one look-up per group. Leaves that fit into no group, or not
+ * into SHAP_TABLES, are summed by the formula. Tables are floats, sums doubles in an order that
+ * only the forest gives: results do not depend on the processor, nor on what other rows there
+ * are. */
 #pragma once
 
 #include <stddef.h>
@@ -29,8 +30,9 @@
 
 #include "ml/forest.h"
 
-#define SHAP_BITS   8                  /* splits of a group                  */
-#define SHAP_TABLES ((size_t)48 << 20) /* bytes of all tables of a forest   */
+#define SHAP_STATES 256                /* of a group, so that a byte has them */
+#define SHAP_PLACES 8                  /* features of a group: 2^8 states     */
+#define SHAP_TABLES ((size_t)48 << 20) /* bytes of all tables of a forest    */
 
 struct shap;
 

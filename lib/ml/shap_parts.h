@@ -6,16 +6,23 @@
 #include "ml/shap_leaf.h"
 
 #define SHAP_TOGETHER     16 /* groups of a tile */
-#define SHAP_TILE_SOURCES (SHAP_TOGETHER * SHAP_BITS)
+#define SHAP_TILE_SOURCES (SHAP_TOGETHER * SHAP_PLACES)
+#define SHAP_SPLITS       16 /* of a group at most */
 
-/* Some leaves that are reached by at most SHAP_BITS different splits. Bit i of a row's pattern
- * says that it goes left at split i. */
+/* A row's state is the sum of the weights of the splits at which it goes left. */
+struct shap_split {
+    struct rank_split split;
+    uint8_t weight;
+};
+
+/* Some leaves that are reached by few splits, in terms of their states. */
 struct shap_group {
-    struct rank_split splits[SHAP_BITS];
+    struct shap_split splits[SHAP_SPLITS];
     uint8_t split_count;
-    uint8_t source_count;      /* of the columns that get something */
-    uint8_t places[SHAP_BITS]; /* in the tile's sources; SHAP_TILE_SOURCES where there is none */
-    float *table;              /* SHAP_BITS floats for each pattern: what the places get */
+    uint8_t source_count;        /* of the columns that get something */
+    uint8_t places[SHAP_PLACES]; /* in the tile's sources; SHAP_TILE_SOURCES where there is none */
+    uint16_t state_count;
+    float *table; /* SHAP_PLACES floats for each state: what the places get */
 };
 
 /* Groups whose tables stay in the cache together. What a tile adds is summed in floats, tiles

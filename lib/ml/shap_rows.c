@@ -23,16 +23,15 @@ struct column {
  * for all is the only difference between the twins below. */
 #define BOTH_TWINS static inline __attribute__((always_inline))
 
-BOTH_TWINS void find_patterns(const struct shap_group *group, const rank_rows *ranks,
-                              rank_rows *ret_patterns)
+BOTH_TWINS void find_states(const struct shap_group *group, const rank_rows *ranks,
+                            rank_rows *ret_states)
 {
-    rank_rows patterns = { 0 };
-    for (size_t i = group->split_count; i-- > 0;) {
-        const struct rank_split *split = &group->splits[i];
-        rank_rows left = (rank_rows)(ranks[split->lane] <= split->rank);
-        patterns = patterns + patterns - left; /* true is -1 */
+    rank_rows states = { 0 };
+    for (size_t i = 0; i < group->split_count; i++) {
+        const struct shap_split *own = &group->splits[i];
+        states += (rank_rows)(ranks[own->split.lane] <= own->split.rank) & own->weight;
     }
-    *ret_patterns = patterns;
+    *ret_states = states;
 }
 
 /* Four places of the entries of eight rows, turned: ret_places[i] is what place i gets in each
@@ -58,13 +57,13 @@ BOTH_TWINS void look_up(const float *const entries[EIGHT], size_t first, eight r
 }
 
 /* What a group adds to the sums of eight rows. */
-BOTH_TWINS void add_eight(const struct shap_group *group, const uint8_t *patterns,
+BOTH_TWINS void add_eight(const struct shap_group *group, const uint8_t *states,
                           eight (*sums)[EIGHTS])
 {
     const float *entries[EIGHT];
     eight found[FOUR];
     for (size_t row = 0; row < EIGHT; row++)
-        entries[row] = group->table + (size_t)patterns[row] * SHAP_BITS;
+        entries[row] = group->table + (size_t)states[row] * SHAP_PLACES;
     look_up(entries, 0, found);
     for (size_t i = 0; i < FOUR; i++)
         *sums[group->places[i]] += found[i];
@@ -79,14 +78,14 @@ BOTH_TWINS void add_tile(const struct shap_tile *tile, const rank_rows *ranks, s
                          struct column *columns)
 {
     eight sums[SHAP_TILE_SOURCES + 1][EIGHTS]; /* the last is for places that nothing has */
-    rank_rows patterns[SHAP_TOGETHER];
+    rank_rows states[SHAP_TOGETHER];
     memset(sums, 0, tile->source_count * sizeof(*sums));
     memset(sums[SHAP_TILE_SOURCES], 0, sizeof(*sums));
     for (size_t i = 0; i < tile->group_count; i++)
-        find_patterns(&tile->groups[i], ranks, &patterns[i]);
+        find_states(&tile->groups[i], ranks, &states[i]);
     for (size_t i = 0; i < tile->group_count; i++) {
         const struct shap_group *group = &tile->groups[i];
-        const uint8_t *own = (const uint8_t *)&patterns[i];
+        const uint8_t *own = (const uint8_t *)&states[i];
         for (size_t part = 0; part * EIGHT < rows; part++)
             add_eight(group, own + part * EIGHT, (eight(*)[EIGHTS]) & sums[0][part]);
     }
@@ -124,7 +123,7 @@ BOTH_TWINS void fetch(const struct shap_tile *tile, size_t part)
 {
     for (size_t i = 0; i < tile->group_count; i++) {
         const struct shap_group *group = &tile->groups[i];
-        size_t end = (size_t)SHAP_BITS << group->split_count;
+        size_t end = (size_t)SHAP_PLACES * group->state_count;
         for (size_t line = part * LINE_FLOATS; line < end; line += PARTS * LINE_FLOATS)
             __builtin_prefetch(group->table + line);
     }

@@ -274,7 +274,7 @@ static void few_splits_make_few_groups(void **state)
         assert_int_equal(forest_read((struct span){ bytes, size }, COLUMNS, &forest, &err), 0);
         auto_shap struct shap *shap = shap_new(&forest, own_sources, COLUMNS, SHAP_TABLES);
         auto_shap struct shap *plain = shap_new(&forest, own_sources, COLUMNS, 0);
-        assert_true(forest.ranks.lane_count <= SHAP_BITS); /* of one threshold each */
+        assert_true(forest.ranks.lane_count <= SHAP_PLACES); /* of one threshold each */
         assert_int_equal(shap_groups(shap), 1);
         assert_int_equal(shap_groups(plain), 0);
         shap_rows(shap, cells, ROWS, tables);
