@@ -17,8 +17,7 @@ const char *artifacts_folder(struct training *training)
                         slash + 1);
 }
 
-/* What could not be written is the output's fault, whatever the store says. */
-static int output_failed(struct err *err)
+int artifacts_output_failed(struct err *err)
 {
     if (err->kind != ERR_DENIED && err->kind != ERR_RETRY && err->kind != ERR_INTERNAL &&
         err->reason[0] == '\0')
@@ -131,7 +130,7 @@ int artifacts_publish(struct training *training, const char *final_text,
                                       training->final.version);
     auto_store struct store *store = store_open(training->stores, folder, err);
     if (store == NULL)
-        return output_failed(err);
+        return artifacts_output_failed(err);
     auto_free char *document = mem_format("%s" MODEL_FILE, folder);
     struct store_info info;
     struct err failure = { 0 };
@@ -144,7 +143,7 @@ int artifacts_publish(struct training *training, const char *final_text,
             return -1;
     } else if (outcome < 0) {
         *err = failure;
-        return output_failed(err);
+        return artifacts_output_failed(err);
     }
     training->version_uri = folder;
     sha256_of(span_of(final_text), training->document_sha256);
@@ -197,7 +196,7 @@ int run_record_write(struct training *training, struct err *err)
     const char *uri = record_uri(training);
     auto_store struct store *store = store_open(training->stores, uri, err);
     if (store == NULL || store_put_text(store, uri, span_of(text), STORE_ALWAYS, NULL, err) < 0)
-        return output_failed(err);
+        return artifacts_output_failed(err);
     return 0;
 }
 

@@ -12,6 +12,9 @@
 
 #include "trainer/training.h"
 
+/* Returns -1. What could not be written is the output's fault, whatever the store says. */
+int artifacts_output_failed(struct err *err);
+
 /* "<artifacts>/<namespace>.<model>/"; on a laptop without the namespace. Lives in
  * the training's arena. */
 const char *artifacts_folder(struct training *training) __attribute__((returns_nonnull));

@@ -1,13 +1,12 @@
 #include "trainer/state.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "store/store.h"
+#include "trainer/artifacts.h"
 
 #define STATE_FILE "training.json"
 /* A margin takes about 20 bytes; ten million rows fit. */
@@ -96,12 +95,6 @@ static int damaged(const char *what, struct err *err)
 
 /* --- files --------------------------------------------------------------- */
 
-static int write_file(const char *folder, const char *name, struct span bytes, struct err *err)
-{
-    auto_free char *path = mem_format("%s/%s", folder, name);
-    return file_write(path, 0666, bytes, err);
-}
-
 static int read_file(const char *folder, const char *name, size_t maximum, struct buf *out,
                      struct err *err)
 {
@@ -123,31 +116,47 @@ static void set_copy(struct training *training, const char *folder)
     training->history.copy_uri = arena_strdup(&training->arena, uri);
 }
 
-/* `generation`: what the object must be, or NULL. */
-static int copy_object(struct stores *stores, const char *uri, const char *generation,
-                       const char *folder, struct err *err)
+/* Whole or not at all: a stage that was interrupted is run again, maybe in the same folder. */
+static int write_file(const char *folder, const char *name, struct span bytes, struct err *err)
 {
-    auto_store struct store *store = store_open(stores, uri, err);
-    if (store == NULL)
-        return -1;
-    auto_store_reader struct store_reader *reader =
-        store_get(store, uri, generation, NULL, NULL, err);
-    auto_free char *path = mem_format("%s/%s", folder, store_name(uri));
-    if (reader == NULL)
-        return -1;
-    auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return err_errno(err, errno, "%s", path);
+    auto_free char *uri = local_uri(folder, name);
+    auto_store struct store *store = store_open(NULL, uri, err);
+    if (store == NULL || store_put_text(store, uri, bytes, STORE_ALWAYS, NULL, err) < 0)
+        return artifacts_output_failed(err);
+    return 0;
+}
+
+static int copy_bytes(struct store_reader *reader, struct store_writer *writer, struct err *err)
+{
     for (;;) {
         char block[64 * 1024];
         size_t length;
         if (byte_source_read(store_reader_source(reader), block, sizeof(block), &length, err) < 0)
             return -1;
         if (length == 0)
-            return 0;
-        if (file_append(fd, (struct span){ block, length }) < 0)
-            return err_errno(err, errno, "%s", path);
+            return store_writer_commit(writer, NULL, err) < 0 ? artifacts_output_failed(err) : 0;
+        if (store_writer_append(writer, block, length, err) < 0)
+            return artifacts_output_failed(err);
     }
+}
+
+/* `generation`: what the object must be, or NULL. */
+static int copy_object(struct stores *stores, const char *uri, const char *generation,
+                       const char *folder, struct err *err)
+{
+    auto_free char *target = local_uri(folder, store_name(uri));
+    auto_store struct store *from = store_open(stores, uri, err);
+    if (from == NULL)
+        return -1;
+    auto_store struct store *to = store_open(NULL, target, err);
+    if (to == NULL)
+        return -1;
+    auto_store_reader struct store_reader *reader =
+        store_get(from, uri, generation, NULL, NULL, err);
+    if (reader == NULL)
+        return -1;
+    auto_store_writer struct store_writer *writer = store_put(to, target, STORE_ALWAYS, NULL, err);
+    return writer == NULL ? artifacts_output_failed(err) : copy_bytes(reader, writer, err);
 }
 
 /* A file of the stage before, unless both folders are the same place. */
@@ -229,16 +238,13 @@ int state_save(const struct training *training, const char *in, const char *out,
                struct err *err)
 {
     auto_free char *text = encode_state(training);
-    if (pass_on(in, out, "job.json", err) < 0 ||
-        pass_on(in, out, training->history.name, err) < 0 ||
-        write_file(out, STATE_FILE, span_of(text), err) < 0)
+    if (pass_on(in, out, "job.json", err) < 0 || pass_on(in, out, training->history.name, err) < 0)
         return -1;
-    if (stages_done < DONE_FIT)
-        return 0;
-    if (save_weights(&training->evaluation, out, "evaluation", err) < 0 ||
-        save_weights(&training->final, out, "final", err) < 0)
+    if (stages_done >= DONE_FIT &&
+        (save_weights(&training->evaluation, out, "evaluation", err) < 0 ||
+         save_weights(&training->final, out, "final", err) < 0))
         return -1;
-    return 0;
+    return write_file(out, STATE_FILE, span_of(text), err); /* last: it speaks of the others */
 }
 
 /* --- loading ------------------------------------------------------------- */

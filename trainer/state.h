@@ -7,7 +7,8 @@
  *
  * Doubles are written so that they read back as the same value: stages run one by
  * one give the bytes of a run in memory. Each `out` folder holds all that the next
- * stage needs; it may be the `in` folder. */
+ * stage needs; it may be the `in` folder. Files appear whole or not at all, training.json
+ * last, so a stage that was interrupted can be run again. */
 #pragma once
 
 #include "trainer/training.h"

@@ -30,6 +30,9 @@ void training_warn(struct training *training, const char *format, ...)
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     utf8_one_line(text, strlen(text)); /* column names may hold anything */
+    for (size_t i = 0; i < training->warning_count; i++)
+        if (strcmp(training->warnings[i], text) == 0)
+            return;
     training->warnings[training->warning_count++] = arena_strdup(&training->arena, text);
 }
 

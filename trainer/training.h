@@ -76,8 +76,8 @@ struct training {
 void training_release(struct training *training); /* safe on a zeroed struct */
 #define auto_training __attribute__((cleanup(training_release)))
 
-/* Keeps one sentence for result and report; the rest is dropped when there are
- * TRAINING_WARNINGS already. */
+/* Keeps one sentence for result and report, once: a stage that is run again says the same. The rest
+ * is dropped when there are TRAINING_WARNINGS already. */
 void training_warn(struct training *training, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

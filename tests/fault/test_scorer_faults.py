@@ -66,15 +66,22 @@ class Scorer(FaultTest):
                          lambda out: shutil.copytree(made, out, dirs_exist_ok=True))]
 
     @classmethod
-    def scenario(cls, prepare=None, status=0, rows=100, **changes):
+    def scenario(cls, prepare=None, status=0, rows=100, threads=1, **changes):
         folder = temporary_folder(cls)
         return Scenario(folder, "churn-scorer",
-                        scoring(folder, cls.model, weekly(rows), **changes), prepare, status)
+                        scoring(folder, cls.model, weekly(rows), **changes), prepare, status, threads=threads)
 
     def test_memory(self):
         self.every(self.fresh, "memory", "ENOMEM", sample(40, 60))
         for scenario in self.scenarios[1:]:
             self.every(scenario, "memory", "ENOMEM", sample(0, 20))
+
+    def test_threads(self):
+        """Of those that score blocks of rows; the file has several."""
+        scenario = self.scenario(rows=20_000, threads=3)
+        self.every(scenario, "memory", "ENOMEM", sample(0, 30))
+        for kind in KINDS:
+            self.every(scenario, "calls", kind, sample(0, 12))
 
     def test_scratch_file(self):
         scenario = self.scenario(rows=LONG, reasons=0)

@@ -40,6 +40,16 @@ class Trainer(FaultTest):
         self.every(scenario, "memory", "ENOMEM", sample(0, 60))
 
 
+    def test_threads(self):
+        """Of those that search and fit."""
+        folder = temporary_folder(type(self))
+        scenario = Scenario(folder, "churn-trainer",
+                            training(folder, algorithm="Auto", parameters={"max_trees": "5"}), threads=3)
+        self.every(scenario, "memory", "ENOMEM", sample(0, 30))
+        for kind in KINDS:
+            self.every(scenario, "calls", kind, sample(0, 8))
+
+
 def add_tests():
     for kind in KINDS:
         def test(self, kind=kind):
