@@ -63,7 +63,8 @@ static void test_idle_threads_are_waited_for(void **state)
     fake_network_init(&network, no_server, NULL);
     for (int i = 0; i < 100; i++) {
         struct err err;
-        struct folder_lister *lister = folder_lister_new(&network.transport, &(struct bucket_access){ 0 }, &err);
+        struct folder_lister *lister =
+            folder_lister_new(&network.transport, &(struct bucket_access){ 0 }, &err);
 
         assert_non_null(lister);
         folder_lister_free(lister);
