@@ -15,7 +15,9 @@ struct stream {
     struct remote_tries tries;
     uint64_t position; /* of the next byte that comes, in the object */
     uint64_t skip;     /* bytes that come again, because the server began at 0 */
-    struct buf pieces; /* bytes that came and were not read yet, behind `taken` */
+    char *target;      /* where the reader wants what comes next: `room` bytes of it are free */
+    size_t room;
+    struct buf pieces; /* bytes that came besides and were not read yet, behind `taken` */
     size_t taken;
     struct checksum checksum;
     /* Of a packed object. */
@@ -85,6 +87,19 @@ static int on_head(void *context, const struct http_reply *head, struct err *err
     return 0;
 }
 
+/* To the reader, as far as it has asked for them; the rest is kept. */
+static void keep(struct stream *self, struct span piece)
+{
+    size_t wanted = piece.length < self->room ? piece.length : self->room;
+
+    if (wanted > 0) {
+        memcpy(self->target, piece.data, wanted);
+        self->target += wanted;
+        self->room -= wanted;
+    }
+    buf_append(&self->pieces, piece.data + wanted, piece.length - wanted);
+}
+
 static int on_data(void *context, struct span piece, struct err *err)
 {
     struct stream *self = context;
@@ -103,7 +118,7 @@ static int on_data(void *context, struct span piece, struct err *err)
     self->tries = (struct remote_tries){ 0 };
     self->position += piece.length;
     checksum_add(&self->checksum, piece.data, piece.length);
-    buf_append(&self->pieces, piece.data, piece.length);
+    keep(self, piece);
     return buf_check(&self->pieces, self->plan.question.what, err);
 }
 
@@ -178,11 +193,11 @@ static int conclude(struct stream *self, struct err *err)
 }
 
 /* Until bytes are there, or the end. */
-static int fetch(struct stream *self, struct err *err)
+static int wait_for_bytes(struct stream *self, struct err *err)
 {
-    buf_clear(&self->pieces);
-    self->taken = 0;
-    while (self->pieces.length == 0 && !self->ended) {
+    size_t room = self->room;
+
+    while (self->room == room && self->pieces.length == 0 && !self->ended) {
         if (self->call) {
             if (remote_turn(self->remote, self->line, err))
                 return -1;
@@ -200,14 +215,34 @@ static int fetch(struct stream *self, struct err *err)
     return 0;
 }
 
+/* They go to the buffer, which may have no room, and then to `pieces`. */
+static int fetch(struct stream *self, char *buffer, size_t room, size_t *ret_length,
+                 struct err *err)
+{
+    int outcome;
+
+    buf_clear(&self->pieces);
+    self->taken = 0;
+    self->target = buffer;
+    self->room = room;
+    outcome = wait_for_bytes(self, err);
+    *ret_length = room - self->room;
+    self->room = 0;
+    return outcome;
+}
+
 static int read_bytes(void *context, void *buffer, size_t capacity, size_t *ret_length,
                       struct err *err)
 {
     struct stream *self = context;
-    size_t length;
+    size_t length = 0;
 
-    if (self->taken == self->pieces.length && fetch(self, err))
+    if (self->taken == self->pieces.length && fetch(self, buffer, capacity, &length, err))
         return -1;
+    if (length > 0) {
+        *ret_length = length;
+        return 0;
+    }
     if (self->damaged && self->taken == self->pieces.length)
         return err_set(err, ERR_RETRY, "%s was damaged on its way: its checksum is not %s",
                        self->plan.question.what, self->plan.checksum);
@@ -224,8 +259,9 @@ static int read_bytes(void *context, void *buffer, size_t capacity, size_t *ret_
 static int begin_packed(struct stream *self, struct err *err)
 {
     auto_free char *name = mem_format("%s.gz", self->plan.question.what);
+    size_t length;
 
-    if (!self->begun && fetch(self, err))
+    if (!self->begun && fetch(self, NULL, 0, &length, err))
         return -1;
     if (!self->unpacked)
         self->decompressor = decompressor_new(name, &self->bytes, err);

@@ -8,11 +8,13 @@
 #include "base/random.h"
 #include "net/backoff.h"
 #include "net/http.h"
+#include "store/senders.h"
 
 enum {
     PATIENCE_MS = 120 * 1000,
     DENIED_PATIENCE_MS = 60 * 1000,
     STALL_MS = 30 * 1000,
+    UPLOADS = 2,
     TURN_MS = 1000, /* how long a signal may go unnoticed that comes just before a wait */
     /* A body above this goes out from where it is, by large buffers. */
     BULK_BYTES = 64 * 1024,
@@ -97,6 +99,13 @@ void remote_free(struct remote *remote)
 const struct clock *remote_clock(const struct remote *remote)
 {
     return remote->options.clock;
+}
+
+unsigned remote_uploads(const struct remote *remote)
+{
+    unsigned uploads = remote->options.uploads;
+
+    return uploads == 0 ? UPLOADS : uploads < SENDERS_MAXIMUM ? uploads : SENDERS_MAXIMUM;
 }
 
 const char *remote_variable(const struct remote *remote, const char *name)

@@ -35,6 +35,7 @@ struct remote *remote_new(const struct stores_options *options)
 void remote_free(struct remote *remote); /* NULL: no effect */
 
 const struct clock *remote_clock(const struct remote *remote) __attribute__((returns_nonnull));
+unsigned remote_uploads(const struct remote *remote); /* 1 to SENDERS_MAXIMUM */
 /* A variable of the environment; NULL when it is not set or empty. Borrowed. */
 const char *remote_variable(const struct remote *remote, const char *name);
 /* Appends a file that the environment names. Errors name the path. */

@@ -100,6 +100,19 @@ static const char *region_of(struct s3_bucket *bucket, struct arena *arena)
 
 /* --- signing -------------------------------------------------------------- */
 
+/* Over TLS what is put with a checksum of its own needs no second one: TLS keeps the bytes, and the
+ * signature covers the header that has the checksum. */
+static bool needs_hash(const struct http_request *request)
+{
+    if (strncmp(request->url, "https://", strlen("https://")) != 0 ||
+        strcmp(request->method, "PUT") != 0)
+        return true;
+    for (size_t i = 0; i < request->header_count; i++)
+        if (strcmp(request->headers[i].name, "x-amz-checksum-crc32c") == 0)
+            return false;
+    return true;
+}
+
 static int sign(void *context, const struct http_request *request, bool refused,
                 struct arena *arena, struct http_header *ret_headers, size_t *ret_count,
                 struct err *err)
@@ -108,6 +121,7 @@ static int sign(void *context, const struct http_request *request, bool refused,
     struct http_header *headers =
         arena_zero(arena, request->header_count + REMOTE_SIGNATURE_HEADERS, sizeof(*headers));
     char *time = arena_zero(arena, SIGV4_TIME_TEXT, 1), *hash = arena_zero(arena, SHA256_HEX, 1);
+    const char *payload = needs_hash(request) ? hash : "UNSIGNED-PAYLOAD";
     auto_buf struct buf authorization = { .maximum = LIMIT_HTTP_HEADERS };
     struct span host, path, query;
     struct aws_keys keys;
@@ -119,9 +133,10 @@ static int sign(void *context, const struct http_request *request, bool refused,
         return -1;
     s3_address_split(request->url, &host, &path, &query);
     sigv4_time(clock_wall_ms(remote_clock(bucket->client->remote)), time);
-    sha256_of(request->body, hash);
+    if (payload == hash)
+        sha256_of(request->body, hash);
     ret_headers[count++] = (struct http_header){ "X-Amz-Date", time };
-    ret_headers[count++] = (struct http_header){ "X-Amz-Content-Sha256", hash };
+    ret_headers[count++] = (struct http_header){ "X-Amz-Content-Sha256", payload };
     if (keys.session_token)
         ret_headers[count++] = (struct http_header){ "X-Amz-Security-Token", keys.session_token };
     memcpy(headers, ret_headers, count * sizeof(*headers));
@@ -136,7 +151,7 @@ static int sign(void *context, const struct http_request *request, bool refused,
                                                  .query = query,
                                                  .headers = headers,
                                                  .header_count = count + request->header_count + 1,
-                                                 .payload = hash },
+                                                 .payload = payload },
                         &authorization);
     ret_headers[count++] =
         (struct http_header){ "Authorization", arena_strdup(arena, buf_text(&authorization)) };

@@ -6,10 +6,12 @@
  * honour them: S3, MinIO, Ceph and SeaweedFS do.
  *
  * Small objects are put at once, larger ones in parts of S3_PART_BYTES, which nobody sees before
- * they are completed; a writer that is freed before aborts them. Those of a process that was killed
- * stay until a lifecycle rule of the bucket removes them (AbortIncompleteMultipartUpload). Each
- * part is checked by the server: SHA-256 in the signature, CRC-32C beside it. A write carries a
- * mark of its own as metadata, by which it recognises itself when the answer to it was lost. */
+ * they are completed, and of which some are sent at a time (senders.h); a writer that is freed
+ * before aborts them. Those of a process that was killed stay until a lifecycle rule of the bucket
+ * removes them (AbortIncompleteMultipartUpload). Each part is checked by the server: CRC-32C, whose
+ * header is signed, and over plain HTTP also SHA-256 in the signature (over TLS it would say
+ * nothing more: UNSIGNED-PAYLOAD). A write carries a mark of its own as metadata, by which it
+ * recognises itself when the answer to it was lost. */
 #pragma once
 
 #include "base/uri.h"

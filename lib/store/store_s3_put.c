@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "store/checksum.h"
 #include "store/s3_parts.h"
+#include "store/senders.h"
 
 enum {
     PARTS_MAXIMUM = 10000,
@@ -22,6 +23,7 @@ enum {
 #define COPY_MAXIMUM ((uint64_t)64 * 1024 * 1024)
 
 struct part {
+    size_t number; /* from 1 on */
     char etag[S3_ETAG];
     char crc32c[CHECKSUM_TEXT]; /* "": not known */
 };
@@ -34,10 +36,11 @@ struct s3_writer {
     enum store_condition condition;
     const char *etag; /* of the generation that is demanded */
     struct buf pending;
-    const char *upload_id; /* NULL: nothing is sent yet */
-    bool full_checksum;    /* the server keeps one of the whole object */
-    bool over;             /* committed, or aborted */
-    struct part *parts;
+    const char *upload_id;   /* NULL: nothing is sent yet */
+    bool full_checksum;      /* the server keeps one of the whole object */
+    bool over;               /* committed, or aborted */
+    struct senders *senders; /* of parts; NULL: none was sent */
+    struct part **parts;     /* owned: a thread writes to its part while the list grows */
     size_t part_count;
     uint32_t crc32c; /* of all parts */
     bool knows_crc32c;
@@ -144,65 +147,84 @@ static int start_upload(struct s3_writer *self, struct err *err)
     return 0;
 }
 
-static struct part *new_part(struct s3_writer *self)
+/* Begins the upload with the first one. It counts when end_part() is told of it. */
+static struct part *new_part(struct s3_writer *self, struct err *err)
 {
-    if ((self->part_count & (self->part_count - 1)) == 0)
-        self->parts = mem_resize(self->parts, self->part_count ? 2 * self->part_count : 1,
-                                 sizeof(*self->parts));
-    self->parts[self->part_count] = (struct part){ 0 };
-    return &self->parts[self->part_count];
+    struct part *part;
+
+    if (self->part_count == PARTS_MAXIMUM) {
+        err_set(err, ERR_TOO_BIG, "%s needs more than %d parts", self->uri, PARTS_MAXIMUM);
+        return NULL;
+    }
+    if (!self->upload_id && start_upload(self, err) < 0)
+        return NULL;
+    part = arena_zero(&self->arena, 1, sizeof(*part));
+    part->number = self->part_count + 1;
+    return part;
 }
 
 /* `parameters` has room for two. */
-static int begin_part(struct s3_writer *self, struct http_header *parameters, struct arena *arena,
-                      struct err *err)
+static void name_part(const struct s3_writer *self, const struct part *part,
+                      struct http_header *parameters, struct arena *arena)
 {
-    if (self->part_count == PARTS_MAXIMUM)
-        return err_set(err, ERR_TOO_BIG, "%s needs more than %d parts", self->uri, PARTS_MAXIMUM);
-    if (!self->upload_id && start_upload(self, err) < 0)
-        return -1;
-    parameters[0] =
-        (struct http_header){ "partNumber", arena_format(arena, "%zu", self->part_count + 1) };
+    parameters[0] = (struct http_header){ "partNumber", arena_format(arena, "%zu", part->number) };
     parameters[1] = (struct http_header){ "uploadId", self->upload_id };
-    return 0;
 }
 
-static void end_part(struct s3_writer *self, const struct part *part, uint32_t crc32c,
-                     uint64_t length)
+static void end_part(struct s3_writer *self, struct part *part, uint32_t crc32c, uint64_t length)
 {
+    if ((self->part_count & (self->part_count - 1)) == 0)
+        self->parts = mem_resize(self->parts, self->part_count ? 2 * self->part_count : 1,
+                                 sizeof(struct part *));
+    self->parts[self->part_count++] = part;
     self->knows_crc32c = self->knows_crc32c && part->crc32c[0];
     self->crc32c = crc32c_join(self->crc32c, crc32c, length);
-    self->part_count++;
 }
 
-static int flush(struct s3_writer *self, struct err *err)
+/* By one of the threads that send, which reads of the writer only what stays. */
+static int send_part(void *context, void *piece, struct span bytes, struct err *err)
 {
+    const struct s3_writer *self = context;
+    struct part *part = piece;
     auto_arena struct arena arena = { 0 };
     auto_answer struct remote_answer answer = { 0 };
-    struct http_header parameters[2], header = { "x-amz-checksum-crc32c", NULL };
+    const struct http_header header = { "x-amz-checksum-crc32c", part->crc32c };
+    struct http_header parameters[2];
     struct s3_question question = put_question(self, "PUT");
-    uint32_t crc32c = crc32c_add(0, self->pending.data, self->pending.length);
-    struct part *part = new_part(self);
     const char *tag;
 
-    if (begin_part(self, parameters, &arena, err) < 0)
-        return -1;
-    checksum_crc32c_text(crc32c, part->crc32c);
-    header.value = part->crc32c;
+    name_part(self, part, parameters, &arena);
     question.parameters = parameters;
     question.parameter_count = ARRAY_SIZE(parameters);
     question.headers = &header;
     question.header_count = 1;
-    question.body = (struct span){ self->pending.data, self->pending.length };
+    question.body = bytes;
     if (s3_ask(self->store->bucket, &question, &answer, err) < 0)
         return -1;
     if (answer.reply.status != 200)
         return s3_fail(&question, &answer, err);
     tag = http_reply_header(&answer.reply, "ETag");
-    if (s3_read_etag(span_of(tag ? tag : ""), part->etag, err) < 0)
-        return err_wrap(err, "%s", self->uri);
-    end_part(self, part, crc32c, self->pending.length);
-    buf_clear(&self->pending);
+    return s3_read_etag(span_of(tag ? tag : ""), part->etag, err) < 0
+               ? err_wrap(err, "%s", self->uri)
+               : 0;
+}
+
+/* What is pending becomes a part. */
+static int flush(struct s3_writer *self, struct err *err)
+{
+    uint32_t crc32c = crc32c_add(0, self->pending.data, self->pending.length);
+    uint64_t length = self->pending.length;
+    struct part *part = new_part(self, err);
+
+    if (!part)
+        return -1;
+    if (!self->senders)
+        self->senders =
+            senders_new(remote_uploads(s3_bucket_remote(self->store->bucket)), send_part, self);
+    checksum_crc32c_text(crc32c, part->crc32c);
+    if (senders_add(self->senders, part, &self->pending, err) < 0)
+        return -1;
+    end_part(self, part, crc32c, length);
     return 0;
 }
 
@@ -293,9 +315,12 @@ static int copy_part(struct s3_writer *self, const struct origin *origin, uint64
     auto_answer struct remote_answer answer = { 0 };
     auto_buf struct buf source = { .maximum = LIMIT_URL };
     struct http_header parameters[2];
-    struct part *part = new_part(self);
+    struct part *part = new_part(self, err);
     uint32_t crc32c;
 
+    if (!part)
+        return -1;
+    name_part(self, part, parameters, &arena);
     buf_format(&source, "/%s/", s3_bucket_name(self->store->bucket));
     uri_encode(&source, span_of(origin->key), true);
     const struct http_header headers[] = {
@@ -306,8 +331,6 @@ static int copy_part(struct s3_writer *self, const struct origin *origin, uint64
     };
     struct s3_question question = put_question(self, "PUT");
 
-    if (begin_part(self, parameters, &arena, err) < 0)
-        return -1;
     question.right = "s3:PutObject, and s3:GetObject of what is copied";
     question.parameters = parameters;
     question.parameter_count = ARRAY_SIZE(parameters);
@@ -367,9 +390,9 @@ static int writer_append_object(struct store_writer *writer, const char *uri,
 
 /* --- the end -------------------------------------------------------------- */
 
-static void append_part(struct buf *body, size_t number, const struct part *part)
+static void append_part(struct buf *body, const struct part *part)
 {
-    buf_format(body, "<Part><PartNumber>%zu</PartNumber><ETag>\"", number);
+    buf_format(body, "<Part><PartNumber>%zu</PartNumber><ETag>\"", part->number);
     for (const char *at = part->etag; *at; at++)
         if (*at == '&' || *at == '<' || *at == '>')
             buf_format(body, "&#%d;", *at);
@@ -393,7 +416,7 @@ static int complete(struct s3_writer *self, struct err *err)
 
     buf_string(&body, "<CompleteMultipartUpload>");
     for (size_t i = 0; i < self->part_count; i++)
-        append_part(&body, i + 1, &self->parts[i]);
+        append_part(&body, self->parts[i]);
     buf_string(&body, "</CompleteMultipartUpload>");
     if (self->full_checksum && self->knows_crc32c) {
         checksum_crc32c_text(self->crc32c, crc32c);
@@ -420,7 +443,8 @@ static int writer_commit(struct store_writer *writer, struct store_info *ret_inf
     if (!self->upload_id) {
         if (put_whole(self, err) < 0)
             return -1;
-    } else if ((self->pending.length > 0 && flush(self, err) < 0) || complete(self, err) < 0) {
+    } else if ((self->pending.length > 0 && flush(self, err) < 0) ||
+               (self->senders && senders_wait(self->senders, err) < 0) || complete(self, err) < 0) {
         return -1;
     }
     self->over = true;
@@ -451,6 +475,7 @@ static void writer_free(struct store_writer *writer)
 {
     struct s3_writer *self = (struct s3_writer *)writer;
 
+    senders_free(self->senders); /* before that, or parts would come after it */
     if (self->upload_id && !self->over)
         abort_upload(self);
     buf_release(&self->pending);

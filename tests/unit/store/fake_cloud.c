@@ -187,6 +187,7 @@ struct stores_options fake_cloud_options(struct fake_cloud *cloud)
         .on_trouble = count_trouble,
         .context = cloud,
         .stop = &cloud->stop,
+        .uploads = 1, /* it has one thread */
         .clock = &cloud->clock,
         .transport_new = get_transport,
         .transport_free = keep_transport,

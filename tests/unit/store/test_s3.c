@@ -41,7 +41,7 @@ static struct fake_cloud cloud;
 static struct {
     const struct scene *scenes;
     size_t count, next;
-    char mark[64], condition[64], checksum[32], token[8];
+    char mark[64], condition[64], checksum[32], token[8], hash[80];
     struct buf sent; /* bodies, one after the other */
 } play;
 static int64_t walk_ms; /* of the stores that begin() makes */
@@ -68,6 +68,7 @@ static void serve(void *context, const struct http_request *request, struct fake
         fail_msg("%s, expected %s", question, scene->question);
     if (strcmp(request->url, AGENT) != 0)
         assert_non_null(fake_sent(request, "Authorization"));
+    keep(request, "X-Amz-Content-Sha256", play.hash, sizeof(play.hash));
     keep(request, "x-amz-security-token", play.token, sizeof(play.token));
     keep(request, "x-amz-meta-churn-write", play.mark, sizeof(play.mark));
     keep(request, "If-None-Match", play.condition, sizeof(play.condition));
@@ -143,6 +144,29 @@ static void small_objects_are_put_at_once(void **state)
     assert_string_equal(play.condition, "\"" ETAG "\"");
     assert_int_equal(err.kind, ERR_CONFLICT);
     end();
+}
+
+/* Over TLS the signature needs no hash of bytes that have a signed checksum; all else has one. */
+static void bytes_are_hashed_where_nothing_else_keeps_them(void **state)
+{
+    static const struct {
+        const char *const *environment, *question, *hash;
+    } cases[] = {
+        { endpoint, PUT, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
+        { variables, "PUT https://bank.s3.us-east-1.amazonaws.com/out/w7.csv", "UNSIGNED-PAYLOAD" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct scene scenes[] = { { cases[i].question, .status = 200 } };
+        struct err err = { 0 };
+
+        begin(scenes, ARRAY_SIZE(scenes), cases[i].environment);
+        assert_int_equal(put(STORE_ALWAYS, NULL, &err), 0);
+        assert_string_equal(play.hash, cases[i].hash);
+        assert_string_equal(play.checksum, "Nks/tw==");
+        end();
+    }
 }
 
 static void a_write_recognises_itself(void **state)
@@ -494,6 +518,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_objects_are_put_at_once),
+        cmocka_unit_test(bytes_are_hashed_where_nothing_else_keeps_them),
         cmocka_unit_test(a_write_recognises_itself),
         cmocka_unit_test(another_write_is_not_taken_for_ours),
         cmocka_unit_test(busy_servers_are_waited_for),
