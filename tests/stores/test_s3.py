@@ -1,11 +1,14 @@
 """s3:// against SeaweedFS: what is written by us is what boto3 reads, and the other way round."""
 import concurrent.futures
+import itertools
 import random
 import tempfile
 import unittest
 
 import s3_server
 import tool
+from bucket_case import MIB, BucketCase, content, digest
+from fault_proxy import FaultProxy
 
 PART = 8 << 20  # S3_PART_BYTES of lib/store/store_s3.h
 
@@ -15,16 +18,18 @@ def some_bytes(count, seed=1):
 
 
 class S3(unittest.TestCase):
+    start = staticmethod(s3_server.Server)
+
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.folder.cleanup)
-        cls.server = s3_server.Server(cls.folder.name)
+        cls.server = cls.start(cls.folder.name)
         cls.addClassCleanup(cls.server.stop)
         cls.boto3 = cls.server.client()
         cls.variables = cls.server.variables()
         cls.bucket = "bank"
-        cls.boto3.create_bucket(Bucket=cls.bucket)
+        cls.server.make_bucket(cls.bucket)
 
     def uri(self, key):
         return f"s3://{self.bucket}/{key}"
@@ -155,6 +160,109 @@ class S3(unittest.TestCase):
             tool.run(self.variables, "--public-hosts", "list", self.uri(""))
         self.assertEqual(refused.exception.kind, "Denied")
         self.assertIn("127.0.0.1", str(refused.exception))
+
+
+class Faults(BucketCase):
+    """A proxy in between: after every fault an object is whole or absent, never different."""
+    scheme = "s3"
+    start = staticmethod(s3_server.Server)
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.server = cls.start(folder.name)
+        cls.addClassCleanup(cls.server.stop)
+        cls.proxy = FaultProxy(int(cls.server.endpoint.rsplit(":", 1)[1]))
+        cls.addClassCleanup(cls.proxy.close)
+        cls.boto3 = cls.server.client()
+        cls.server.make_bucket(cls.bucket)
+        cls.environment = cls.server.variables(endpoint=f"http://127.0.0.1:{cls.proxy.port}")
+
+    def tearDown(self):
+        self.proxy.heal()
+
+    def uploads(self):
+        """Those that were begun and neither completed nor aborted."""
+        return self.boto3.list_multipart_uploads(Bucket=self.bucket).get("Uploads", [])
+
+    def test_reading_goes_on_after_cuts_and_stalls(self):
+        data = content(3 * MIB)
+        self.put("read.bin", data)
+        for kind in ("cut", "stall", "delay"):
+            for after in (0, 5, 400, 100000, 2 * MIB, 3 * MIB - 1):
+                with self.subTest(kind=kind, after=after):
+                    harm = self.proxy.harm(kind, after=after, seconds=0.3, matches=b"GET /bank/read.bin")
+                    self.assertEqual(digest(self.get("read.bin", "--stall", "1s")), digest(data))
+                    self.assertEqual(harm.done, 1)
+        harm = self.proxy.harm("cut", after=300000, times=8, matches=b"GET /bank/read.bin")
+        self.assertContent("read.bin", data)
+        self.assertEqual(harm.done, 8)
+
+    def test_damage_is_noticed(self):
+        for name, size in (("small.bin", MIB), ("large.bin", 2 * PART + 5)):
+            with self.subTest(name):
+                self.put(name, content(size))
+                self.proxy.harm("corrupt", after=500000, times=100, matches=f"GET /bank/{name}".encode())
+                self.get(name, code=69)
+                self.assertIn("damaged on its way", self.errors)
+                self.proxy.heal()
+
+    def test_busy_servers_are_asked_again(self):
+        slow = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Please wait</Message></Error>"
+        for status, body in ((408, b""), (429, b""), (500, b""), (503, b""), (503, slow), (200, slow)):
+            with self.subTest(status=status, body=body):
+                harm = self.proxy.harm("answer", status=status, body=body, times=2, matches=b"PUT ")
+                self.put("busy.csv", b"x" * status)
+                self.assertContent("busy.csv", b"x" * status)
+                self.assertEqual(harm.done, 2)
+
+    def test_small_objects_are_whole_or_absent(self):
+        data = content(100000)
+        places = (("up", 0), ("up", 10), ("up", 300), ("up", 600), ("up", 50000), ("up", 100000),
+                  ("down", 0), ("down", 10), ("down", 100))
+        for kind, (side, after) in itertools.product(("cut", "corrupt", "delay"), places):
+            with self.subTest(side=side, kind=kind, after=after):
+                name = f"small-{side}-{kind}-{after}.bin"
+                harm = self.proxy.harm(kind, side=side, after=after, seconds=0.2, matches=b"PUT /bank/")
+                code, _ = self.probe("put", "--absent", "--patience", "3s", self.uri(name), data=data)
+                self.assertEqual(harm.done, 1)
+                self.proxy.heal()
+                self.assertWholeOrAbsent(name, data, None, code)
+                if kind != "corrupt":
+                    self.assertEqual(code, 0, self.errors)
+
+    def test_large_objects_are_whole_or_absent(self):
+        """Harm to the begin of an upload, to a part, and to its end; what was there before stays until then."""
+        before, data = content(1000), content(PART + 1000, 1)
+        questions = {"begin": b"uploads=", "part": b"partNumber=1", "end": b"POST /bank/large.bin?uploadId="}
+        harms = (("cut", "up", 0), ("cut", "up", 500), ("cut", "down", 0), ("cut", "down", 30), ("stall", "up", 500),
+                 ("stall", "down", 30), ("corrupt", "up", 500), ("corrupt", "down", 30))
+        cases = [*itertools.product(questions.items(), harms),
+                 *((("part", questions["part"]), (kind, "up", 3 * MIB)) for kind in ("cut", "stall", "corrupt"))]
+        for (question, matches), (kind, side, after) in cases:
+            with self.subTest(question=question, side=side, kind=kind, after=after):
+                self.put("large.bin", before)
+                harm = self.proxy.harm(kind, side=side, after=after, matches=matches)
+                code, _ = self.probe("put", "--stall", "2s", self.uri("large.bin"), data=data)
+                self.assertEqual(harm.done, 1)
+                self.proxy.heal()
+                self.assertWholeOrAbsent("large.bin", data, before, code)
+                if kind != "corrupt":
+                    self.assertEqual(code, 0, self.errors)
+
+    def test_an_upload_that_fails_leaves_no_parts(self):
+        self.proxy.harm("answer", status=403, times=1000, matches=b"partNumber=2")
+        code, _ = self.probe("put", self.uri("denied.bin"), data=content(2 * PART))
+        self.assertEqual(code, 77)
+        self.get("denied.bin", code=66)
+        self.assertEqual(self.uploads(), [])
+
+    def test_a_server_that_is_gone_is_told_in_time(self):
+        self.proxy.harm("answer", status=503, times=1000)
+        code, _ = self.probe("stat", "--patience", "2s", self.uri("x.csv"))
+        self.assertEqual(code, 69)
+        self.assertRegex(self.errors, r"s3://bank/x.csv: 503 Service Unavailable \(\d+ attempts in")
 
 
 if __name__ == "__main__":

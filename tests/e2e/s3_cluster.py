@@ -1,0 +1,95 @@
+"""Scenarios with a bucket on an S3 server that nobody here wrote. The controller looks into it with the user's
+Secret, which may not lead to its own machine: so all of this runs in a network with another address."""
+import os
+import sys
+import tempfile
+import time
+
+from cluster import DEADLINE_SECONDS, POLL_SECONDS, ClusterTest, NotInTime, first_lines
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "stores"))
+import parts  # noqa: E402
+import s3_server  # noqa: E402
+from own_network import ADDRESS, OwnNetwork  # noqa: E402
+
+ROWS = 60
+TOKEN = "a-shared-token-of-stores"
+
+
+class S3Test(ClusterTest):
+    """Each test has a folder of its own in the bucket. The controller takes pushes at `hooks_port`."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.fetch()
+        cls.addClassCleanup(OwnNetwork().leave)
+        cls.scratch = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.scratch.cleanup)
+        token_file = os.path.join(cls.scratch.name, "hook-token")
+        with open(token_file, "w") as file:
+            file.write(TOKEN)
+        cls.hooks_port, = parts.free_ports(1)
+        cls.controller_arguments = ("--no-leader-elect", "--hooks-address", f"127.0.0.1:{cls.hooks_port}",
+                                    "--hooks-token-file", token_file)
+
+    @classmethod
+    def fetch(cls):
+        """What the tests need from elsewhere, the first time."""
+        s3_server.programs()
+
+    @classmethod
+    def use(cls, server):
+        cls.server = server
+        cls.server.make_bucket("bank")
+        cls.boto3 = cls.server.client()
+
+    def start_server(self):
+        """For a class whose server is another one for each test."""
+
+    def setUp(self):
+        super().setUp()
+        self.start_server()
+        self.folder = self.id().rsplit(".", 1)[-1]
+        self.put_secret(self.server.endpoint)
+
+    def put_secret(self, endpoint):
+        """As the README says."""
+        key, secret = s3_server.ADMIN
+        with tempfile.NamedTemporaryFile("w") as credentials:
+            credentials.write(f"[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
+            credentials.flush()
+            made = self.cluster.kubectl(
+                "create", "secret", "generic", "bucket-key", f"--from-file=aws-credentials={credentials.name}",
+                "--from-literal=region=us-east-1", f"--from-literal=endpoint={endpoint}", "--dry-run=client", "-o", "json")
+        self.cluster.kubectl("apply", "-f", "-", text=made)
+
+    def uri(self, name):
+        return f"s3://bank/{self.folder}/{name}"
+
+    def upload(self, name, text):
+        self.boto3.put_object(Bucket="bank", Key=f"{self.folder}/{name}", Body=text.encode())
+
+    def read(self, name):
+        return self.boto3.get_object(Bucket="bank", Key=f"{self.folder}/{name}")["Body"].read().decode()
+
+    def model(self, **spec):
+        model = self.cluster.model(artifacts={"uri": self.uri("models/")},
+                                   credentials={"secretRef": {"name": "bucket-key"}}, **spec)
+        model["spec"]["data"]["uri"] = self.uri("input_folder/")
+        return model
+
+    def inbox(self, poll_interval="1s", output="output_folder/"):
+        return {"uri": self.uri("weekly_folder/"), "pollInterval": poll_interval,
+                "template": {"output": {"uri": self.uri(output)}}}
+
+    def drop_week(self, number):
+        """The file of a week comes; returns its batch when it is Complete."""
+        name = f"week-{number}.csv"
+        self.upload(f"weekly_folder/{name}", first_lines(f"telco_week_0{number}.csv", ROWS))
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while time.monotonic() < deadline:
+            for batch in self.cluster.list("churnbatch"):
+                if batch["spec"]["input"]["uri"] == self.uri(f"weekly_folder/{name}"):
+                    return self.cluster.wait_condition("churnbatch", batch["metadata"]["name"], "Complete")
+            time.sleep(POLL_SECONDS)
+        raise NotInTime(f"no batch for {name}\n{self.cluster.controller.log()[-6000:]}")

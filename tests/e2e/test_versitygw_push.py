@@ -1,0 +1,35 @@
+"""versitygw says by itself that a file has come: its webhook is the controller's."""
+import os
+import unittest
+
+from cluster import first_lines, only_on_kubesim
+from s3_cluster import ADDRESS, ROWS, TOKEN, S3Test
+from hook_client import PATH
+import parts
+import versitygw
+
+
+@only_on_kubesim("the server listens on this machine alone")
+@unittest.skipIf(os.geteuid() != 0, "needs root for a network of its own")
+class Webhook(S3Test):
+    @classmethod
+    def fetch(cls):
+        super().fetch()
+        parts.go_program(versitygw.MODULE)
+
+    def start_server(self):
+        """It starts when its webhook answers, so after the controller."""
+        server = versitygw.Server(self.scratch.name, ADDRESS, f"http://127.0.0.1:{self.hooks_port}{PATH}?token={TOKEN}")
+        self.addCleanup(server.stop)
+        self.use(server)
+
+    def test_an_event_is_enough(self):
+        """The inbox is polled once an hour."""
+        self.upload("input_folder/history.csv", first_lines("telco_history.csv", 400))
+        self.cluster.apply(self.model(inbox=self.inbox("1h")))
+        self.cluster.wait("churnmodel", "telco",
+                          lambda found: (found or {}).get("status", {}).get("inbox"), "a first look")
+        self.cluster.wait_condition("churnmodel", "telco", "Ready")
+        for week in 1, 2:
+            batch = self.drop_week(week)
+            self.assertEqual(batch["status"]["rows"], {"read": ROWS, "scored": ROWS, "rejected": 0})
