@@ -78,11 +78,14 @@ static void pin_version(struct play *play, struct random *random, const struct s
 
 static void train(struct play *play, struct random *random, const struct subject *subject, int keep)
 {
+    static const char *const promotions[] = { "null", "null", "{'minimum':'0.99'}",
+                                              "{'minImprovement':'0.5'}" };
+    const char *promotion = promotions[random_below(random, ARRAY_SIZE(promotions))];
     uint64_t seed = random_below(random, 100000);
     char *patch auto_free =
-        mem_format("{'spec':{'suspend':false,'artifacts':{'keep':%d},'seed':%" PRIu64
-                   ",'retrain':{'token':'%" PRIu64 "'}}}",
-                   keep, seed, seed);
+        mem_format("{'spec':{'suspend':false,'artifacts':{'keep':%d},"
+                   "'promotion':%s,'seed':%" PRIu64 ",'retrain':{'token':'%" PRIu64 "'}}}",
+                   keep, promotion, seed, seed);
 
     subject_edit(play, subject, patch);
 }
