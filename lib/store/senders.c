@@ -31,6 +31,8 @@ struct senders *senders_new(unsigned count, senders_send send, void *context)
     senders->send = send;
     senders->context = context;
     senders->count = count;
+    for (unsigned i = 0; i < count; i++)
+        senders->items[i].senders = senders;
     pthread_mutex_init(&senders->mutex, NULL);
     pthread_cond_init(&senders->changed, NULL);
     return senders;
@@ -80,7 +82,6 @@ static int start(struct senders *senders, struct sender *sender, struct err *err
 
     if (sender->started || senders->count == 1)
         return 0;
-    sender->senders = senders;
     outcome = pthread_create(&sender->thread, NULL, run, sender);
     if (outcome != 0)
         return err_errno(err, outcome, "cannot start a thread");
@@ -114,7 +115,6 @@ static int add(struct senders *senders, void *piece, struct buf *bytes, struct e
 
     if (tell(senders, err) < 0 || start(senders, sender, err) < 0)
         return -1;
-    sender->senders = senders;
     empty.maximum = bytes->maximum;
     sender->bytes = *bytes;
     *bytes = empty;
