@@ -2,11 +2,11 @@
  *
  * All of it happens inside the training part. Gradient boosting goes in two steps: every shape of
  * symmetric trees (symmetric.h) and of XGBoost's (boost.h) with a large learning rate and early
- * stopping; then the best of each kind that is worth it with a small rate, symmetric ones twice,
- * and of what comes out a blend (blend.h), whose trees are at most max_trees. Logistic regression
- * tries every preparation of inputs and penalty. `Auto` compares the finalist of each algorithm on
- * out-of-fold predictions and prefers trees unless another is clearly better: more than
- * SEARCH_CLEARLY in log-loss and more than one standard error of the paired difference.
+ * stopping; then the best of each kind that is worth it with a small rate, symmetric ones several
+ * times, and of what comes out a blend (blend.h), whose trees are at most max_trees. Logistic
+ * regression tries every preparation of inputs and penalty. `Auto` compares the finalist of each
+ * algorithm on out-of-fold predictions and prefers trees unless another is clearly better: more
+ * than SEARCH_CLEARLY in log-loss and more than one standard error of the paired difference.
  *
  * The result depends on data and request only, never on the number of threads. */
 #pragma once

@@ -23,8 +23,8 @@
 #define WORTH_BLENDING 1.01
 
 static const double symmetric_depths[] = { 2, 3, 4, 6 };
-#define NOISE        1.0
-#define SECOND_NOISE 2.0
+#define SYMMETRIC_FINALS 4
+static const double noises[SYMMETRIC_FINALS] = { 1, 2, 2, 1 }; /* ranking takes the first */
 static const struct {
     double depth, leaf_weight;
 } xgboost_shapes[] = { { 1, 1 }, { 4, 5 }, { 6, 1 } };
@@ -70,7 +70,7 @@ static size_t list_candidates(const struct search_request *request, struct candi
     for (size_t i = 0; i < ARRAY_SIZE(symmetric_depths) && tries_symmetric(request); i++) {
         candidates[count] = make_candidate(request, symmetric_depths[i]);
         candidates[count].is_symmetric = true;
-        candidates[count].noise = NOISE;
+        candidates[count].noise = noises[0];
         candidates[count].seed = request->seed;
         count += is_new(candidates, count);
     }
@@ -106,8 +106,19 @@ static size_t find_kind(const struct candidate *ranked, size_t count, size_t pla
     return place < count ? place : count;
 }
 
-/* The best of each kind of trees, and of symmetric ones another with other luck: the second shape
- * if it is about as good, or the first again. Candidates are ranked, or there is one. */
+/* As many symmetric finals as there is room for: few trees each leave room for more luck to
+ * average. */
+static size_t symmetric_finals(const struct search_request *request, const struct candidate *best)
+{
+    double trees = chosen_or(request->max_trees, SEARCH_TREES);
+    double rate = chosen_or(request->learning_rate, SYMMETRIC_RATE);
+    double fit = floor(trees * rate / (RANK_RATE * fmax(best->rounds, 1)));
+    return (size_t)fmin(fmax(fit, 2), SYMMETRIC_FINALS);
+}
+
+/* The best of each kind of trees that is worth it. Symmetric ones are several, with luck of their
+ * own: in turns the best shape and, if it is about as good, the second. Candidates are ranked, or
+ * there is one. */
 static size_t list_finals(const struct search_request *request, const struct candidate *ranked,
                           size_t count, struct candidate *finals)
 {
@@ -116,12 +127,13 @@ static size_t list_finals(const struct search_request *request, const struct can
     size_t xgboost = find_kind(ranked, count, 0, false);
     double worst = WORTH_BLENDING * ranked[0].log_loss;
     if (first < count && ranked[first].log_loss <= worst) {
-        finals[final_count++] = ranked[first];
-        bool as_good =
-            second < count && ranked[second].log_loss <= ABOUT_AS_GOOD * ranked[first].log_loss;
-        finals[final_count] = ranked[as_good ? second : first];
-        finals[final_count].noise = SECOND_NOISE;
-        finals[final_count++].seed++;
+        if (second == count || ranked[second].log_loss > ABOUT_AS_GOOD * ranked[first].log_loss)
+            second = first;
+        for (size_t i = 0; i < symmetric_finals(request, &ranked[first]); i++) {
+            finals[final_count] = ranked[i % 2 == 0 ? first : second];
+            finals[final_count].noise = noises[i];
+            finals[final_count++].seed += i;
+        }
     }
     if (xgboost < count && ranked[xgboost].log_loss <= worst)
         finals[final_count++] = ranked[xgboost];
@@ -226,7 +238,7 @@ int search_boost(struct search *search, struct finalist *ret_finalist, struct er
     search_sort(ranked, count);
     size_t expected = search_boost_work(search) / search->fold_count - (count > 1 ? count : 0);
     finalist.count = list_finals(search->request, ranked, count, finalist.candidates);
-    search->total -= (expected - finalist.count) * search->fold_count;
+    search->total += finalist.count * search->fold_count - expected * search->fold_count;
     if (run_finals(search, &finalist, err) < 0)
         return -1;
     search_sort(finalist.candidates, finalist.count);

@@ -157,9 +157,9 @@ static void threads_do_not_matter(void **state)
     auto_search_result struct search_result one = searched(&request);
     request.threads = 3;
     auto_search_result struct search_result three = searched(&request);
-    /* three finals; four shapes of symmetric trees, three of XGBoost's; twelve of logistic
+    /* one final to five; four shapes of symmetric trees, three of XGBoost's; twelve of logistic
      * regression */
-    assert_int_equal(one.count, 3 + 7 + 12);
+    assert_in_range(one.count, 1 + 7 + 12, 5 + 7 + 12);
     assert_true(one.candidates[0].log_loss <= one.candidates[1].log_loss);
     assert_int_equal(one.count, three.count);
     assert_int_equal(one.chosen, three.chosen);
