@@ -237,9 +237,10 @@ static int fit_symmetric(const struct candidate *candidate, struct matrix matrix
     return symmetric_save(symmetric, &model->weights, &model->weights_size, err);
 }
 
-static int fit_one(const struct candidate *candidate, struct matrix matrix, const uint8_t *labels,
-                   struct model *model, struct err *err)
+int candidate_fit(const struct candidate *candidate, struct matrix matrix, const uint8_t *labels,
+                  struct model *model, struct err *err)
 {
+    model->algorithm = candidate->algorithm;
     if (candidate->algorithm == MODEL_LOGISTIC_REGRESSION)
         return fit_linear(candidate, matrix, labels, model, err);
     if (candidate->is_symmetric)
@@ -262,7 +263,7 @@ static int fit_blend(const struct search_result *search, struct matrix matrix,
     for (size_t i = 0; outcome == 0 && i < search->count; i++) {
         if (!(search->candidates[i].weight > 0))
             continue;
-        outcome = fit_one(&search->candidates[i], matrix, labels, &parts[count], err);
+        outcome = candidate_fit(&search->candidates[i], matrix, labels, &parts[count], err);
         forests[count] = (struct forest_part){ { parts[count].weights, parts[count].weights_size },
                                                search->candidates[i].weight };
         count++;
@@ -282,5 +283,5 @@ int search_fit(const struct search_result *search, struct matrix matrix, const u
     model->algorithm = chosen->algorithm;
     if (chosen->weight < 1)
         return fit_blend(search, matrix, labels, model, err);
-    return fit_one(chosen, matrix, labels, model, err);
+    return candidate_fit(chosen, matrix, labels, model, err);
 }

@@ -81,5 +81,9 @@ int search_run(const struct search_request *request, struct matrix matrix, const
 int search_fit(const struct search_result *search, struct matrix matrix, const uint8_t *labels,
                struct model *model, struct err *err) __attribute__((warn_unused_result));
 
+/* The same for one recipe alone, whatever its weight. */
+int candidate_fit(const struct candidate *candidate, struct matrix matrix, const uint8_t *labels,
+                  struct model *model, struct err *err) __attribute__((warn_unused_result));
+
 /* "depth 4, leaf weight 5, lambda 1, rate 0.05, 212 trees" */
 void candidate_describe(const struct candidate *candidate, char *ret_text, size_t size);
