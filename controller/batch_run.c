@@ -129,6 +129,23 @@ static void compose(struct batch_pass *pass)
     batch_create_job(pass);
 }
 
+static int64_t smaller(int64_t left, int64_t right)
+{
+    return left < right ? left : right;
+}
+
+/* A shard that failed for good is told while the others go on; those that are done come with it. */
+static void tell_failed_shards(struct batch_pass *pass)
+{
+    const struct job_view *job = run_find_job(&pass->view->object, pass->status.job);
+    if (batch_stage(&pass->status) != STAGE_SHARDS || !job ||
+        job->failed_indexes == pass->status.shards->failed)
+        return;
+    struct shards_status *shards = batch_edit_shards(pass);
+    shards->failed = smaller(job->failed_indexes, shards->total);
+    shards->succeeded = smaller(job->succeeded, shards->total - 1);
+}
+
 /* After an edit that the run must not notice, nothing can be built from the spec. */
 static void follow_job(struct batch_pass *pass)
 {
@@ -143,8 +160,10 @@ static void follow_job(struct batch_pass *pass)
         pass->hold = !forbidden;
         break;
     case RUN_WORKING:
+        tell_failed_shards(pass);
         break;
     case RUN_TROUBLED:
+        tell_failed_shards(pass);
         batch_say(pass, REASON_Running, true, false, run.reason,
                   arena_format(pass->arena, "Job %s: %s", pass->status.job, run.message));
         break;

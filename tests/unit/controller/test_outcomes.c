@@ -170,6 +170,37 @@ static void test_a_result_is_lost_while_suspended(void **state)
     world_release(&world);
 }
 
+/* One write, and the run goes on with the other shards; another Job begins anew. */
+static void test_a_failed_shard_is_told_while_others_work(void **state)
+{
+    (void)state;
+    struct world world;
+    world_init_trained(&world);
+    world_add_batch(&world, "b");
+    world_edit(&world, "ChurnBatch", "b", "{\"shards\": 3}");
+    world_settle(&world);
+    json_t *job = json_object_get(world_get(&world, "Job", world_running(&world)), "status");
+    json_object_set_new(job, "failedIndexes", json_string("1"));
+    json_object_set_new(job, "succeeded", json_integer(1));
+    int writes = world.status_writes;
+    world_settle(&world);
+    const json_t *shards = jx_get(world_get(&world, "ChurnBatch", "b"), "status", "shards", NULL);
+    assert_int_equal(jx_int(shards, "failed", 0), 1);
+    assert_int_equal(jx_int(shards, "succeeded", 0), 1);
+    assert_string_equal(world_condition(&world, "ChurnBatch", "b", "Ready"), "False Running");
+    assert_int_equal(world.status_writes, writes + 1);
+    json_object_set_new(job, "succeeded", json_integer(2)); /* which is no trouble */
+    world_settle(&world);
+    assert_int_equal(world.status_writes, writes + 1);
+    world_edit(&world, "ChurnBatch", "b", "{\"suspend\": true}");
+    world_settle(&world);
+    world_edit(&world, "ChurnBatch", "b", "{\"suspend\": false}");
+    world_settle(&world);
+    shards = jx_get(world_get(&world, "ChurnBatch", "b"), "status", "shards", NULL);
+    assert_int_equal(jx_int(shards, "failed", -1), 0);
+    world_release(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +210,7 @@ int main(void)
         cmocka_unit_test(test_failed_jobs_without_pods),
         cmocka_unit_test(test_pod_that_does_not_start),
         cmocka_unit_test(test_a_result_is_lost_while_suspended),
+        cmocka_unit_test(test_a_failed_shard_is_told_while_others_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
