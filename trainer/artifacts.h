@@ -1,7 +1,7 @@
 /* artifacts.h - what a training leaves behind, and finds again.
  *
- *   <artifacts>/<namespace>.<model>/<version>/   model.json, booster.ubj or
- *       weights.json, evaluation/ (the same two files of the model fitted without
+ *   <artifacts>/<namespace>.<model>/<version>/   model.json, booster.ubj,
+ *       weights.json or network.bin, evaluation/ (the same two files of the model fitted without
  *       the hold-out), metrics.json, report.html
  *   <artifacts>/<namespace>.<model>/runs/<runKey>.json   which version a run made
  *

@@ -131,15 +131,15 @@ json_t *measurements_encode(const struct training *training, int64_t trained_ms)
     char time_text[NUM_TIME_TEXT];
     num_format_time(trained_ms, time_text);
     json_t *object = json_pack(
-        "{s:s, s:s, s:s*, s:s, s:o, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o}", "version",
+        "{s:s, s:s, s:s*, s:s, s:o, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:f, s:o}", "version",
         training->final.version, "trainedAt", time_text, "runKey", training->job.run_key,
         "algorithm", model_algorithm_names[training->final.algorithm], "data",
         encode_data(training), "validation", encode_validation(&training->job.training),
         "objective", objective_names[training->job.training.threshold->objective], "metrics",
         encode_figures(&training->figures), "candidates", encode_candidates(&training->search),
         "why", training->search.why, "importance", encode_by_source(training, training->importance),
-        "direction", encode_by_source(training, training->direction), "warnings",
-        encode_warnings(training));
+        "direction", encode_by_source(training, training->direction), "additivityError",
+        training->additivity_error, "warnings", encode_warnings(training));
     add_curves(training, object);
     add_comparison(training, object);
     if (training->table.grouping_count > 0)

@@ -29,7 +29,9 @@ static void scores_release(struct report_scores *scores)
 
 const char *report_algorithm(enum model_algorithm algorithm)
 {
-    return algorithm == MODEL_GRADIENT_BOOSTING ? "Gradient boosted trees" : "Logistic regression";
+    static const char *const names[MODEL_ALGORITHMS] = { "Gradient boosted trees",
+                                                         "Logistic regression", "Neural network" };
+    return names[algorithm];
 }
 
 static void write_header(const struct training *training, struct buf *out)

@@ -228,12 +228,18 @@ void report_importance(const struct training *training, struct buf *out)
         bars[i] = (struct bar){ features->sources[i].name, training->importance[i],
                                 describe_direction(training->direction[i]) };
     qsort(bars, features->source_count, sizeof(*bars), by_value);
-    buf_string(out, "<h2>What moves the score</h2><p>Mean absolute contribution of each column to "
-                    "the log-odds of churn (exact SHAP values), over held-out customers. Reasons "
-                    "in scored files are the same contributions, customer by customer. \u25b2: "
-                    "high values speak for churn; \u25bc: against it; neither: a category, or it "
-                    "depends.</p>"
-                    "<div class=\"card\">");
+    static const char *const methods[MODEL_ALGORITHMS] = {
+        "exact SHAP values", "coefficient times distance from the mean",
+        "integrated gradients on the way from the average customer to this one"
+    };
+    buf_format(out,
+               "<h2>What moves the score</h2><p>Mean absolute contribution of each column to the "
+               "log-odds of churn (%s), over held-out customers. Reasons in scored files are the "
+               "same contributions, customer by customer; with their base they add up to the "
+               "log-odds, with an error of at most %.1g among these customers. \u25b2: high "
+               "values speak for churn; \u25bc: against it; neither: a category, or it depends."
+               "</p><div class=\"card\">",
+               methods[training->final.algorithm], training->additivity_error);
     size_t shown = features->source_count < BARS_MAXIMUM ? features->source_count : BARS_MAXIMUM;
     plot_ranked_bars(out, "Importance of columns", bars, shown, 3);
     if (shown < features->source_count)

@@ -27,7 +27,7 @@ static void write_candidate(const struct training *training, size_t index, struc
 void report_candidates(const struct training *training, struct buf *out)
 {
     const struct search_result *search = &training->search;
-    size_t shown[MODEL_LOGISTIC_REGRESSION + 1] = { 0 };
+    size_t shown[MODEL_ALGORITHMS] = { 0 };
     buf_string(out, "<h2>Why this model</h2><p>");
     html_text(out, search->why);
     buf_format(

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "base/log.h"
+
 #define SAMPLE_ROWS 1000 /* enough for two digits of a mean */
 
 struct explain_work {
@@ -53,6 +55,21 @@ static double direction(const struct explain_work *work, size_t source)
     return spread > 0 ? fmin(fmax((count * xy - x * y) / spread, -1), 1) : 0;
 }
 
+/* Over the rows of `work`; `base` is theirs. */
+static double additivity_error(const struct explain_work *work, const double *margins, double base)
+{
+    size_t sources = work->model->features.source_count;
+    double largest = 0;
+    for (size_t row = 0; row < work->rows; row++) {
+        double sum = base;
+        for (size_t i = 0; i < sources; i++)
+            sum += work->contributions[row * sources + i];
+        double log_odds = calibrated_log_odds(&work->model->calibration, margins[row]);
+        largest = fmax(largest, fabs(sum - log_odds));
+    }
+    return largest;
+}
+
 int stage_explain(struct training *training, struct err *err)
 {
     const struct model *model = &training->final;
@@ -66,10 +83,15 @@ int stage_explain(struct training *training, struct err *err)
     auto_free double *contributions = mem_zero(count * sources, sizeof(*contributions));
     struct explain_work work = { model, values, contributions, count };
     auto_model_session struct model_session *session = model_session_new(model, err);
-    double base;
+    auto_free double *margins = mem_zero(count, sizeof(*margins));
+    double base = 0;
     if (session == NULL)
         return -1;
     model_contributions(session, values, count, contributions, &base);
+    model_margins(session, values, count, margins);
+    training->additivity_error = additivity_error(&work, margins, base);
+    log_write(LOG_INFO, "reasons add up to the log-odds of held-out customers",
+              LOG_REAL("largest_error", training->additivity_error));
     training->importance = mem_zero(sources, sizeof(double));
     training->direction = mem_zero(sources, sizeof(double));
     for (size_t i = 0; i < sources; i++) {

@@ -21,15 +21,24 @@ static void update_progress(void *context, size_t done, size_t total)
 static struct search_request make_request(struct training *training)
 {
     const struct training_spec *spec = &training->job.training;
+    bool any = spec->algorithm == ALGORITHM_AUTO;
     return (struct search_request){
-        .try_boosting = spec->algorithm != ALGORITHM_LOGISTIC_REGRESSION,
-        .try_linear = spec->algorithm != ALGORITHM_GRADIENT_BOOSTING,
+        .try_boosting = any || spec->algorithm == ALGORITHM_GRADIENT_BOOSTING,
+        .try_linear = any || spec->algorithm == ALGORITHM_LOGISTIC_REGRESSION,
+        .try_network = spec->algorithm == ALGORITHM_NEURAL_NETWORK,
         .max_depth = parameter_or_free(spec, "max_depth"),
         .min_child_weight = parameter_or_free(spec, "min_child_weight"),
         .learning_rate = parameter_or_free(spec, "learning_rate"),
         .max_trees = parameter_or_free(spec, "max_trees"),
         .lambda = parameter_or_free(spec, "lambda"),
         .l2 = parameter_or_free(spec, "l2"),
+        .hidden_layers = parameter_or_free(spec, "hidden_layers"),
+        .hidden_units = parameter_or_free(spec, "hidden_units"),
+        .dropout = parameter_or_free(spec, "dropout"),
+        .weight_decay = parameter_or_free(spec, "weight_decay"),
+        .epochs = parameter_or_free(spec, "epochs"),
+        .ensemble = parameter_or_free(spec, "ensemble"),
+        .features = &training->evaluation.features,
         .seed = (uint64_t)spec->seed,
         .threads = training->threads,
         .progress = update_progress,

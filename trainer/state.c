@@ -23,6 +23,7 @@ struct saved_candidate {
     double max_depth, min_child_weight, learning_rate, lambda, rounds;
     bool is_symmetric;
     double noise, inputs, l2, log_loss, weight;
+    double encoding, hidden_layers, hidden_units, dropout, weight_decay, schedule, members;
 };
 static const struct field candidate_items[] = {
     FIELD(struct saved_candidate, algorithm, "algorithm", FIELD_ENUM,
@@ -39,6 +40,13 @@ static const struct field candidate_items[] = {
     FIELD(struct saved_candidate, l2, "l2", FIELD_DOUBLE, .fallback = "0"),
     FIELD(struct saved_candidate, log_loss, "logLoss", FIELD_DOUBLE, .flags = FIELD_REQUIRED),
     FIELD(struct saved_candidate, weight, "weight", FIELD_DOUBLE, .fallback = "0"),
+    FIELD(struct saved_candidate, encoding, "encoding", FIELD_DOUBLE, .fallback = "0"),
+    FIELD(struct saved_candidate, hidden_layers, "hiddenLayers", FIELD_DOUBLE, .fallback = "0"),
+    FIELD(struct saved_candidate, hidden_units, "hiddenUnits", FIELD_DOUBLE, .fallback = "0"),
+    FIELD(struct saved_candidate, dropout, "dropout", FIELD_DOUBLE, .fallback = "0"),
+    FIELD(struct saved_candidate, weight_decay, "weightDecay", FIELD_DOUBLE, .fallback = "0"),
+    FIELD(struct saved_candidate, schedule, "epochs", FIELD_DOUBLE, .fallback = "0"),
+    FIELD(struct saved_candidate, members, "ensemble", FIELD_DOUBLE, .fallback = "0"),
 };
 static const struct fields candidate_fields = FIELDS(struct saved_candidate, candidate_items);
 
@@ -61,6 +69,7 @@ struct saved_state {
     struct doubles holdout;
     struct list figures;
     struct doubles importance, direction;
+    double additivity_error;
 };
 static const struct field state_items[] = {
     FIELD(struct saved_state, uri, "dataURI", FIELD_STRING, .flags = FIELD_REQUIRED,
@@ -81,6 +90,7 @@ static const struct field state_items[] = {
     FIELD(struct saved_state, importance, "importance", FIELD_DOUBLES,
           .maximum = LIMIT_CSV_COLUMNS),
     FIELD(struct saved_state, direction, "direction", FIELD_DOUBLES, .maximum = LIMIT_CSV_COLUMNS),
+    FIELD(struct saved_state, additivity_error, "additivityError", FIELD_DOUBLE, .fallback = "0"),
     FIELD(struct saved_state, fold, "folds", FIELD_DOUBLES, .maximum = LIMIT_ROWS),
     FIELD(struct saved_state, out_of_fold, "outOfFold", FIELD_DOUBLES, .maximum = LIMIT_ROWS),
     FIELD(struct saved_state, holdout, "holdout", FIELD_DOUBLES, .maximum = LIMIT_ROWS),
@@ -175,7 +185,9 @@ static struct saved_candidate save_candidate(const struct candidate *candidate)
         .algorithm = (int)candidate->algorithm,
         .max_depth = candidate->boost.max_depth,
         .min_child_weight = candidate->boost.min_child_weight,
-        .learning_rate = candidate->boost.learning_rate,
+        .learning_rate = candidate->algorithm == MODEL_NEURAL_NETWORK
+                             ? candidate->network.learning_rate
+                             : candidate->boost.learning_rate,
         .lambda = candidate->boost.lambda,
         .is_symmetric = candidate->is_symmetric,
         .noise = candidate->noise,
@@ -184,6 +196,13 @@ static struct saved_candidate save_candidate(const struct candidate *candidate)
         .l2 = candidate->l2,
         .log_loss = candidate->log_loss,
         .weight = candidate->weight,
+        .encoding = candidate->network.encoding,
+        .hidden_layers = candidate->network.hidden_layers,
+        .hidden_units = candidate->network.hidden_units,
+        .dropout = candidate->network.dropout,
+        .weight_decay = candidate->network.weight_decay,
+        .schedule = candidate->network.schedule,
+        .members = candidate->network.members,
     };
 }
 
@@ -219,6 +238,7 @@ static char *encode_state(const struct training *training)
         .figures = { (void *)training->figures.items, training->figures.count },
         .importance = doubles_of(training->importance, training->final.features.source_count),
         .direction = doubles_of(training->direction, training->final.features.source_count),
+        .additivity_error = training->additivity_error,
     };
     auto_json json_t *json = fields_encode(&state_fields, &state);
     return jx_canonical(json);
@@ -265,6 +285,17 @@ static void load_candidate(const struct saved_candidate *saved, struct candidate
         .log_loss = saved->log_loss,
         .weight = saved->weight,
     };
+    if (candidate->algorithm == MODEL_NEURAL_NETWORK)
+        candidate->network = (struct network_options){
+            .encoding = saved->encoding > 0 ? NETWORK_PIECEWISE : NETWORK_QUANTILES,
+            .hidden_layers = (unsigned)saved->hidden_layers,
+            .hidden_units = (unsigned)saved->hidden_units,
+            .dropout = saved->dropout,
+            .learning_rate = saved->learning_rate,
+            .weight_decay = saved->weight_decay,
+            .schedule = (unsigned)saved->schedule,
+            .members = (unsigned)saved->members,
+        };
 }
 
 static double *copy_doubles(const struct doubles *source)
@@ -323,8 +354,14 @@ static int load_model(struct training *training, const char *folder, const char 
         model->weights = buf_take(&bytes);
         return 0;
     }
-    auto_json json_t *json =
-        jx_parse((struct span){ bytes.data, bytes.length }, LIMIT_MODEL_DOCUMENT, name, err);
+    struct span span = { bytes.data, bytes.length };
+    if (chosen->algorithm == MODEL_NEURAL_NETWORK) {
+        auto_network struct network network = { 0 };
+        if (network_decode(span, model->features.count, &network, err) < 0)
+            return -1;
+        return model_take_network(model, &network, err);
+    }
+    auto_json json_t *json = jx_parse(span, LIMIT_MODEL_DOCUMENT, name, err);
     struct linear linear;
     if (json == NULL || linear_from_json(json, model->features.count, &linear, err) < 0)
         return -1;
@@ -369,6 +406,7 @@ static int load_results(struct training *training, const struct saved_state *sta
         return damaged("importance", err);
     training->importance = copy_doubles(&state->importance);
     training->direction = copy_doubles(&state->direction);
+    training->additivity_error = state->additivity_error;
     return 0;
 }
 

@@ -67,6 +67,8 @@ struct training {
     /* Explain: of each source of `final`, its mean absolute contribution, and how
      * much that goes up (1) or down (-1) with its value; 0 for categories */
     double *importance, *direction;
+    /* The largest distance of a log-odds from the sum of its reasons and their base */
+    double additivity_error;
     /* Package */
     struct contest contest;
     const char *version_uri;

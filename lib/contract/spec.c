@@ -7,7 +7,8 @@
 #include "contract/spec.h"
 
 const char *const column_type_names[] = { "Numeric", "Categorical", "Boolean", NULL };
-const char *const algorithm_names[] = { "Auto", "GradientBoosting", "LogisticRegression", NULL };
+const char *const algorithm_names[] = { "Auto", "GradientBoosting", "LogisticRegression",
+                                        "NeuralNetwork", NULL };
 const char *const objective_names[] = { "F1", "Profit", NULL };
 const char *const promotion_metric_names[] = { "auc",        "pr_auc", "ks", "gini",
                                                "lift_at_10", "emp",    "f1", NULL };
@@ -109,6 +110,7 @@ const struct fields drift_spec_fields = FIELDS(struct drift_spec, drift_spec_ite
 
 #define BOOSTING (1U << ALGORITHM_AUTO | 1U << ALGORITHM_GRADIENT_BOOSTING)
 #define LINEAR   (1U << ALGORITHM_AUTO | 1U << ALGORITHM_LOGISTIC_REGRESSION)
+#define NETWORK  (1U << ALGORITHM_NEURAL_NETWORK)
 
 const struct parameter parameters[] = {
     { "max_depth", true, 1, 10, "depth of each tree; else chosen by validation", BOOSTING },
@@ -122,13 +124,25 @@ const struct parameter parameters[] = {
     { "lambda", false, 0, 1000, "L2 penalty on the values of leaves", BOOSTING },
     { "l2", false, 0, 1000000, "L2 penalty on the coefficients; else chosen by validation",
       LINEAR },
+    { "hidden_layers", true, 1, 8, "layers of a network between inputs and output", NETWORK },
+    { "hidden_units", true, 8, 1024, "units of each hidden layer", NETWORK },
+    { "dropout", false, 0, 0.9,
+      "share of hidden units left out in each step; else chosen by validation", NETWORK },
+    { "weight_decay", false, 0, 100,
+      "share of the weights that is taken away in each step, times the learning rate; else chosen "
+      "by validation",
+      NETWORK },
+    { "learning_rate", false, 0.00001, 0.1, "the highest rate of the networks' schedule", NETWORK },
+    { "epochs", true, 1, 1000, "length of the schedule; how many are used is chosen by validation",
+      NETWORK },
+    { "ensemble", true, 1, 16, "networks from different seeds that are averaged", NETWORK },
     { NULL, false, 0, 0, NULL, 0 },
 };
 
-static const struct parameter *find_parameter(const char *name)
+static const struct parameter *find_parameter(const char *name, int algorithm)
 {
     for (const struct parameter *parameter = parameters; parameter->name; parameter++)
-        if (strcmp(parameter->name, name) == 0)
+        if (strcmp(parameter->name, name) == 0 && parameter->algorithms & 1U << algorithm)
             return parameter;
     return NULL;
 }
@@ -146,8 +160,8 @@ static int unknown_parameter(const char *where, const char *name, int algorithm,
 static int check_parameter(const struct training_spec *spec, const struct pair *given,
                            const char *where, struct err *err)
 {
-    const struct parameter *parameter = find_parameter(given->name);
-    if (!parameter || !(parameter->algorithms & 1U << spec->algorithm))
+    const struct parameter *parameter = find_parameter(given->name, spec->algorithm);
+    if (!parameter)
         return unknown_parameter(where, given->name, spec->algorithm, err);
     double value;
     if (num_double(span_of(given->value), &value, NULL) == 0 && value >= parameter->minimum &&

@@ -31,8 +31,13 @@ struct data_spec {
     const char *generation;     /* Train documents only: what the file must be; NULL: any */
 };
 
-enum algorithm { ALGORITHM_AUTO, ALGORITHM_GRADIENT_BOOSTING, ALGORITHM_LOGISTIC_REGRESSION };
-extern const char *const algorithm_names[]; /* Auto, GradientBoosting, LogisticRegression */
+enum algorithm {
+    ALGORITHM_AUTO, /* not NeuralNetwork: it costs several times as much as the others */
+    ALGORITHM_GRADIENT_BOOSTING,
+    ALGORITHM_LOGISTIC_REGRESSION,
+    ALGORITHM_NEURAL_NETWORK,
+};
+extern const char *const algorithm_names[]; /* Auto, GradientBoosting, ... */
 
 struct validation_spec {
     struct decimal holdout; /* share of customers held out for the reported metrics */
@@ -124,10 +129,11 @@ struct parameter {
     bool whole;              /* an integer                                         */
     double minimum, maximum; /* inclusive                                          */
     const char *meaning;     /* one sentence, for --help and documentation         */
-    unsigned algorithms;     /* bit (1 << enum algorithm); Auto takes all of them  */
+    unsigned algorithms;     /* bit (1 << enum algorithm)                          */
 };
 
-/* All parameters, ended by a NULL name. A parameter that is not given is chosen
+/* All parameters, ended by a NULL name. A name stands here once for each range that it
+ * has with some algorithms. A parameter that is not given is chosen
  * by validation inside the training part, or has the trainer's default. */
 extern const struct parameter parameters[];
 

@@ -8,7 +8,8 @@
  *
  * For trees they are the SHAP values of the margin (Lundberg et al., Nature
  * Machine Intelligence 2, 2020), for logistic regression coefficient x (encoded
- * value - training mean); both are multiplied by the slope of the calibration,
+ * value - training mean), for neural networks integrated gradients from the average
+ * customer (network.h); all are multiplied by the slope of the calibration,
  * and encoded features are added up to the source column they came from. */
 #pragma once
 

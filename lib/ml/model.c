@@ -6,10 +6,12 @@
 #include "base/sha256.h"
 #include "ml/boost.h"
 #include "ml/linear.h"
+#include "ml/network.h"
 #include "ml/trees.h"
 
-const char *const model_algorithm_names[] = { "GradientBoosting", "LogisticRegression", NULL };
-static const char *const weights_files[] = { "booster.ubj", "weights.json" };
+const char *const model_algorithm_names[] = { "GradientBoosting", "LogisticRegression",
+                                              "NeuralNetwork", NULL };
+static const char *const weights_files[] = { "booster.ubj", "weights.json", "network.bin" };
 
 /* --- model.json --------------------------------------------------------- */
 
@@ -73,6 +75,9 @@ void model_release(struct model *model)
     if (model->linear != NULL)
         linear_release(model->linear);
     free(model->linear);
+    if (model->network != NULL)
+        network_release(model->network);
+    free(model->network);
     trees_free(model->trees);
     json_decref(model->document);
     *model = (struct model){ 0 };
@@ -85,7 +90,7 @@ const char *model_weights_file(const struct model *model)
 
 /* --- identity ----------------------------------------------------------- */
 
-/* The hash of both files; booster.ubj, model.json, weights.json is their order. */
+/* The hash of both files, in the order of their names. */
 static void hash_version(const json_t *document, const char *weights_file,
                          const char *weights_sha256, char ret_version[MODEL_VERSION_TEXT])
 {
@@ -190,6 +195,16 @@ static int attach_linear(struct model *model, struct span weights, struct err *e
     return 0;
 }
 
+static int attach_network(struct model *model, struct span weights, struct err *err)
+{
+    struct network network;
+    if (network_decode(weights, model->features.count, &network, err) < 0)
+        return -1;
+    model->network = mem_alloc(sizeof(*model->network));
+    *model->network = network;
+    return 0;
+}
+
 int model_attach(struct model *model, struct span weights, struct err *err)
 {
     const char *file = model_weights_file(model);
@@ -207,6 +222,8 @@ int model_attach(struct model *model, struct span weights, struct err *err)
                           model->version, file);
     if (model->algorithm == MODEL_LOGISTIC_REGRESSION && attach_linear(model, weights, err) < 0)
         return -1;
+    if (model->algorithm == MODEL_NEURAL_NETWORK && attach_network(model, weights, err) < 0)
+        return -1;
     if (model->algorithm == MODEL_GRADIENT_BOOSTING) {
         model->trees = trees_new(weights, &model->features, err);
         if (model->trees == NULL)
@@ -221,6 +238,21 @@ int model_attach(struct model *model, struct span weights, struct err *err)
 }
 
 /* --- saving ------------------------------------------------------------- */
+
+int model_take_network(struct model *model, struct network *take_network, struct err *err)
+{
+    auto_buf struct buf bytes;
+    buf_init(&bytes, LIMIT_MODEL_WEIGHTS);
+    network_encode(take_network, &bytes);
+    if (buf_check(&bytes, "the neural network", err) < 0)
+        return -1;
+    model->weights_size = bytes.length;
+    model->weights = buf_take(&bytes);
+    model->network = mem_alloc(sizeof(*model->network));
+    *model->network = *take_network;
+    *take_network = (struct network){ 0 };
+    return 0;
+}
 
 static void take_linear_weights(struct model *model)
 {

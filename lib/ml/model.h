@@ -2,7 +2,8 @@
  *
  * Two files of a version folder make a model: model.json (schema, features,
  * calibration, threshold, training distribution) and the file that it names
- * (booster.ubj: an XGBoost model in UBJSON; weights.json: logistic regression).
+ * (booster.ubj: an XGBoost model in UBJSON; weights.json: logistic regression;
+ * network.bin: a neural network).
  * The version is a hash of both, so equal models have equal names wherever and
  * whenever they were trained.
  *
@@ -27,7 +28,8 @@
 #define MODEL_FILE         "model.json"
 #define MODEL_VERSION_TEXT 17 /* 16 hex digits and NUL */
 
-enum model_algorithm { MODEL_GRADIENT_BOOSTING, MODEL_LOGISTIC_REGRESSION };
+enum model_algorithm { MODEL_GRADIENT_BOOSTING, MODEL_LOGISTIC_REGRESSION, MODEL_NEURAL_NETWORK };
+#define MODEL_ALGORITHMS 3
 extern const char *const model_algorithm_names[]; /* "GradientBoosting", ... */
 
 struct model {
@@ -41,9 +43,10 @@ struct model {
     double threshold; /* a probability of at least this is a churner */
     char *weights;    /* bytes of the second file; NULL until attached */
     size_t weights_size;
-    struct linear *linear; /* LogisticRegression, once attached */
-    struct trees *trees;   /* GradientBoosting, once attached   */
-    json_t *document;      /* between model_parse() and model_attach() */
+    struct linear *linear;   /* LogisticRegression, once attached */
+    struct trees *trees;     /* GradientBoosting, once attached   */
+    struct network *network; /* NeuralNetwork, once attached      */
+    json_t *document;        /* between model_parse() and model_attach() */
 };
 void model_release(struct model *model); /* safe on a zeroed struct */
 #define auto_model __attribute__((cleanup(model_release)))
@@ -56,7 +59,7 @@ void model_release(struct model *model); /* safe on a zeroed struct */
 int model_parse(const char *name, struct span text, struct model *ret_model, struct err *err)
     __attribute__((warn_unused_result));
 
-/* "booster.ubj" or "weights.json": the name of the second file. */
+/* "booster.ubj", "weights.json" or "network.bin": the name of the second file. */
 const char *model_weights_file(const struct model *model) __attribute__((returns_nonnull));
 
 /* Gives a parsed model its trees or weights (copied). ERR_INVALID (DataInvalid)
@@ -65,6 +68,11 @@ int model_attach(struct model *model, struct span weights, struct err *err)
     __attribute__((warn_unused_result));
 
 /* --- saving ------------------------------------------------------------- */
+
+/* Makes a network that was trained the model's, and its weights the saved form of it. What
+ * is passed is then zeroed. ERR_TOO_BIG when that is more than LIMIT_MODEL_WEIGHTS. */
+int model_take_network(struct model *model, struct network *take_network, struct err *err)
+    __attribute__((warn_unused_result));
 
 /* For a model that training has put together (weights included): sets
  * model->version and gives the text of model.json. The caller frees. */

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "ml/linear.h"
+#include "ml/network.h"
 #include "ml/trees.h"
 
 struct model_session {
@@ -12,8 +13,8 @@ struct model_session {
     double *margins;           /* one per row of the largest block so far */
     double *contributions;     /* source_count per row, GradientBoosting  */
     size_t capacity;
-    double *sources; /* contributions of one row, LogisticRegression */
-    float *encoded;  /* the same per feature                         */
+    double *sources; /* contributions of one row, but for trees */
+    float *encoded;  /* the same per feature, LogisticRegression     */
 };
 
 struct model_session *model_session_new(const struct model *model, struct err *err)
@@ -65,6 +66,8 @@ void model_margins(struct model_session *session, const float *encoded, size_t r
     struct matrix matrix = { encoded, rows, session->model->features.count };
     if (session->trees != NULL)
         forest_margins(&session->trees->forest, encoded, rows, ret_margins);
+    else if (session->model->network != NULL)
+        network_margins(session->model->network, matrix, ret_margins);
     else
         linear_margins(session->model->linear, matrix, ret_margins);
 }
@@ -103,12 +106,29 @@ static void visit_linear(struct model_session *session, const float *encoded, si
     }
 }
 
+static void visit_network(struct model_session *session, const float *encoded, size_t rows,
+                          row_visitor visit, void *context)
+{
+    const struct model *model = session->model;
+    size_t count = model->features.count;
+    double base = network_base(model->network);
+    auto_free float *contributions = mem_zero(rows * count, sizeof(*contributions));
+    network_contributions(model->network, (struct matrix){ encoded, rows, count }, contributions);
+    for (size_t row = 0; row < rows; row++) {
+        explain_group(&model->features, contributions + row * count, model->calibration.slope,
+                      session->sources);
+        visit(context, row, session->sources, base);
+    }
+}
+
 static void visit_rows(struct model_session *session, const float *encoded, size_t rows,
                        row_visitor visit, void *context)
 {
     reserve(session, rows);
     if (session->trees != NULL)
         visit_trees(session, encoded, rows, visit, context);
+    else if (session->model->network != NULL)
+        visit_network(session, encoded, rows, visit, context);
     else
         visit_linear(session, encoded, rows, visit, context);
 }

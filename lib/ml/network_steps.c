@@ -2,6 +2,7 @@
 
 #include <cblas.h>
 #include <math.h>
+#include <pthread.h>
 
 #include "base/mem.h"
 #include "ml/calibrate.h"
@@ -9,6 +10,32 @@
 #define VARIANCE_FLOOR 1e-5F /* added to variances, as usual */
 #define MOMENTUM       0.1F  /* of running means and variances */
 #define WIDEST         16    /* embedding */
+
+/* --- OpenBLAS's memory ------------------------------------------------------ */
+
+/* Every product takes a buffer from a table of OpenBLAS's, which its serial build does not guard
+ * against several threads. The linker leads its calls here (--wrap in CMakeLists.txt). */
+static pthread_mutex_t buffers = PTHREAD_MUTEX_INITIALIZER;
+
+void *__real_blas_memory_alloc(int procpos);
+void __real_blas_memory_free(void *buffer);
+void *__wrap_blas_memory_alloc(int procpos);
+void __wrap_blas_memory_free(void *buffer);
+
+void *__wrap_blas_memory_alloc(int procpos)
+{
+    pthread_mutex_lock(&buffers);
+    void *buffer = __real_blas_memory_alloc(procpos);
+    pthread_mutex_unlock(&buffers);
+    return buffer;
+}
+
+void __wrap_blas_memory_free(void *buffer)
+{
+    pthread_mutex_lock(&buffers);
+    __real_blas_memory_free(buffer);
+    pthread_mutex_unlock(&buffers);
+}
 
 /* --- products --------------------------------------------------------------- */
 

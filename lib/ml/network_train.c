@@ -12,6 +12,9 @@
 #define SECOND_DECAY 0.999
 #define STEP_FLOOR   1e-8F
 
+#define BATCHES_FEWEST 16 /* of an epoch, unless batches were too small for statistics */
+#define BATCH_SMALLEST 32
+
 /* --- one step ------------------------------------------------------------- */
 
 struct optimiser {
@@ -100,13 +103,20 @@ static double share_of_positives(const uint8_t *labels, size_t rows)
     return ((double)positives + 0.5) / ((double)rows + 1);
 }
 
+size_t network_steps(size_t rows)
+{
+    size_t batch = rows / BATCHES_FEWEST;
+    batch = batch < BATCH_SMALLEST ? BATCH_SMALLEST : batch > NETWORK_BATCH ? NETWORK_BATCH : batch;
+    return rows / batch > 0 ? rows / batch : 1;
+}
+
 /* Batches are cut evenly, so that none is too small for statistics of its own. */
 static void fit_init(struct fit *fit, const struct network_options *options,
                      const struct network_inputs *inputs, const struct features *features,
                      struct matrix train, const uint8_t *labels)
 {
     *fit = (struct fit){ .train = train, .labels = labels };
-    fit->batches = train.rows / NETWORK_BATCH > 0 ? train.rows / NETWORK_BATCH : 1;
+    fit->batches = network_steps(train.rows);
     fit->batch_rows = train.rows / fit->batches + 1;
     fit->order = mem_zero(train.rows, sizeof(*fit->order));
     fit->batch_labels = mem_zero(fit->batch_rows, 1);

@@ -15,8 +15,8 @@
 #include "base/random.h"
 #include "ml/network.h"
 
-#define NETWORK_ONE_HOT 4 /* categories of so many levels or fewer need no embedding */
-#define NETWORK_BATCH   256
+#define NETWORK_ONE_HOT 4   /* categories of so many levels or fewer need no embedding */
+#define NETWORK_BATCH   256 /* rows of a step; fewer in small files */
 #define NETWORK_WARM_UP 0.1
 
 struct network_options {
@@ -29,6 +29,9 @@ struct network_options {
     unsigned members;     /* networks of an ensemble, from seeds one after the other */
     uint64_t seed;
 };
+
+/* Steps of an epoch over so many rows: at least one, and some even in small files. */
+size_t network_steps(size_t rows);
 
 /* Fits an ensemble for `epochs` (at most options->schedule). `features`: of the columns, or
  * NULL (network_inputs_fit()). ERR_INVALID (DataInvalid) for too many columns and when the

@@ -30,11 +30,24 @@ void search_sort(struct candidate *candidates, size_t count)
     }
 }
 
+static void describe_network(const struct network_options *options, unsigned epochs, char *ret_text,
+                             size_t size)
+{
+    snprintf(
+        ret_text, size,
+        "%u networks, %s inputs, %u x %u units, dropout %g, decay %g, rate %g, %u of %u epochs",
+        options->members, network_encoding_names[options->encoding], options->hidden_layers,
+        options->hidden_units, options->dropout, options->weight_decay, options->learning_rate,
+        epochs, options->schedule);
+}
+
 void candidate_describe(const struct candidate *candidate, char *ret_text, size_t size)
 {
     if (candidate->algorithm == MODEL_LOGISTIC_REGRESSION)
         snprintf(ret_text, size, "%s inputs, L2 %g", linear_inputs_names[candidate->inputs],
                  candidate->l2);
+    else if (candidate->algorithm == MODEL_NEURAL_NETWORK)
+        describe_network(&candidate->network, candidate->rounds, ret_text, size);
     else if (candidate->is_symmetric)
         snprintf(ret_text, size, "symmetric, depth %d, noise %g, lambda %g, rate %g, %u trees",
                  candidate->boost.max_depth, candidate->noise, candidate->boost.lambda,
@@ -101,6 +114,7 @@ static const struct {
 } algorithms[] = {
     { "gradient boosting", search_boost_work, search_boost },
     { "logistic regression", search_linear_work, search_linear },
+    { "neural networks", search_network_work, search_network },
 };
 #define ALGORITHMS ARRAY_SIZE(algorithms)
 
@@ -228,6 +242,18 @@ static int fit_linear(const struct candidate *candidate, struct matrix matrix,
     return 0;
 }
 
+static int fit_network(const struct candidate *candidate, struct matrix matrix,
+                       const uint8_t *labels, struct model *model, struct err *err)
+{
+    const struct features *features =
+        model->features.count == matrix.columns ? &model->features : NULL;
+    auto_network struct network network = { 0 };
+    if (network_fit(&candidate->network, features, matrix, labels, candidate->rounds, &network,
+                    err) < 0)
+        return -1;
+    return model_take_network(model, &network, err);
+}
+
 static int fit_symmetric(const struct candidate *candidate, struct matrix matrix,
                          const uint8_t *labels, struct model *model, struct err *err)
 {
@@ -243,6 +269,8 @@ int candidate_fit(const struct candidate *candidate, struct matrix matrix, const
     model->algorithm = candidate->algorithm;
     if (candidate->algorithm == MODEL_LOGISTIC_REGRESSION)
         return fit_linear(candidate, matrix, labels, model, err);
+    if (candidate->algorithm == MODEL_NEURAL_NETWORK)
+        return fit_network(candidate, matrix, labels, model, err);
     if (candidate->is_symmetric)
         return fit_symmetric(candidate, matrix, labels, model, err);
     auto_booster struct booster *booster =

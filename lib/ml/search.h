@@ -8,6 +8,10 @@
  * algorithm on out-of-fold predictions and prefers trees unless another is clearly better: more
  * than SEARCH_CLEARLY in log-loss and more than one standard error of the paired difference.
  *
+ * Neural networks try a few encodings and regularisations with one network each, and stop early;
+ * the best becomes an ensemble. They take too long for `Auto` and are tried when they are asked
+ * for.
+ *
  * The result depends on data and request only, never on the number of threads. */
 #pragma once
 
@@ -19,6 +23,7 @@
 #include "ml/boost.h"
 #include "ml/linear.h"
 #include "ml/model.h"
+#include "ml/network_train.h"
 
 #define SEARCH_CLEARLY    0.001
 #define SEARCH_CANDIDATES 48
@@ -34,14 +39,17 @@ struct candidate {
     unsigned rounds;
     enum linear_inputs inputs; /* LogisticRegression */
     double l2;
-    double log_loss; /* mean over all rows, out of fold, before calibration */
-    double weight;   /* in the model; 0: it is no part of it                */
+    struct network_options network; /* NeuralNetwork; rounds are epochs of its schedule */
+    double log_loss;                /* mean over all rows, out of fold, before calibration */
+    double weight;                  /* in the model; 0: it is no part of it                */
 };
 
 /* What the user fixed; NAN: to be chosen. */
 struct search_request {
-    bool try_boosting, try_linear;
+    bool try_boosting, try_linear, try_network;
     double max_depth, min_child_weight, learning_rate, max_trees, lambda, l2;
+    double hidden_layers, hidden_units, dropout, weight_decay, epochs, ensemble;
+    const struct features *features; /* of the columns; NULL: networks take all as numbers */
     uint64_t seed;
     unsigned threads;
     /* Called from any thread after each unit of work, done of total; may be NULL. */
@@ -57,6 +65,12 @@ struct search_request {
                               .max_trees = NAN,                                                    \
                               .lambda = NAN,                                                       \
                               .l2 = NAN,                                                           \
+                              .hidden_layers = NAN,                                                \
+                              .hidden_units = NAN,                                                 \
+                              .dropout = NAN,                                                      \
+                              .weight_decay = NAN,                                                 \
+                              .epochs = NAN,                                                       \
+                              .ensemble = NAN,                                                     \
                               .threads = 1 })
 
 struct search_result {
@@ -77,7 +91,7 @@ int search_run(const struct search_request *request, struct matrix matrix, const
                const uint8_t *fold, unsigned fold_count, struct search_result *ret_result,
                struct err *err) __attribute__((warn_unused_result));
 
-/* Fits what was chosen on all given rows; fills algorithm, and weights or linear. */
+/* Fits what was chosen on all given rows; fills algorithm, and weights, linear or network. */
 int search_fit(const struct search_result *search, struct matrix matrix, const uint8_t *labels,
                struct model *model, struct err *err) __attribute__((warn_unused_result));
 

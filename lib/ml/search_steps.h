@@ -45,10 +45,13 @@ void search_progress(struct search *search);
 /* Number of units of work that each will report; 0: it is not tried. */
 size_t search_boost_work(const struct search *search);
 size_t search_linear_work(const struct search *search);
+size_t search_network_work(const struct search *search);
 
 int search_boost(struct search *search, struct finalist *ret_finalist, struct err *err)
     __attribute__((warn_unused_result));
 int search_linear(struct search *search, struct finalist *ret_finalist, struct err *err)
+    __attribute__((warn_unused_result));
+int search_network(struct search *search, struct finalist *ret_finalist, struct err *err)
     __attribute__((warn_unused_result));
 
 /* Best first; equal ones in the order of trying. */

@@ -34,6 +34,7 @@ REFUSED = {
     "data.sensitive must name neither": {"data": {"sensitive": ["Churn"]}},
     "parameters must be": {"algorithm": "Auto", "parameters": {"depth": "6"}},
     "the parameter of LogisticRegression": {"parameters": {"max_depth": "6"}},
+    "parameters of NeuralNetwork": {"algorithm": "NeuralNetwork", "parameters": {"max_depth": "6"}},
     "schedule must be set": {"on": ["Schedule"]},
 }
 NAMES = "metadata.name must be"  # of the object itself

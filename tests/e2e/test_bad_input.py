@@ -90,6 +90,8 @@ class Stalled(ClusterTest):
                 ("spec.data.columns[0].name", "neither", None, data(columns=[{"name": "Churn", "type": "Numeric"}])),
                 ("spec.parameters.max_depth", "LogisticRegression: l2", "the parameter of LogisticRegression is l2",
                  {"parameters": {"max_depth": "6"}}),
+                ("spec.parameters.lambda", "NeuralNetwork: hidden_layers", "parameters of NeuralNetwork are hidden_layers",
+                 {"algorithm": "NeuralNetwork", "parameters": {"lambda": "1"}}),
                 ("spec.parameters.l2", "decimal number from", None, {"parameters": {"l2": "-1"}}),
                 ("spec.parameters.max_depth", "an integer from", None,
                  {"algorithm": "Auto", "parameters": {"max_depth": "2.5"}}),

@@ -14,7 +14,7 @@ import unittest
 from pathlib import Path
 from xml.etree import ElementTree
 
-from trainer_case import PROGRAM, QUICK, RUN_KEY, STAGES, TELCO, TrainerTest, history
+from trainer_case import PROGRAM, QUICK, QUICK_NETWORK, RUN_KEY, STAGES, TELCO, TrainerTest, history
 
 
 class Training(TrainerTest):
@@ -74,12 +74,14 @@ class Training(TrainerTest):
 
     def test_stages_one_by_one_give_the_same(self):
         self.write(history())
-        for algorithm in ["GradientBoosting", "LogisticRegression"]:
+        for algorithm in ["GradientBoosting", "LogisticRegression", "NeuralNetwork"]:
             models = algorithm.lower()
-            whole, version = self.train(models=models, algorithm=algorithm)
+            recipe = {"algorithm": algorithm,
+                      "parameters": QUICK_NETWORK if algorithm == "NeuralNetwork" else {}}
+            whole, version = self.train(models=models, **recipe)
             before = self.folder / f"{models}.start"
             before.mkdir()
-            self.job(models=f"{models}.staged", algorithm=algorithm).rename(before / "job.json")
+            self.job(models=f"{models}.staged", **recipe).rename(before / "job.json")
             for stage in STAGES:
                 after = self.folder / f"{models}.{stage}"
                 after.mkdir()
@@ -183,13 +185,39 @@ class Training(TrainerTest):
         self.assertTrue((version / "weights.json").exists())
         self.assertFalse((version / "booster.ubj").exists())
 
+    def test_neural_network(self):
+        """It learns what is there to learn, for any number of threads the same, and its reasons add up."""
+        self.write(history(rows=800))
+        versions = []
+        for threads in [1, 3]:
+            path = self.job(models=f"n{threads}", algorithm="NeuralNetwork", parameters={"ensemble": "2"})
+            result = self.run_program("--job", path, "--threads", threads)
+            versions.append(Path(result["model"]["uri"].removeprefix("file://")))
+        self.assertEqual(result["model"]["algorithm"], "NeuralNetwork")
+        self.assertEqual(versions[0].name, versions[1].name)
+        for name in ["model.json", "network.bin", "evaluation/network.bin", "report.html"]:
+            self.assertEqual((versions[0] / name).read_bytes(), (versions[1] / name).read_bytes(), name)
+        metrics = json.loads((versions[0] / "metrics.json").read_text())
+        self.assertGreater(metrics["metrics"]["auc"], 0.7)
+        self.assertLess(metrics["additivityError"], 1e-4)
+        self.assertGreater(metrics["importance"]["age"], metrics["importance"]["income"])
+        report = (versions[0] / "report.html").read_text()
+        self.assertIn("Neural network, version", report)
+        self.assertIn("integrated gradients", report)
+        damaged = bytearray((versions[0] / "evaluation" / "network.bin").read_bytes())
+        damaged[len(damaged) // 2] ^= 1
+        (versions[0] / "evaluation" / "network.bin").write_bytes(damaged)
+        champion = {"version": versions[0].name, "uri": f"file://{versions[0]}/"}
+        again, _ = self.train(models="n4", algorithm="NeuralNetwork", parameters=QUICK_NETWORK, champion=champion)
+        self.assertIn("does not match", " ".join(again["warnings"]))
+
     def test_numbers_beyond_floats(self):
         lines = history()
         for number in range(10, 40):
             cells = lines[number].split(",")
             lines[number] = ",".join([*cells[:3], f"{number % 7}e300", *cells[4:]])
         self.write(lines)
-        for algorithm in ["GradientBoosting", "LogisticRegression"]:
+        for algorithm in ["GradientBoosting", "LogisticRegression", "NeuralNetwork"]:
             with self.subTest(algorithm):
                 result, _ = self.train(algorithm=algorithm)
                 self.assertGreater(float(result["metrics"][0]["value"]), 0.5)

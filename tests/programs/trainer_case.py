@@ -16,6 +16,7 @@ STAGES = ["ingest", "split", "fit", "calibrate", "evaluate", "explain", "package
 RUN_KEY = "0123456789abcdef0123456789abcdef"
 # Trains in a moment.
 QUICK = {"max_depth": "2", "min_child_weight": "5", "learning_rate": "0.2", "max_trees": "20", "lambda": "1"}
+QUICK_NETWORK = {"hidden_units": "8", "dropout": "0.1", "weight_decay": "1", "epochs": "4", "ensemble": "2"}
 
 HEADER = "id,age,city,income,member,left"
 

@@ -48,7 +48,11 @@ static void test_offences(void **state)
         bool train;
     } cases[] = {
         { TRAIN ", \"extra\": 1}", "unknown member \"extra\"", true },
-        { TRAIN ", \"algorithm\": \"NeuralNetwork\"}", "algorithm: must be one of Auto", true },
+        { TRAIN ", \"algorithm\": \"RandomForest\"}", "algorithm: must be one of Auto", true },
+        { TRAIN ", \"algorithm\": \"NeuralNetwork\", \"parameters\": {\"max_depth\": \"1\"}}",
+          "parameters.max_depth: must be a parameter of NeuralNetwork: hidden_layers", true },
+        { TRAIN ", \"algorithm\": \"NeuralNetwork\", \"parameters\": {\"learning_rate\": \"0.5\"}}",
+          "parameters.learning_rate: must be a decimal number from 1e-05 to 0.1", true },
         { TRAIN ", \"parameters\": {\"depth\": \"1\"}}", "parameters.depth: must be a parameter of",
           true },
         { TRAIN ", \"parameters\": {\"max_trees\": \"0\"}}", "parameters.max_trees: must be an",

@@ -54,6 +54,17 @@ static const struct candidate recipes[] = {
     { .algorithm = MODEL_GRADIENT_BOOSTING,
       .boost = { .max_depth = 3, .min_child_weight = 1, .learning_rate = 0.1, .lambda = 1 },
       .rounds = 40 },
+    { .algorithm = MODEL_NEURAL_NETWORK,
+      .network = { .encoding = NETWORK_PIECEWISE,
+                   .hidden_layers = 2,
+                   .hidden_units = 8,
+                   .dropout = 0.1,
+                   .learning_rate = 0.01,
+                   .weight_decay = 1,
+                   .schedule = 5,
+                   .members = 2,
+                   .seed = 42 },
+      .rounds = 4 },
     { .algorithm = MODEL_LOGISTIC_REGRESSION, .inputs = LINEAR_QUANTILES, .l2 = 1 },
 };
 
@@ -116,7 +127,7 @@ static void loaded_models_score_the_same(void **state)
         assert_int_equal(model_finish(&model, &text, &err), 0);
         if (model_parse("model.json", span_of(text), &again, &err) < 0 ||
             model_attach(&again, weights_of(&model), &err) < 0)
-            fail_msg("%s: %s", model_algorithm_names[i], err.message);
+            fail_msg("%s: %s", model_algorithm_names[recipes[i].algorithm], err.message);
         assert_string_equal(again.version, model.version);
         assert_string_equal(again.id, "id");
         static double before[ROWS], after[ROWS];
@@ -153,7 +164,7 @@ static void contributions_add_up_to_log_odds(void **state)
                 largest = fmax(largest, fabs(contributions[row * sources + k]));
             }
             check_near(sum, log(probabilities[row] / (1 - probabilities[row])), 1e-5,
-                       model_algorithm_names[i]);
+                       model_algorithm_names[recipes[i].algorithm]);
             check_near(fabs(reasons[2 * row].contribution), largest, 0, "first reason");
         }
         history_release(&history);

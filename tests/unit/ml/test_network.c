@@ -9,6 +9,7 @@
 #include "ml/calibrate.h"
 #include "ml/metrics.h"
 #include "ml/network_steps.h"
+#include "ml/parallel.h"
 
 #define ROWS    600
 #define COLUMNS 10
@@ -241,6 +242,35 @@ static void a_rate_that_is_too_large_is_said(void **state)
     assert_int_equal(network_fit(&options, &features, all, labels, 30, &network, &err), -1);
     assert_string_equal(err.reason, "DataInvalid");
     assert_non_null(strstr(err.message, "learning_rate"));
+}
+
+#define FITS 24
+
+static int fit_task(void *context, size_t index, struct err *err)
+{
+    struct buf *files = context;
+    auto_network struct network network = { 0 };
+    if (network_fit(&usual, &features, all, labels, 6, &network, err) < 0)
+        return -1;
+    buf_init(&files[index], 1 * MIB);
+    network_encode(&network, &files[index]);
+    return 0;
+}
+
+/* OpenBLAS's serial build hands out the same memory twice, were it not for the lock of ours. */
+static void fits_side_by_side_do_not_meet(void **state)
+{
+    (void)state;
+    struct err err = { 0 };
+    static struct buf files[FITS];
+    assert_int_equal(parallel_run(8, FITS, fit_task, files, &err), 0);
+    for (size_t i = 0; i < FITS; i++) {
+        assert_int_equal(files[i].length, files[0].length);
+        if (memcmp(files[i].data, files[0].data, files[0].length) != 0)
+            fail_msg("fit %zu differs from the first", i);
+    }
+    for (size_t i = 0; i < FITS; i++)
+        buf_release(&files[i]);
 }
 
 /* --- inputs ----------------------------------------------------------------- */
@@ -522,6 +552,7 @@ int main(void)
         cmocka_unit_test(early_stopping_sees_the_network_that_is_fitted),
         cmocka_unit_test(impatience_ends_a_search),
         cmocka_unit_test(a_rate_that_is_too_large_is_said),
+        cmocka_unit_test(fits_side_by_side_do_not_meet),
         cmocka_unit_test(numbers_become_places_between_knots),
         cmocka_unit_test(the_average_customer_is_all_zeros),
         cmocka_unit_test(too_many_columns_are_refused),

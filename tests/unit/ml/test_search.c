@@ -222,6 +222,46 @@ static void users_fix_what_they_name(void **state)
     check_near(lines.candidates[lines.chosen].l2, 12, 0, "l2");
 }
 
+/* An additive file and one that is not: what no sum says needs the network. */
+static void networks_are_searched_when_asked(void **state)
+{
+    (void)state;
+    make_data(SHAPE_STEPS);
+    struct search_request request = SEARCH_REQUEST_AUTO;
+    request.try_boosting = request.try_linear = false;
+    request.try_network = true;
+    request.hidden_units = 16;
+    request.ensemble = 2;
+    request.epochs = 40;
+    request.seed = 9;
+    auto_search_result struct search_result one = searched(&request);
+    request.threads = 3;
+    auto_search_result struct search_result three = searched(&request);
+    const struct candidate *chosen = &one.candidates[one.chosen];
+    assert_int_equal(chosen->algorithm, MODEL_NEURAL_NETWORK);
+    assert_int_equal(one.count, 4);
+    assert_true(strlen(one.why) > 20);
+    assert_int_equal(chosen->network.hidden_units, 16);
+    assert_int_equal(chosen->network.members, 2);
+    assert_in_range(chosen->rounds, 1, 40);
+    check_near(chosen->log_loss, loss_of(one.margins), 1e-6, "log-loss");
+    assert_true(chosen->log_loss < 0.45); /* 0.69 knows nothing, 0.19 is all there is to know */
+    assert_memory_equal(one.margins, three.margins, ROWS * sizeof(double));
+    request.dropout = 0.25;
+    request.weight_decay = 3;
+    request.learning_rate = 0.02;
+    request.hidden_layers = 1;
+    auto_search_result struct search_result fixed = searched(&request);
+    assert_int_equal(fixed.count, 2); /* two encodings are left */
+    for (size_t i = 0; i < 2; i++) {
+        const struct network_options *options = &fixed.candidates[i].network;
+        check_near(options->dropout, 0.25, 0, "dropout");
+        check_near(options->weight_decay, 3, 0, "weight_decay");
+        check_near(options->learning_rate, 0.02, 0, "learning_rate");
+        assert_int_equal(options->hidden_layers, 1);
+    }
+}
+
 /* Margins of all rows, of a model that was fitted on them with only one part, or with all
  * (SIZE_MAX). */
 static void fitted_margins(const struct search_result *search, size_t part, double *ret_margins)
@@ -280,6 +320,7 @@ int main(void)
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(progress_ends_at_its_total),
         cmocka_unit_test(users_fix_what_they_name),
+        cmocka_unit_test(networks_are_searched_when_asked),
         cmocka_unit_test(the_model_is_the_blend_and_keeps_to_its_trees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
