@@ -9,6 +9,7 @@ BIN = os.path.join(ROOT, "build", "bin")
 HERE = os.path.dirname(os.path.abspath(__file__))
 SAMPLE = os.path.join(ROOT, "manifests", "samples", "telco_history.csv")
 TARGET, POSITIVE, IDENTITY = "Churn", "Yes", "customerID"
+HISTORY = "history.csv"  # of the reference model
 JITTER = ("tenure", "MonthlyCharges", "TotalCharges")
 
 # Trees of the reference booster. The rate is so small that validation, which chooses the number of
@@ -65,7 +66,7 @@ def train(folder, job, threads=1):
 
 def reference_model(folder, seed):
     """The folder of a published model of TREES trees of depth DEPTH."""
-    history = generate(os.path.join(folder, "history.csv"), 10000, seed, history=True)
+    history = generate(os.path.join(folder, HISTORY), 10000, seed, history=True)
     say(f"a model of {TREES} trees of depth {DEPTH}")
     job = train_job(folder, history, "reference", parameters=reference_parameters(),
                     validation={"folds": 2})

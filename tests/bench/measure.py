@@ -26,8 +26,9 @@ def run(command, *, threads=1, keep_output=False, stdout=None):
     """Runs a program to its end. Ours take the number of threads from CHURN_THREADS alone; the
     reference side is Python, where numpy's OpenMP and OpenBLAS have to be told too."""
     environment = {**os.environ, "CHURN_THREADS": str(threads)}
-    if command[0] == sys.executable:
-        environment.update(OMP_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS=str(threads))
+    if os.path.basename(command[0]).startswith("python"):
+        environment.update(OMP_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS=str(threads),
+                           POLARS_MAX_THREADS=str(threads))
     with tempfile.TemporaryFile("w+") as errors:
         begin = time.monotonic()
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL,

@@ -9,23 +9,20 @@ import json
 
 @dataclasses.dataclass(frozen=True)
 class Goal:
-    """`peer`: the goal is against a program that is not at hand, so nothing can be met."""
     sense: str  # "<=" or ">="
     bound: float
     of: str = "value"  # or "ratio"
     stretch: float = None
     unit: str = ""
-    peer: str = ""
 
     def text(self):
         unit = "x" if self.of == "ratio" else self.unit and " " + self.unit
         stretch = "" if self.stretch is None else f" ({self.sense} {number(self.stretch)}{unit})"
-        peer = f" {self.peer}" if self.peer else ""
-        return f"{self.sense} {number(self.bound)}{unit}{peer}{stretch}"
+        return f"{self.sense} {number(self.bound)}{unit}{stretch}"
 
     def met(self, value, ratio):
         measured = ratio if self.of == "ratio" else value
-        if measured is None or self.peer:
+        if measured is None:
             return None
         return measured <= self.bound if self.sense == "<=" else measured >= self.bound
 
@@ -48,7 +45,7 @@ class Figure:
             return "not measured"
         if self.goal is None:
             return ""
-        return {True: "met", False: "NOT MET", None: "not comparable"}[self.met()]
+        return {True: "met", False: "NOT MET", None: "not measured"}[self.met()]
 
     def line(self):
         return json.dumps({
