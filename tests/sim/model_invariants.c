@@ -325,7 +325,8 @@ void inboxes_are_bounded(struct ledger *ledger, const struct change *change)
     const struct index *models = &resource_named(ledger, "churnmodels")->objects;
     int64_t active = 0;
 
-    if (!is_batch(change) || change->type != CHANGE_ADDED || !uid)
+    if (!is_batch(change) || change->type != CHANGE_ADDED || !uid ||
+        ledger->play->sim->writer_is_late)
         return;
     for (size_t i = 0; i < batches->count; i++) {
         const json_t *batch = ((struct object *)batches->entries[i].value)->snapshot->json;

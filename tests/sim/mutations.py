@@ -277,7 +277,7 @@ MUTATIONS = [
      "model_return_tick(pass); pass->status.training = NULL;", "pass->status.training = NULL;"),
     # --- more of the inbox
     ("a file is taken twice", "controller/model_inbox.c",
-     "if (strcmp(file->key, status->taken.items[i]) == 0) return false;", ""),
+     "if (strcmp(file->key, status->taken.items[i]) == 0) return false;", "(void)i;"),
     ("files of an inbox that begins are all taken", "controller/model_inbox.c",
      "if (!inbox.status->uri && inbox.spec->existing == EXISTING_ALL)", "if (!inbox.status->uri)"),
     ("the newest file that is there already is passed over", "controller/model_inbox.c",
