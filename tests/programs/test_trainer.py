@@ -333,6 +333,19 @@ class Training(TrainerTest):
 
 
 class Processes(TrainerTest):
+    def test_paths_come_from_the_environment_unless_flags_say_otherwise(self):
+        """As in a pod, where no arguments are passed."""
+        (self.folder / "job.json").write_text('{"version": 1, "kind": "Train", "colour": 1}')
+        (self.folder / "other.json").write_text('{"version": 1, "kind": "Train", "shape": 1}')
+        environment = dict(os.environ, CHURN_JOB=self.folder / "job.json",
+                           CHURN_RESULT=self.folder / "result.json")
+        for arguments, result, member in [((), "result.json", "colour"),
+                                          (("--job", self.folder / "other.json", "--result",
+                                            self.folder / "said.json"), "said.json", "shape")]:
+            run = subprocess.run([PROGRAM, *arguments], env=environment, capture_output=True)
+            self.assertEqual(run.returncode, 64)
+            self.assertIn(member, json.loads((self.folder / result).read_text())["message"])
+
     def test_sigterm_leaves_nothing(self):
         self.write(history(rows=20000))
         run = subprocess.Popen([PROGRAM, "--job", self.job(algorithm="Auto"), "--result",
