@@ -126,7 +126,7 @@ static void test_a_bucket(void **state)
         { "gs://oursandmore/weekly/", "null", "" },
         { "s3://ours/weekly/", "null", "" },
         { "s3://other/weekly/", "{\"secretRef\": {\"name\": \"bucket-key\"}}", "bucket-key" },
-        { "gs://ours/weekly/", "{\"secretRef\": {\"name\": \"bucket-key\"}}", NULL },
+        { "gs://ours/weekly/", "{\"secretRef\": {\"name\": \"bucket-key\"}}", "bucket-key" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct world world;
