@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Model quality of `algorithm: Auto`, measured with the real programs.
+"""Model quality of `algorithm: Auto`, or of another one, measured with the real programs.
 
 For every data file and each of its five folds: churn-trainer learns from the other four (its
 hold-out and everything it chooses lie inside them), churn-scorer scores the fold, and the scores
@@ -96,7 +96,8 @@ def read_samples():
 class Bench:
     """`data` is a folder or None, `programs` that of the programs, `folder` one to work in."""
 
-    def __init__(self, data, programs, folder):
+    def __init__(self, data, programs, folder, algorithm="Auto"):
+        self.algorithm = algorithm
         self.data = Path(data) if data else None
         self.programs, self.folder = Path(programs), Path(folder)
 
@@ -139,7 +140,8 @@ class Bench:
                         [row[:target] + row[target + 1:] for row in held])
         begin = time.monotonic()
         trained = self.run("churn-trainer", {
-            "version": 1, "kind": "Train", "model": work, "data": {"uri": f"file://{train}", **spec},
+            "version": 1, "kind": "Train", "model": work, "algorithm": self.algorithm,
+            "data": {"uri": f"file://{train}", **spec},
             "artifacts": {"uri": f"file://{self.folder}/models/"}}, f"{work}.train")
         seconds = time.monotonic() - begin
         output = self.folder / f"{work}.scores.csv"
@@ -178,11 +180,12 @@ def main():
     parser.add_argument("data", nargs="?", help="folder with NAME.csv and folds/NAME.csv")
     parser.add_argument("--bin", default=os.environ.get("CHURN_BIN", ROOT / "build" / "bin"),
                         help="folder of the programs")
+    parser.add_argument("--algorithm", default="Auto", help="of the ChurnModels; the floors are Auto's")
     parser.add_argument("--json", help="file for JSON lines, - for standard output")
     options = parser.parse_args()
     lines = []
     with tempfile.TemporaryDirectory(prefix="churn-quality-") as folder:
-        bench = Bench(options.data, options.bin, folder)
+        bench = Bench(options.data, options.bin, folder, options.algorithm)
         for name in filter(bench.has, FILES):
             for figure, value, unit, goal, met in figures(name, bench.measure(name)):
                 lines.append({"name": figure, "value": round(value, 4), "unit": unit,
