@@ -209,7 +209,7 @@ static bool is_time(const char *name)
     static const char *const times[] = {
         "lastTransitionTime", "observedGeneration", "resolvedAt",       "trainedAt",
         "finishedAt",         "startTime",          "completionTime",   "time",
-        "lastScheduleTime",   "scheduledTime",      "trainingsSkipped",
+        "lastScheduleTime",   "scheduledTime",      "trainingsSkipped", "modelGeneration",
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(times); i++)
