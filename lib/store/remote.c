@@ -389,6 +389,15 @@ static bool is_answered(const struct remote_question *question, const struct ask
            (ret_why->kind != ERR_RETRY && ret_why->kind != ERR_DENIED);
 }
 
+static int turn_for(struct remote *remote, struct remote_line *line,
+                    const struct remote_question *question, struct err *err)
+{
+    if (!question->farewell)
+        return remote_turn(remote, line, err);
+    transport_run(line->transport, TURN_MS); /* bounded by the attempt's time */
+    return 0;
+}
+
 /* One attempt; -1 when it could not be made or shall not go on. */
 static int attempt(struct remote *remote, struct remote_line *line,
                    const struct remote_question *question, bool refused, struct asking *asking,
@@ -400,7 +409,7 @@ static int attempt(struct remote *remote, struct remote_line *line,
     if (!call)
         return -1;
     while (!asking->over) {
-        if (remote_turn(remote, line, err) == 0)
+        if (turn_for(remote, line, question, err) == 0)
             continue;
         if (!asking->over)
             transport_cancel(line->transport, call);

@@ -74,6 +74,7 @@ struct remote_question {
     bool own_host;       /* a metadata server: public_hosts_only does not count, proxies neither */
     int64_t timeout_ms;  /* of one attempt; 0: the stores' attempt_ms */
     int64_t patience_ms; /* for this question, where that is less than the remote's; 0: it is not */
+    bool farewell; /* asked, once, also when the program shall stop: it leaves nothing behind */
 };
 
 struct remote_answer {

@@ -232,7 +232,9 @@ struct remote_question s3_remote_question(struct s3_bucket *bucket,
         .status = status_of_answer,
         .signer = &bucket->signer,
         .tls = &bucket->client->tls,
+        .timeout_ms = question->timeout_ms,
         .patience_ms = question->patience_ms,
+        .farewell = question->farewell,
     };
 }
 

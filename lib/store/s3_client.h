@@ -32,7 +32,8 @@ struct s3_question {
     const struct http_header *parameters, *headers;
     size_t parameter_count, header_count;
     struct span body;
-    int64_t patience_ms; /* as remote.h has it */
+    int64_t timeout_ms, patience_ms; /* as remote.h has them */
+    bool farewell;                   /* the same */
 };
 
 /* Asks until there is an answer that asking again would not change (remote.h), also where S3 says

@@ -465,7 +465,8 @@ static void abort_upload(struct s3_writer *self)
     struct err ignored;
 
     question.right = "s3:AbortMultipartUpload";
-    question.patience_ms = ABORT_PATIENCE_MS;
+    question.timeout_ms = question.patience_ms = ABORT_PATIENCE_MS;
+    question.farewell = true;
     question.parameters = parameters;
     question.parameter_count = ARRAY_SIZE(parameters);
     (void)!s3_ask(self->store->bucket, &question, &answer, &ignored);

@@ -48,6 +48,7 @@ static void cancel(struct transport *transport, struct http_call *call)
 static void finish(struct http_call *call, const struct http_reply *reply,
                    const struct err *failure)
 {
+    call->cloud->answers += reply != NULL;
     call->handler.on_done(call->context, reply, failure);
     cancel(&call->cloud->transport, call);
 }

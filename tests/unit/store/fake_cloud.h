@@ -26,9 +26,9 @@ struct fake_cloud {
     /* Answers; the request is as it was sent. */
     void (*serve)(void *context, const struct http_request *request, struct fake_reply *ret_reply);
     void *context;
-    unsigned requests, troubles;
-    struct buf log;                      /* "GET <url>\n" for each question */
-    struct http_call *calls[FAKE_CALLS]; /* running */
+    unsigned requests, answers, troubles; /* answers: that came to their end */
+    struct buf log;                       /* "GET <url>\n" for each question */
+    struct http_call *calls[FAKE_CALLS];  /* running */
     volatile sig_atomic_t stop;
     int64_t stop_at_ms;           /* a signal comes then; 0: never */
     const char *const *variables; /* name, value, name, value, NULL */
