@@ -114,7 +114,7 @@ static const struct {
 } algorithms[] = {
     { "gradient boosting", search_boost_work, search_boost },
     { "logistic regression", search_linear_work, search_linear },
-    { "neural networks", search_network_work, search_network },
+    { "a neural network", search_network_work, search_network },
 };
 #define ALGORITHMS ARRAY_SIZE(algorithms)
 
