@@ -100,6 +100,45 @@ static uint16_t add_choices(struct forest *forest, const struct forest_tree_shap
     return (uint16_t)(FOREST_LEAVES + forest->choice_count++ - shape->first_choice);
 }
 
+/* Is all below a node a full tree of `depth` levels, with these splits? */
+static bool has_levels(const struct forest *forest, uint32_t index,
+                       const struct forest_choice *levels, uint32_t depth)
+{
+    const struct forest_node *node = &forest->nodes[index];
+    if (node->left == 0 || depth == 0)
+        return node->left == 0 && depth == 0;
+    return node->ranked.lane == levels->split.lane && node->ranked.rank == levels->split.rank &&
+           has_levels(forest, node->left, levels + 1, depth - 1) &&
+           has_levels(forest, node->left + 1, levels + 1, depth - 1);
+}
+
+static void add_leaves(struct forest *forest, uint32_t index)
+{
+    const struct forest_node *node = &forest->nodes[index];
+    if (node->left == 0) {
+        forest->leaves[forest->leaf_count++] = (double)node->value;
+        return;
+    }
+    add_leaves(forest, node->left);
+    add_leaves(forest, node->left + 1);
+}
+
+/* A choice for each level, if the tree is symmetric. */
+static bool add_levels(struct forest *forest, const struct forest_tree_shape *shape)
+{
+    struct forest_choice *levels = forest->choices + shape->first_choice;
+    uint32_t depth = 0;
+    for (uint32_t index = shape->root; forest->nodes[index].left != 0; depth++) {
+        levels[depth].split = forest->nodes[index].ranked;
+        index = forest->nodes[index].left;
+    }
+    if (!has_levels(forest, shape->root, levels, depth))
+        return false;
+    forest->choice_count += depth;
+    add_leaves(forest, shape->root);
+    return true;
+}
+
 static void make_steps(struct forest *forest)
 {
     forest->steps = mem_zero(forest->node_count, sizeof(*forest->steps));
@@ -120,10 +159,14 @@ static void shape_trees(struct forest *forest)
         struct forest_tree_shape *shape = &forest->trees[i];
         shape->first_choice = forest->choice_count;
         shape->first_leaf = forest->leaf_count;
-        if (shape->leaf_count <= FOREST_LEAVES)
+        if (shape->leaf_count > FOREST_LEAVES) {
+            if (forest->steps == NULL)
+                make_steps(forest);
+            continue;
+        }
+        shape->is_symmetric = add_levels(forest, shape);
+        if (!shape->is_symmetric)
             (void)add_choices(forest, shape, shape->root);
-        else if (forest->steps == NULL)
-            make_steps(forest);
     }
 }
 
@@ -193,6 +236,19 @@ static inline __attribute__((always_inline)) rank_rows *find_leaves(
     return leaves;
 }
 
+/* The same in a symmetric tree. Right is 1. */
+static inline __attribute__((always_inline)) void number_leaves(const struct forest_choice *levels,
+                                                                size_t depth,
+                                                                const rank_rows *ranks,
+                                                                rank_rows *ret_numbers)
+{
+    rank_rows numbers = { 0 };
+    for (size_t i = 0; i < depth; i++)
+        numbers =
+            numbers + numbers - (rank_rows)(ranks[levels[i].split.lane] > levels[i].split.rank);
+    *ret_numbers = numbers;
+}
+
 /* The numbers of the leaves that rows reach in a few trees, and what the leaves add. */
 struct reached {
     rank_rows numbers[TREES_TOGETHER][ROWS_TOGETHER / RANKS_ROWS];
@@ -239,10 +295,15 @@ static inline __attribute__((always_inline)) void add_block(const struct forest 
             add_walked(forest, shape, values, rows, margins);
             continue;
         }
-        for (size_t i = 0; i * RANKS_ROWS < rows; i++)
-            reached.numbers[reached.count][i] =
-                *find_leaves(forest->choices + shape->first_choice, shape->leaf_count - 1,
-                             ranks + i * forest->ranks.lane_count, slots);
+        const struct forest_choice *choices = forest->choices + shape->first_choice;
+        for (size_t i = 0; i * RANKS_ROWS < rows; i++) {
+            const rank_rows *asked = ranks + i * forest->ranks.lane_count;
+            rank_rows *numbers = &reached.numbers[reached.count][i];
+            if (shape->is_symmetric)
+                number_leaves(choices, shape->depth, asked, numbers);
+            else
+                *numbers = *find_leaves(choices, shape->leaf_count - 1, asked, slots);
+        }
         reached.leaves[reached.count++] = forest->leaves + shape->first_leaf;
     }
     add_reached(&reached, rows, margins);

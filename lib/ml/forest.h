@@ -34,6 +34,9 @@ struct forest_choice {
     uint16_t left, right; /* slots */
 };
 
+/* A symmetric tree has one split a level, the highest first: each gives one bit of the number of
+ * the leaf (Dorogush, Ershov, Gulin: CatBoost, 2018). Its choices have no slots. */
+
 /* A larger tree is walked row by row, without branches, which nothing could predict: a leaf's
  * right child is itself, and nothing is below its threshold. */
 struct forest_step {
@@ -46,6 +49,7 @@ struct forest_tree_shape {
     uint32_t root;  /* in nodes and steps */
     uint32_t depth; /* splits above the deepest leaf */
     uint32_t leaf_count;
+    bool is_symmetric;               /* it has `depth` choices; others one less than leaves */
     size_t first_choice, first_leaf; /* unless there are more than FOREST_LEAVES */
 };
 
