@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/num.h"
 #include "base/uri.h"
+#include "store/store_driver.h"
 
 struct resource {
     const char *name, *size, *generation, *crc32c, *encoding;
@@ -53,7 +54,7 @@ static int take_object(const json_t *json, struct arena *arena, struct gs_object
         num_int64(span_of(resource.generation), 1, INT64_MAX, &generation, err))
         return -1;
     object.name = resource.name;
-    object.info.updated_ns = resource.created_ms * 1000000;
+    object.info.updated_ns = store_nanoseconds_of_ms(resource.created_ms);
     snprintf(object.info.generation, sizeof(object.info.generation), "%" PRId64, generation);
     snprintf(object.crc32c, sizeof(object.crc32c), "%s", resource.crc32c ? resource.crc32c : "");
     object.is_packed = resource.encoding && strcmp(resource.encoding, "gzip") == 0;

@@ -10,6 +10,8 @@
 #include "store/store_gs.h"
 #include "store/store_s3.h"
 
+#define NS_PER_SECOND INT64_C(1000000000)
+
 /* --- stores --------------------------------------------------------------- */
 
 struct stores *stores_new(const struct stores_options *options)
@@ -136,6 +138,20 @@ int store_get_text(struct store *store, const char *uri, size_t maximum, char **
     *ret_length = text.length;
     *ret_text = buf_take(&text);
     return 0;
+}
+
+int64_t store_nanoseconds(int64_t seconds, int64_t nanoseconds)
+{
+    if (seconds < 0)
+        return 0;
+    if (seconds >= INT64_MAX / NS_PER_SECOND)
+        return INT64_MAX;
+    return seconds * NS_PER_SECOND + nanoseconds;
+}
+
+int64_t store_nanoseconds_of_ms(int64_t unix_ms)
+{
+    return store_nanoseconds(unix_ms < 0 ? -1 : unix_ms / 1000, unix_ms % 1000 * 1000000);
 }
 
 int store_fail_changed(const char *uri, struct err *err)

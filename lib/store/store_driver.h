@@ -48,5 +48,10 @@ struct stores {
     struct s3_client *s3;
 };
 
+/* Nanoseconds since 1970. Who uploads may set any time: what is earlier counts as 1970, and what is
+ * too late for 64 bits, in the year 2262, as the last one. */
+int64_t store_nanoseconds(int64_t seconds, int64_t nanoseconds);
+int64_t store_nanoseconds_of_ms(int64_t unix_ms);
+
 /* ERR_GONE, reason InputChanged. */
 int store_fail_changed(const char *uri, struct err *err);

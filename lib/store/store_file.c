@@ -28,7 +28,7 @@ void file_info(const struct stat *stat, struct store_info *ret_info)
 {
     *ret_info = (struct store_info){
         .bytes = stat->st_size,
-        .updated_ns = (int64_t)stat->st_mtim.tv_sec * 1000000000 + stat->st_mtim.tv_nsec,
+        .updated_ns = store_nanoseconds(stat->st_mtim.tv_sec, stat->st_mtim.tv_nsec),
     };
     snprintf(ret_info->generation, sizeof(ret_info->generation), "%ju-%jd-%jd.%09ld",
              (uintmax_t)stat->st_ino, (intmax_t)stat->st_size, (intmax_t)stat->st_mtim.tv_sec,

@@ -79,7 +79,7 @@ static int read_head(const char *uri, const struct http_reply *reply, struct are
     if (num_int64(span_of(length), 0, INT64_MAX, &head.info.bytes, err) < 0 ||
         http_date(date, &updated_ms, err) < 0 || s3_read_etag(span_of(tag), head.etag, err) < 0)
         return err_wrap(err, "%s", uri);
-    head.info.updated_ns = updated_ms * 1000000;
+    head.info.updated_ns = store_nanoseconds_of_ms(updated_ms);
     s3_generation(head.etag, updated_ms, head.info.generation);
     head.etag_is_md5 = tag_is_md5(reply, head.etag);
     if (crc32c && strlen(crc32c) == 8) /* longer with "-COUNT": of the parts' checksums */
@@ -301,7 +301,8 @@ static int show_page(const struct listing *listing, const struct s3_page *page, 
         auto_free char *name = name_below(listing->prefix, object->key);
         struct store_entry entry = {
             .name = name,
-            .info = { .bytes = object->bytes, .updated_ns = object->updated_ms * 1000000 },
+            .info = { .bytes = object->bytes,
+                      .updated_ns = store_nanoseconds_of_ms(object->updated_ms) },
         };
 
         s3_generation(object->etag, object->updated_ms, entry.info.generation);

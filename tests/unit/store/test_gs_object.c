@@ -27,6 +27,34 @@ static void objects(void **state)
     assert_string_equal(object.writer, "ab");
 }
 
+/* Tools copy the times of other systems. */
+static void times_beyond_64_bits(void **state)
+{
+    static const struct {
+        const char *created;
+        int64_t updated_ns;
+    } cases[] = {
+        { "1013-11-22T10:16:08.123Z", 0 },
+        { "1969-12-31T23:59:59.999Z", 0 },
+        { "1970-01-01T00:00:00.001Z", 1000000 },
+        { "2262-01-01T00:00:00Z", INT64_C(9214646400000000000) },
+        { "9999-12-31T23:59:59Z", INT64_MAX },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        auto_free char *text = mem_format(
+            "{\"name\":\"a\",\"size\":\"1\",\"generation\":\"2\",\"timeCreated\":\"%s\"}",
+            cases[i].created);
+        auto_arena struct arena arena = { 0 };
+        struct gs_object object;
+        struct err err;
+
+        assert_int_equal(gs_object_parse(span_of(text), &arena, &object, &err), 0);
+        CASE(cases[i].created, object.info.updated_ns == cases[i].updated_ns);
+    }
+}
+
 static void strange_objects(void **state)
 {
     static const char *const texts[] = {
@@ -134,8 +162,9 @@ static void endpoints(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(objects),      cmocka_unit_test(strange_objects), cmocka_unit_test(pages),
-        cmocka_unit_test(stored_bytes), cmocka_unit_test(endpoints),
+        cmocka_unit_test(objects),         cmocka_unit_test(times_beyond_64_bits),
+        cmocka_unit_test(strange_objects), cmocka_unit_test(pages),
+        cmocka_unit_test(stored_bytes),    cmocka_unit_test(endpoints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
