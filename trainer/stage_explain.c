@@ -3,8 +3,6 @@
 
 #include <math.h>
 
-#include "base/log.h"
-
 #define SAMPLE_ROWS 1000 /* enough for two digits of a mean */
 
 struct explain_work {
@@ -90,8 +88,6 @@ int stage_explain(struct training *training, struct err *err)
     model_contributions(session, values, count, contributions, &base);
     model_margins(session, values, count, margins);
     training->additivity_error = additivity_error(&work, margins, base);
-    log_write(LOG_INFO, "reasons add up to the log-odds of held-out customers",
-              LOG_REAL("largest_error", training->additivity_error));
     training->importance = mem_zero(sources, sizeof(double));
     training->direction = mem_zero(sources, sizeof(double));
     for (size_t i = 0; i < sources; i++) {

@@ -67,12 +67,12 @@ class Terminal:
 
 class Scorer(ScorerTest, Terminal):
     def test_a_terminal_shows_a_bar_and_the_outcome(self):
-        self.write(weekly(60000))
+        self.write(weekly(300000))
         code, lines = run_on_terminal(self, "churn-scorer", self.job())
         self.assertEqual(code, 0)
         self.assert_steps(lines[:-1], ["Load", "Score"])
         self.assert_bars(lines[1], "Score", rows=True)
-        self.assertEqual(lines[-1], [f"Scored: 60000 rows, file://{self.output}"])
+        self.assertEqual(lines[-1], [f"Scored: 300000 rows, file://{self.output}"])
 
     def test_a_terminal_shows_an_error_as_a_sentence(self):
         self.write(["id,age", "c1,3"])
@@ -102,9 +102,9 @@ class Trainer(TrainerTest, Terminal):
         self.assertEqual(lines[-1], [f"Trained: version {model['version']}, {model['uri']}report.html"])
 
     def test_the_bar_of_a_long_history_has_rows_a_second(self):
-        """The file has one class only, so that nothing comes after Ingest."""
+        """The file has one class only, so that nothing comes after Ingest; its ids come thrice."""
         header, *rows = history(rows=300_000)
-        self.write([header] + [f"{row[:-1]}0" for row in rows])
+        self.write([header] + 3 * [f"{row[:-1]}0" for row in rows])
         code, lines = run_on_terminal(self, "churn-trainer", self.job())
         self.assertEqual(code, 65)
         self.assert_bars(lines[0], "Ingest", rows=True)
