@@ -169,11 +169,15 @@ static void child_deleted(void *context, json_t *object, const struct err *failu
     struct memo *memo = memo_of_round(round);
     const char *kind = jx_string(object, "kind", NULL);
 
-    if (failure && failure->kind != ERR_NOT_FOUND) {
+    if (failure && failure->kind == ERR_NOT_FOUND) {
+        end(round, ROUND_WAITED, NULL); /* gone, which the cache will show; else again */
+        return;
+    }
+    if (failure) {
         end(round, ROUND_FAILED, failure); /* a conflict: the name is another one's, or it passes */
         return;
     }
-    if (!failure && kind && strcmp(kind, object_resources[child].kind) == 0)
+    if (kind && strcmp(kind, object_resources[child].kind) == 0)
         expect_child(round, object);
     else if (memo)
         memo_wrote_child(memo, child, action->delete_.name, action->delete_.uid, NULL);

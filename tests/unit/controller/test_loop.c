@@ -47,28 +47,34 @@ static void test_the_loop_does_not_sleep_over_work(void **state)
 }
 
 /* The conflict may pass, unlike that with a Job that was made again: nothing waits for a Job to be
- * gone that is still there. */
-static void test_a_conflict_when_deleting_is_tried_again(void **state)
+ * gone that is still there. Neither does it when the answer was wrong. */
+static void refuse_to_delete(const char *fault)
 {
     struct sim *sim = sim_new(1);
 
-    (void)state;
     sim_start_controller(sim, 0);
     sim_create_model(sim);
     sim_run(sim, 10 * SECOND);
     assert_int_equal(sim_count(sim, SIM_JOBS), 1);
-    sim_add_fault(sim, "{'verb':'delete','resource':'jobs','action':'status','code':409}");
+    sim_add_fault(sim, fault);
     assert_int_equal(sim_ask(sim, "PATCH", SIM_MODEL, "{'spec':{'suspend':true}}"), 200);
     sim_run(sim, 60 * SECOND);
     assert_int_equal(sim_count(sim, SIM_JOBS), 0);
     sim_free(sim);
 }
 
+static void test_a_delete_that_is_refused_is_tried_again(void **state)
+{
+    (void)state;
+    refuse_to_delete("{'verb':'delete','resource':'jobs','action':'status','code':409}");
+    refuse_to_delete("{'verb':'delete','resource':'jobs','action':'status','code':404}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_loop_does_not_sleep_over_work),
-        cmocka_unit_test(test_a_conflict_when_deleting_is_tried_again),
+        cmocka_unit_test(test_a_delete_that_is_refused_is_tried_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
