@@ -186,7 +186,7 @@ def seeds_of(preset, count, processes, seconds_per_seed):
 def sim(options):
     """Seeded schedules of users and trouble: many optimised, some under the sanitizers; without
     --quick also each property of the API alone."""
-    count = options.seeds or (300 if options.quick else 2000)
+    count = options.seeds or (300 if options.quick else 1000)
     sanitized = 12 if options.quick else 40
     kinds = [] if options.quick else ["churnmodels", "churnbatches"]
     return ["sim", "dev"], lambda: ([Suite(f"properties of {kind}", ["build/sim/bin/sim-properties", kind])
@@ -321,7 +321,7 @@ def main():
                         help="every fault instead of a seeded choice, scenarios under each of them, "
                         "a million events: takes hours")
     parser.add_argument("--seeds", type=int, metavar="N",
-                        help="so many seeds of the simulation (2000; with --quick 300)")
+                        help="so many seeds of the simulation (1000; with --quick 300)")
     parser.add_argument("--only", action="append", choices=GROUPS, metavar="GROUP",
                         help="only this group (repeatable): " + ", ".join(GROUPS))
     parser.add_argument("--data", metavar="DIR",
