@@ -31,12 +31,14 @@ class InTheWay(ClusterTest):
         return self.cluster.model(podTemplate=template, algorithm="GradientBoosting", **spec)
 
     def test_memory_that_is_too_small_is_told_and_raised(self):
-        self.cluster.apply(self.limited("16Mi"))
+        self.cluster.put_history(rows=6000)
+        hungry = {"min_child_weight": "1"}  # XGBoost's trees: ours have room in 16 MiB
+        self.cluster.apply(self.limited("16Mi", parameters=hungry))
         model = self.cluster.wait_condition("churnmodel", "telco", "Trained", "False", "OutOfMemory")
         message = condition_of(model, "Trained")["message"]
         self.assertIn("raise spec.podTemplate.resources.limits.memory (16Mi)", message)
         self.assertEqual(len(self.cluster.list("pod")), 1)  # trying again would end the same way
-        self.cluster.apply(self.limited("512Mi", retrain={"token": "raised"}))
+        self.cluster.apply(self.limited("512Mi", parameters=hungry, retrain={"token": "raised"}))
         self.cluster.wait_condition("churnmodel", "telco", "Ready")
 
     def test_an_image_that_cannot_be_pulled_is_told_and_replaced(self):
