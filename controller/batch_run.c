@@ -1,5 +1,7 @@
 #include "batch_pass.h"
 
+#define LOST_LOOK_MS 60000 /* between two looks for a result that nothing can be done about */
+
 static void set_finished(struct batch_pass *pass, const char *type, const char *reason,
                          const char *message)
 {
@@ -183,6 +185,8 @@ static void follow_job(struct batch_pass *pass)
     case RUN_LOST:
         if (!forbidden)
             result_lost(pass, run.message);
+        else /* an API server that is behind may have hidden it */
+            plan_requeue(pass->plan, LOST_LOOK_MS);
         break;
     }
     if (forbidden && !batch_is_finished(&pass->status))

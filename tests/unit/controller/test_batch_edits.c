@@ -131,6 +131,27 @@ static void test_nothing_is_made_from_a_forbidden_edit(void **state)
     world_release(&world);
 }
 
+/* No other try may be made from such a spec, so the result is looked for as long as it takes. */
+static void test_a_result_comes_late_after_a_forbidden_edit(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world);
+    world_edit(&world, BATCH, "{\"reasons\": 5}");
+    world_succeed(&world);
+    json_t *pods = world.pods;
+    world.pods = json_object();
+    world_settle(&world);
+    assert_string_equal(condition(&world, "Ready"), "False Running");
+    assert_in_range(world.requeue_after_ms, 1, 60000);
+    assert_int_equal(world.created, 1);
+    json_decref(world.pods);
+    world.pods = pods;
+    world_settle(&world);
+    assert_string_equal(condition(&world, "Ready"), "True Complete");
+    world_release(&world);
+}
+
 /* A Job that goes on is not said to be suspended. */
 static void test_suspended_with_a_forbidden_edit(void **state)
 {
@@ -200,6 +221,7 @@ int main(void)
         cmocka_unit_test(test_nothing_is_made_from_a_forbidden_edit),
         cmocka_unit_test(test_suspended_with_a_forbidden_edit),
         cmocka_unit_test(test_failed_and_made_invalid),
+        cmocka_unit_test(test_a_result_comes_late_after_a_forbidden_edit),
         cmocka_unit_test(test_a_lost_job_keeps_its_image),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
