@@ -9,8 +9,7 @@
 #include "facts.h"
 #include "job_builder.h"
 
-#include "../kube/fake_network.h"
-#include "../kube/virtual_clock.h"
+#include "fake_api.h"
 
 #define REGISTRY "registry.test:5000"
 #define IMAGE    REGISTRY "/trainer:stable"
@@ -18,12 +17,7 @@
 #define DIGEST_B "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
 struct fixture {
-    struct virtual_clock time;
-    struct clock clock;
-    struct timers timers;
-    struct fake_network network;
-    struct kube_config config;
-    struct kube_client *client;
+    struct fake_api api;
     struct fact_store *store;
     struct fact_user users[3];
     /* the registry */
@@ -99,21 +93,12 @@ static void fixture_init(struct fixture *fixture)
     static const char *insecure[] = { REGISTRY };
     struct err err;
 
-    *fixture = (struct fixture){ .time = { .monotonic_ms = 1000, .wall_ms = 1700000000000 },
-                                 .digest = DIGEST_A };
-    fixture->clock = virtual_clock_port(&fixture->time);
-    timers_init(&fixture->timers, &fixture->clock);
-    fake_network_init(&fixture->network, serve, fixture);
-    fixture->config.server = "http://api";
-    fixture->config.credentials = kube_credentials_new(&(struct kube_credentials_options){ 0 });
-    fixture->client =
-        kube_client_new(&(struct kube_client_options){ .transport = &fixture->network.transport,
-                                                       .timers = &fixture->timers,
-                                                       .config = &fixture->config });
+    *fixture = (struct fixture){ .digest = DIGEST_A };
+    fake_api_init(&fixture->api, serve, fixture);
     fixture->store =
-        fact_store_new(&(struct facts_options){ .client = fixture->client,
-                                                .transport = &fixture->network.transport,
-                                                .timers = &fixture->timers,
+        fact_store_new(&(struct facts_options){ .client = fixture->api.client,
+                                                .transport = &fixture->api.network.transport,
+                                                .timers = &fixture->api.timers,
                                                 .registries = { .insecure = { insecure, 1 } },
                                                 .seed = 5,
                                                 .wake = on_wake,
@@ -128,19 +113,16 @@ static void fixture_release(struct fixture *fixture)
     for (size_t i = 0; i < ARRAY_SIZE(fixture->users); i++)
         fact_user_release(&fixture->users[i]);
     fact_store_free(fixture->store);
-    kube_client_free(fixture->client);
-    kube_config_release(&fixture->config);
-    fake_network_release(&fixture->network);
-    timers_release(&fixture->timers);
+    fake_api_release(&fixture->api);
 }
 
 static void run_for(struct fixture *fixture, int64_t ms)
 {
     for (int64_t passed = 0; passed <= ms; passed += 10) {
-        (void)timers_run(&fixture->timers);
-        fake_network_run(&fixture->network);
+        (void)timers_run(&fixture->api.timers);
+        fake_network_run(&fixture->api.network);
         fact_store_poll(fixture->store);
-        virtual_clock_advance(&fixture->time, 10);
+        virtual_clock_advance(&fixture->api.time, 10);
     }
 }
 
@@ -172,8 +154,8 @@ static void test_one_look_up_answers_all(void **state)
 
     (void)state;
     fixture_init(&fixture);
-    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.time.monotonic_ms, NULL));
-    assert_false(need(&fixture, 1, FACT_IMAGE, IMAGE, fixture.time.monotonic_ms, NULL));
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.api.time.monotonic_ms, NULL));
+    assert_false(need(&fixture, 1, FACT_IMAGE, IMAGE, fixture.api.time.monotonic_ms, NULL));
     run_for(&fixture, 100);
     assert_int_equal(fixture.asked, 1);
     assert_int_equal(fixture.woken[0], 1);
@@ -203,7 +185,7 @@ static void test_a_newer_answer_is_a_new_look_up(void **state)
     fixture.hold = true;
     assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, 0, NULL));
     run_for(&fixture, 50);
-    assert_false(need(&fixture, 1, FACT_IMAGE, IMAGE, fixture.time.monotonic_ms, NULL));
+    assert_false(need(&fixture, 1, FACT_IMAGE, IMAGE, fixture.api.time.monotonic_ms, NULL));
     fixture.hold = false;
     answer_registry(&fixture, TAKE(fixture.held));
     fixture.digest = DIGEST_B;
@@ -225,11 +207,11 @@ static void test_only_changes_wake_those_who_do_not_wait(void **state)
     run_for(&fixture, 10);
     assert_true(need(&fixture, 1, FACT_IMAGE, IMAGE, 0, NULL));
     run_for(&fixture, 1000);
-    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.time.monotonic_ms, NULL));
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.api.time.monotonic_ms, NULL));
     run_for(&fixture, 10);
     assert_int_equal(fixture.woken[1], 0);
     fixture.digest = DIGEST_B;
-    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.time.monotonic_ms, NULL));
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.api.time.monotonic_ms, NULL));
     run_for(&fixture, 10);
     assert_int_equal(fixture.woken[1], 1);
     fixture_release(&fixture);
@@ -247,9 +229,9 @@ static void test_failures_wait_longer_and_keep_the_digest(void **state)
     assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, 0, NULL));
     run_for(&fixture, 100);
     fixture.status = 503;
-    failing_ms = fixture.time.monotonic_ms;
+    failing_ms = fixture.api.time.monotonic_ms;
     for (int i = 0; i < 600; i++) {
-        (void)need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.time.monotonic_ms, NULL);
+        (void)need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.api.time.monotonic_ms, NULL);
         run_for(&fixture, 1000);
     }
     image = view(&fixture, 0, &arena).images[0];
@@ -313,7 +295,7 @@ static void test_pull_secrets(void **state)
     assert_non_null(strstr(view(&fixture, 0, &arena).images[0].message,
                            "pull secret bank/regcred does not exist"));
     fixture.secret = secret;
-    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.time.monotonic_ms, "regcred"));
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, fixture.api.time.monotonic_ms, "regcred"));
     run_for(&fixture, 61 * 1000);
     assert_string_equal(view(&fixture, 0, &arena).images[0].digest, DIGEST_A);
     assert_int_equal(fixture.secrets_read, 2); /* read anew for each look-up */
@@ -412,8 +394,8 @@ static void test_folders(void **state)
     assert_null(fact.newest_uri);
     assert_null(fact.message);
     write_file(folder, "w1.csv");
-    virtual_clock_advance(&fixture.time, 1000);
-    assert_false(need(&fixture, 0, FACT_FOLDER, uri, fixture.time.monotonic_ms, NULL));
+    virtual_clock_advance(&fixture.api.time, 1000);
+    assert_false(need(&fixture, 0, FACT_FOLDER, uri, fixture.api.time.monotonic_ms, NULL));
     wait_for_listing(&fixture, 2);
     expected = mem_format("file://%s/w1.csv", folder);
     fact = view(&fixture, 0, &arena).folders[0];
@@ -422,15 +404,15 @@ static void test_folders(void **state)
 
     assert_int_equal(unlink(expected + strlen("file://")), 0);
     assert_int_equal(rmdir(folder), 0);
-    virtual_clock_advance(&fixture.time, 1000);
-    assert_false(need(&fixture, 0, FACT_FOLDER, uri, fixture.time.monotonic_ms, NULL));
+    virtual_clock_advance(&fixture.api.time, 1000);
+    assert_false(need(&fixture, 0, FACT_FOLDER, uri, fixture.api.time.monotonic_ms, NULL));
     wait_for_listing(&fixture, 3);
     assert_non_null(view(&fixture, 0, &arena).folders[0].message);
     assert_int_equal(fixture.woken[0], 3);
-    virtual_clock_advance(&fixture.time, 100); /* it is held back: who comes now hears of it */
-    assert_true(need(&fixture, 1, FACT_FOLDER, uri, fixture.time.monotonic_ms, NULL));
+    virtual_clock_advance(&fixture.api.time, 100); /* it is held back: who comes now hears of it */
+    assert_true(need(&fixture, 1, FACT_FOLDER, uri, fixture.api.time.monotonic_ms, NULL));
     fact = view(&fixture, 1, &arena).folders[0];
-    assert_true(fact.message && fact.checked_ms == fixture.time.monotonic_ms);
+    assert_true(fact.message && fact.checked_ms == fixture.api.time.monotonic_ms);
     fixture_release(&fixture);
 }
 
@@ -454,8 +436,8 @@ static void test_files(void **state)
     assert_null(fact.message);
 
     write_file(folder, "w1.csv");
-    virtual_clock_advance(&fixture.time, 1000);
-    assert_false(need(&fixture, 0, FACT_FOLDER, uri, fixture.time.monotonic_ms, NULL));
+    virtual_clock_advance(&fixture.api.time, 1000);
+    assert_false(need(&fixture, 0, FACT_FOLDER, uri, fixture.api.time.monotonic_ms, NULL));
     wait_for_listing(&fixture, 2);
     fact = view(&fixture, 0, &arena).folders[0];
     assert_string_equal(fact.newest_uri, uri);
@@ -490,7 +472,7 @@ static void test_pushes(void **state)
     wait_for_listing(&fixture, 2);
     fact = view(&fixture, 0, &arena).folders[0];
     assert_true(fact.pushed_ms > fact.checked_ms);
-    virtual_clock_advance(&fixture.time, 1000);
+    virtual_clock_advance(&fixture.api.time, 1000);
     assert_false(need(&fixture, 0, FACT_FOLDER, uri, fact.pushed_ms, NULL));
     wait_for_listing(&fixture, 3);
     fact = view(&fixture, 0, &arena).folders[0];
@@ -519,7 +501,7 @@ static void test_hanging_folders_keep_no_image_waiting(void **state)
         assert_false(need(&fixture, 0, FACT_FOLDER, uri, 1, NULL));
     }
     assert_false(need(&fixture, 1, FACT_IMAGE, IMAGE, 0, NULL));
-    fake_network_run(&fixture.network); /* and no folder's answer is taken */
+    fake_network_run(&fixture.api.network); /* and no folder's answer is taken */
     assert_int_equal(fixture.asked, 1);
     assert_string_equal(view(&fixture, 1, &arena).images[0].digest, DIGEST_A);
     wait_for_listing(&fixture, 21);
@@ -541,7 +523,7 @@ static void test_waiting_in_the_line_shows(void **state)
 
         assert_false(need(&fixture, 0, FACT_IMAGE, reference, 0, NULL));
     }
-    began_ms = fixture.time.monotonic_ms;
+    began_ms = fixture.api.time.monotonic_ms;
     assert_false(need(&fixture, 1, FACT_IMAGE, IMAGE, 0, NULL));
     run_for(&fixture, 1000);
     assert_int_equal(fixture.asked, 8);

@@ -9,8 +9,7 @@
 #include "job_builder.h"
 #include "lookup.h"
 
-#include "../kube/fake_network.h"
-#include "../kube/virtual_clock.h"
+#include "fake_api.h"
 
 #define REPOSITORY "registry.test/acme/app"
 #define IMAGE      REPOSITORY ":v1"
@@ -20,12 +19,7 @@
 #define NO_PODS    "{\"items\":[]}"
 
 static struct {
-    struct virtual_clock time;
-    struct clock clock;
-    struct timers timers;
-    struct fake_network network;
-    struct kube_config config;
-    struct kube_client *client;
+    struct fake_api api;
     struct image_resolver *resolver;
     json_t *job;
     /* how they answer */
@@ -133,20 +127,11 @@ static int set_up(void **state)
 {
     (void)state;
     memset(&fixture, 0, sizeof(fixture));
-    fixture.time = (struct virtual_clock){ .monotonic_ms = 1000, .wall_ms = 1700000000000 };
-    fixture.clock = virtual_clock_port(&fixture.time);
-    timers_init(&fixture.timers, &fixture.clock);
-    fake_network_init(&fixture.network, serve, NULL);
-    fixture.config.server = "http://api";
-    fixture.config.credentials = kube_credentials_new(&(struct kube_credentials_options){ 0 });
-    fixture.client =
-        kube_client_new(&(struct kube_client_options){ .transport = &fixture.network.transport,
-                                                       .timers = &fixture.timers,
-                                                       .config = &fixture.config });
+    fake_api_init(&fixture.api, serve, NULL);
     fixture.resolver = image_resolver_new(
-        &(struct image_resolver_options){ .client = fixture.client,
-                                          .transport = &fixture.network.transport,
-                                          .clock = &fixture.clock,
+        &(struct image_resolver_options){ .client = fixture.api.client,
+                                          .transport = &fixture.api.network.transport,
+                                          .clock = &fixture.api.clock,
                                           .may_write = may_write });
     fixture.job = job_build_probe(&(struct probe_order){ .model = &model, .image = IMAGE });
     fixture.registry_status = 403;
@@ -160,10 +145,7 @@ static int tear_down(void **state)
     (void)state;
     json_decref(fixture.job);
     image_resolver_free(fixture.resolver);
-    kube_client_free(fixture.client);
-    kube_config_release(&fixture.config);
-    fake_network_release(&fixture.network);
-    timers_release(&fixture.timers);
+    fake_api_release(&fixture.api);
     return 0;
 }
 
@@ -197,10 +179,10 @@ static void run_for(int64_t ms)
 {
     for (int64_t passed = 0; passed <= ms; passed += 100) {
         for (int i = 0; i < 4; i++) {
-            (void)timers_run(&fixture.timers);
-            fake_network_run(&fixture.network);
+            (void)timers_run(&fixture.api.timers);
+            fake_network_run(&fixture.api.network);
         }
-        virtual_clock_advance(&fixture.time, 100);
+        virtual_clock_advance(&fixture.api.time, 100);
     }
 }
 

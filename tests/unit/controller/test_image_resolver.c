@@ -5,8 +5,7 @@
 
 #include "image_resolver.h"
 
-#include "../kube/fake_network.h"
-#include "../kube/virtual_clock.h"
+#include "fake_api.h"
 
 #define IMAGE  "registry.test:5000/acme/app:v1"
 #define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -17,12 +16,7 @@
     "Bhc3MifX19\"}}"
 
 static struct {
-    struct virtual_clock time;
-    struct clock clock;
-    struct timers timers;
-    struct fake_network network;
-    struct kube_config config;
-    struct kube_client *client;
+    struct fake_api api;
     struct image_resolver *resolver;
     /* how they answer */
     bool is_private, hold;
@@ -88,20 +82,11 @@ static int set_up(void **state)
 
     (void)state;
     memset(&fixture, 0, sizeof(fixture));
-    fixture.time = (struct virtual_clock){ .monotonic_ms = 1000, .wall_ms = 1700000000000 };
-    fixture.clock = virtual_clock_port(&fixture.time);
-    timers_init(&fixture.timers, &fixture.clock);
-    fake_network_init(&fixture.network, serve, NULL);
-    fixture.config.server = "http://api";
-    fixture.config.credentials = kube_credentials_new(&(struct kube_credentials_options){ 0 });
-    fixture.client =
-        kube_client_new(&(struct kube_client_options){ .transport = &fixture.network.transport,
-                                                       .timers = &fixture.timers,
-                                                       .config = &fixture.config });
+    fake_api_init(&fixture.api, serve, NULL);
     fixture.resolver = image_resolver_new(
-        &(struct image_resolver_options){ .client = fixture.client,
-                                          .transport = &fixture.network.transport,
-                                          .clock = &fixture.clock,
+        &(struct image_resolver_options){ .client = fixture.api.client,
+                                          .transport = &fixture.api.network.transport,
+                                          .clock = &fixture.api.clock,
                                           .registries = { .insecure = { insecure, 1 } } });
     return 0;
 }
@@ -110,10 +95,7 @@ static int tear_down(void **state)
 {
     (void)state;
     image_resolver_free(fixture.resolver);
-    kube_client_free(fixture.client);
-    kube_config_release(&fixture.config);
-    fake_network_release(&fixture.network);
-    timers_release(&fixture.timers);
+    fake_api_release(&fixture.api);
     return 0;
 }
 
@@ -148,8 +130,8 @@ static void resolve(const char *secret, const char *account, const char *asked)
         memset(fixture.asked, 0, sizeof(fixture.asked));
         image_source_resolve(source, &handler, NULL);
         for (int i = 0; i < 20; i++) {
-            (void)timers_run(&fixture.timers);
-            fake_network_run(&fixture.network);
+            (void)timers_run(&fixture.api.timers);
+            fake_network_run(&fixture.api.network);
         }
         assert_int_equal(fixture.called, 1);
         assert_string_equal(fixture.asked, asked);
@@ -227,10 +209,10 @@ static void test_free_early(void **state)
     fixture.is_private = true;
     fixture.hold = true;
     image_source_resolve(source, &handler, NULL);
-    fake_network_run(&fixture.network);
+    fake_network_run(&fixture.api.network);
     assert_string_equal(fixture.asked, "ra"); /* the account is being read */
     image_source_free(source);
-    fake_network_run(&fixture.network);
+    fake_network_run(&fixture.api.network);
     assert_int_equal(fixture.called, 0);
 }
 
