@@ -291,7 +291,7 @@ static int connect_to_cluster(struct controller *controller, struct err *err)
                                           .user_agent = "churn-controller/" CHURN_VERSION };
     proxies = proxy_environment_read(program_variable, NULL);
     struct http_options http = { .user_agent = config.user_agent,
-                                 .maximum_connections = MANAGER_ROUNDS_MAXIMUM,
+                                 .maximum_connections = MANAGER_CONNECTIONS_MAXIMUM,
                                  .proxies = proxies,
                                  .private_peers = &private_peers };
 

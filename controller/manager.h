@@ -15,6 +15,10 @@
 /* Rounds at a time; they wait for the API server, not for us. */
 #define MANAGER_ROUNDS_MAXIMUM 64
 
+/* What goes on beside them: watches, lists, the Lease, Events. Connections for all of it are
+ * kept; of fewer, libcurl closes one with nearly every answer. */
+#define MANAGER_CONNECTIONS_MAXIMUM (MANAGER_ROUNDS_MAXIMUM + 32)
+
 struct manager_options {
     struct kube_client *client;
     struct transport *transport; /* of the client, and to registries */

@@ -200,6 +200,17 @@ class Ways(ApiServerTest):
         self.assert_works("model")
         self.assertEqual(set(proxy.asked), {f"127.0.0.1:{self.server.port}"})
 
+    def test_connections_are_used_again(self):
+        """However much there is to do at once."""
+        proxy = self.start_proxy()
+        models = [f"model-{number}" for number in range(200)]
+        for model in models:
+            self.make_model(model)
+        self.start(self.server.write_kubeconfig(ACCOUNT, self.user(), proxy_url=proxy.url))
+        for model in models:
+            self.wait_job(model)
+        self.assertLessEqual(len(proxy.asked), 96)
+
     def test_a_proxy_of_the_environment(self):
         """Which knows names that this machine does not."""
         proxy = self.start_proxy(led_to=f"127.0.0.1:{self.server.port}")
