@@ -233,7 +233,8 @@ static void note_ticks(struct ledger *ledger, const json_t *model)
 
 /* What is known of a model's inbox: "seen", how many changes the volume had seen when its folder
  * was named; "ignored", the same for those that are to be passed over; "taken", the files that
- * became batches, "<uri> <generation>". Another folder begins anew. */
+ * became batches, "<uri> <generation>", true while none may become another. Another folder begins
+ * anew. */
 static json_t *inbox_of(const struct ledger *ledger, const char *uid)
 {
     json_t *inbox = json_object_get(ledger->inboxes, uid);
@@ -289,6 +290,34 @@ bool inbox_is_done_with(const struct ledger *ledger, const char *uid, const char
            number_of(generation) <= jx_int(inbox, "seen", 0);
 }
 
+/* Of the model with that uid; NULL: of none. */
+static const json_t *pending_of(const struct ledger *ledger, const char *uid)
+{
+    const struct index *models = &resource_named(ledger, "churnmodels")->objects;
+
+    for (size_t i = 0; i < models->count; i++) {
+        const json_t *model = ((struct object *)models->entries[i].value)->snapshot->json;
+
+        if (same(jx_string(model, "metadata", "uid", NULL), uid))
+            return jx_get(model, "status", "inbox", "pending", NULL);
+    }
+    return NULL;
+}
+
+/* A batch that is deleted while the status of its model wants it may be made again: it may be
+ * that nobody who works has seen it. */
+static void note_deleted_batch(const struct ledger *ledger, const json_t *batch, const char *uid,
+                               const char *key)
+{
+    const char *name = jx_string(batch, "metadata", "name", NULL);
+    const json_t *pending;
+    size_t i;
+
+    json_array_foreach(pending_of(ledger, uid), i,
+                       pending) if (same(jx_string(pending, "name", NULL), name))
+        json_object_set_new(json_object_get(inbox_of(ledger, uid), "taken"), key, json_false());
+}
+
 /* A generation of a file becomes one batch, once, when it has not changed for a while; one that
  * was there before the inbox began, and is to be ignored, becomes none. */
 void files_become_one_batch(struct ledger *ledger, const struct change *change)
@@ -299,18 +328,25 @@ void files_become_one_batch(struct ledger *ledger, const struct change *change)
     const char *generation = jx_string(batch, "spec", "input", "generation", NULL);
     char *key auto_free = NULL;
     json_t *inbox, *taken;
+    bool was_taken;
 
-    if (!is_batch(change) || change->type != CHANGE_ADDED || !uid ||
-        ledger->play->sim->writer_is_late)
+    if (!is_batch(change) || !uid)
+        return;
+    key = file_key(uri, generation);
+    if (change->type == CHANGE_DELETED)
+        note_deleted_batch(ledger, batch, uid, key);
+    if (change->type != CHANGE_ADDED)
         return;
     if (!generation)
         report(ledger, change, "it names no generation of its file");
     inbox = inbox_of(ledger, uid);
     taken = json_object_get(inbox, "taken");
-    key = file_key(uri, generation);
-    if (json_object_get(taken, key))
-        report(ledger, change, "%s of generation %s had a batch already", uri, generation);
+    was_taken = json_is_true(json_object_get(taken, key));
     json_object_set_new(taken, key, json_true());
+    if (ledger->play->sim->writer_is_late)
+        return;
+    if (was_taken)
+        report(ledger, change, "%s of generation %s had a batch already", uri, generation);
     if (number_of(generation) <= jx_int(inbox, "ignored", 0))
         report(ledger, change, "%s was to be ignored", uri);
     if (now_ms(ledger) - jx_int(ledger->play->sim->volume.times, generation, 0) < 2 * SECOND)
