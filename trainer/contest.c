@@ -209,7 +209,7 @@ static int play(const struct training *training, struct csv_reader *reader, stru
         if (outcome == CSV_END)
             break;
         if (outcome != CSV_RECORD || next == folds->holdout_count ||
-            record.line != table->lines[folds->holdout[next]])
+            record.line != table_line(table, folds->holdout[next]))
             continue;
         take_row(round, &record, table->labels[folds->holdout[next++]]);
     }

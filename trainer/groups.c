@@ -132,7 +132,7 @@ static void plan_init(struct plan *plan, const struct grouping *grouping, size_t
                            .column = column };
     auto_free size_t *rows = mem_zero(count, sizeof(*rows));
     for (size_t row = 0; row < row_count; row++)
-        rows[grouping->codes[row]]++;
+        rows[grouping_code(grouping, row)]++;
     for (uint32_t code = 0; code < count; code++) {
         struct level level = { code, rows[code], number_of(grouping, code) };
         bool is_missing = ranges ? isnan(level.number) != 0
@@ -226,7 +226,7 @@ void groups_measure(const struct training *training, size_t index, struct group_
         struct members members = { scores, labels, 0 };
         for (size_t j = 0; j < folds->holdout_count; j++) {
             uint32_t row = folds->holdout[j];
-            if (plan.group_of[grouping->codes[row]] != i)
+            if (plan.group_of[grouping_code(grouping, row)] != i)
                 continue;
             scores[members.count] = probabilities[j];
             labels[members.count++] = table->labels[row];

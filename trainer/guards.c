@@ -29,7 +29,7 @@ int guard_size(struct training *training, struct err *err)
 /* Missing numbers rank below all others. */
 static double number_score(const struct column *column, size_t row)
 {
-    double value = column->numbers[row];
+    double value = column_number(column, row);
     return isnan(value) ? -INFINITY : value;
 }
 
@@ -70,7 +70,7 @@ static double auc_by_ranges(const struct table *table, const struct column *colu
     auto_free uint32_t *codes = mem_zero(table->row_count, sizeof(*codes));
     auto_bins struct bins bins;
     for (size_t i = 0; i < table->row_count; i++)
-        numbers[i] = float_of(column->numbers[i]);
+        numbers[i] = float_of(column_number(column, i));
     bins_init(&bins, (struct matrix){ numbers, table->row_count, 1 }, RANGES);
     for (size_t i = 0; i < table->row_count && bins.column_count > 0; i++)
         codes[i] = bins.values[i];
@@ -82,7 +82,10 @@ static double auc_alone(const struct table *table, const struct column *column)
 {
     auto_free double *scores = mem_zero(table->row_count, sizeof(*scores));
     if (column->type == VALUE_CATEGORICAL) {
-        score_levels(table, column->codes, column->levels.count, scores);
+        auto_free uint32_t *codes = mem_zero(table->row_count, sizeof(*codes));
+        for (size_t i = 0; i < table->row_count; i++)
+            codes[i] = column_code(column, i);
+        score_levels(table, codes, column->levels.count, scores);
         return auc_of(table, scores);
     }
     for (size_t i = 0; i < table->row_count; i++)

@@ -67,9 +67,10 @@ static void write_number_column(const struct column *column, size_t rows, struct
     size_t missing = 0;
     double low = INFINITY, high = -INFINITY;
     for (size_t i = 0; i < rows; i++) {
-        missing += isnan(column->numbers[i]) ? 1 : 0;
-        low = fmin(low, column->numbers[i]);
-        high = fmax(high, column->numbers[i]);
+        double number = column_number(column, i);
+        missing += isnan(number) ? 1 : 0;
+        low = fmin(low, number);
+        high = fmax(high, number);
     }
     html_percent(out, (double)missing / (double)rows, 1);
     buf_string(out, "</td><td>");
@@ -81,7 +82,7 @@ static void write_category_column(const struct column *column, size_t rows, stru
 {
     size_t missing = 0;
     for (size_t i = 0; i < rows; i++)
-        missing += dictionary_text(&column->levels, column->codes[i]).length == 0;
+        missing += dictionary_text(&column->levels, column_code(column, i)).length == 0;
     html_percent(out, (double)missing / (double)rows, 1);
     buf_format(out, "</td><td>%u categories", column->levels.count);
     if (column->levels.count > FEATURES_LEVELS)

@@ -171,8 +171,8 @@ int features_decode_rows(const struct features *features, const struct table *ta
 
         for (size_t j = 0; j < row_count; j++)
             ret_values[j * features->source_count + i] =
-                bindings[i].levels ? bindings[i].levels[column->codes[rows[j]]]
-                                   : column->numbers[rows[j]];
+                bindings[i].levels ? bindings[i].levels[column_code(column, rows[j])]
+                                   : column_number(column, rows[j]);
     }
     bindings_free(bindings, features->source_count);
     return 0;

@@ -48,7 +48,7 @@ static struct level_count *count_levels(const struct column *column, const uint3
     for (uint32_t code = 0; code < column->levels.count; code++)
         counts[code] = (struct level_count){ .code = code, .text = column->levels.texts[code] };
     for (size_t i = 0; i < row_count; i++)
-        counts[column->codes[rows[i]]].rows++;
+        counts[column_code(column, rows[i])].rows++;
     qsort(counts, column->levels.count, sizeof(*counts), compare_levels);
     return counts;
 }
@@ -62,7 +62,7 @@ static double *fit_shares(const struct feature_source *source, const struct colu
     auto_free double *level_rows = mem_zero(source->levels.count, sizeof(*level_rows));
 
     for (size_t i = 0; i < row_count; i++) {
-        uint32_t code = column->codes[rows[i]];
+        uint32_t code = column_code(column, rows[i]);
         uint32_t level = dictionary_find(&source->levels, dictionary_text(&column->levels, code));
 
         if (level == DICTIONARY_NONE)

@@ -15,12 +15,11 @@ void table_release(struct table *table)
 {
     for (size_t i = 0; i < table->column_count; i++) {
         free(table->columns[i].name);
-        free(table->columns[i].numbers);
-        free(table->columns[i].codes);
+        packed_release(&table->columns[i].values);
         dictionary_release(&table->columns[i].levels);
     }
     for (size_t i = 0; i < table->grouping_count; i++) {
-        free(table->groupings[i].codes);
+        packed_release(&table->groupings[i].codes);
         dictionary_release(&table->groupings[i].levels);
     }
     for (size_t i = 0; i < table->warning_count; i++)
@@ -30,10 +29,10 @@ void table_release(struct table *table)
     free(table->columns);
     free(table->name);
     free(table->labels);
-    free(table->lines);
+    packed_release(&table->lines);
     free(table->row_keys);
     free(table->id_text);
-    free(table->id_offsets);
+    packed_release(&table->id_offsets);
     *table = (struct table){ 0 };
 }
 
@@ -41,6 +40,7 @@ static void builder_release(struct table_builder *builder)
 {
     table_release(&builder->table);
     csv_reader_free(builder->reader);
+    free(builder->numbers);
     dictionary_release(&builder->label_values);
 }
 
@@ -127,6 +127,7 @@ static void make_columns(struct table_builder *builder)
     table->name = mem_strdup(csv_name(builder->reader));
     table->columns = mem_zero(header->count, sizeof(*table->columns));
     table->column_count = header->count;
+    builder->numbers = mem_zero(header->count, sizeof(*builder->numbers));
     for (size_t i = 0; i < header->count; i++)
         table->columns[i].name = mem_strndup(header->names[i].data, header->names[i].length);
 }
@@ -135,26 +136,8 @@ static void make_columns(struct table_builder *builder)
 
 static void grow(struct table_builder *builder)
 {
-    struct table *table = &builder->table;
-    size_t capacity = builder->capacity ? builder->capacity * 2 : FIRST_CAPACITY;
-
-    builder->capacity = capacity;
-    table->labels = mem_resize(table->labels, capacity, sizeof(*table->labels));
-    table->lines = mem_resize(table->lines, capacity, sizeof(*table->lines));
-    table->id_offsets = mem_resize(table->id_offsets, capacity, sizeof(*table->id_offsets));
-    for (size_t i = 0; i < table->grouping_count; i++)
-        table->groupings[i].codes =
-            mem_resize(table->groupings[i].codes, capacity, sizeof(*table->groupings[i].codes));
-    for (size_t i = 0; i < table->column_count; i++) {
-        struct column *column = &table->columns[i];
-
-        if (column->role != ROLE_FEATURE)
-            continue;
-        if (column->type == VALUE_CATEGORICAL)
-            column->codes = mem_resize(column->codes, capacity, sizeof(*column->codes));
-        else
-            column->numbers = mem_resize(column->numbers, capacity, sizeof(*column->numbers));
-    }
+    builder->capacity = builder->capacity ? builder->capacity * 2 : FIRST_CAPACITY;
+    builder->table.labels = mem_resize(builder->table.labels, builder->capacity, 1);
 }
 
 static void add_id(struct table_builder *builder, struct span id, uint64_t line)
@@ -170,7 +153,7 @@ static void add_id(struct table_builder *builder, struct span id, uint64_t line)
         builder->id_text_capacity = (builder->id_text_length + id.length + 1) * 2;
         table->id_text = mem_resize(table->id_text, builder->id_text_capacity, 1);
     }
-    table->id_offsets[table->row_count] = builder->id_text_length;
+    packed_add(&table->id_offsets, (double)builder->id_text_length);
     memcpy(table->id_text + builder->id_text_length, id.data, id.length);
     builder->id_text_length += id.length;
     table->id_text[builder->id_text_length++] = '\0';
@@ -185,19 +168,24 @@ static bool blank_fault(const struct csv_record *record, const char *column, con
     return false;
 }
 
-/* Numbers and booleans into the arrays, at the row that is about to be added. */
-static bool add_numbers(struct table_builder *builder, const struct csv_record *record,
-                        struct row_fault *ret_fault)
+static bool has_numbers(const struct column *column)
 {
-    struct table *table = &builder->table;
+    return column->role == ROLE_FEATURE && column->type != VALUE_CATEGORICAL;
+}
+
+/* The numbers and booleans of a row that is only added when all are good. */
+static bool read_numbers(struct table_builder *builder, const struct csv_record *record,
+                         struct row_fault *ret_fault)
+{
+    const struct table *table = &builder->table;
 
     for (size_t i = 0; i < table->column_count; i++) {
-        struct column *column = &table->columns[i];
-        double *number = column->numbers ? &column->numbers[table->row_count] : NULL;
+        const struct column *column = &table->columns[i];
+        double *number = &builder->numbers[i];
 
-        if (number && (column->type == VALUE_NUMERIC
-                           ? cell_number(record->cells[i], number)
-                           : cell_boolean(record->cells[i], number)) == CELL_FAULT) {
+        if (has_numbers(column) && (column->type == VALUE_NUMERIC
+                                        ? cell_number(record->cells[i], number)
+                                        : cell_boolean(record->cells[i], number)) == CELL_FAULT) {
             cell_fault(record->line, column->name, record->cells[i], column->type, ret_fault);
             return false;
         }
@@ -205,20 +193,26 @@ static bool add_numbers(struct table_builder *builder, const struct csv_record *
     return true;
 }
 
-/* After add_numbers(), so that bad rows add no levels. */
-static void add_categories(struct table_builder *builder, const struct csv_record *record)
+/* After read_numbers(), so that bad rows add no levels. */
+static void add_values(struct table_builder *builder, const struct csv_record *record)
 {
     struct table *table = &builder->table;
 
-    for (size_t i = 0; i < table->column_count; i++)
-        if (table->columns[i].codes)
-            table->columns[i].codes[table->row_count] =
-                dictionary_add(&table->columns[i].levels, cell_category(record->cells[i]));
+    for (size_t i = 0; i < table->column_count; i++) {
+        struct column *column = &table->columns[i];
+
+        if (has_numbers(column))
+            packed_add(&column->values, builder->numbers[i]);
+        else if (column->role == ROLE_FEATURE)
+            packed_add(&column->values,
+                       dictionary_add(&column->levels, cell_category(record->cells[i])));
+    }
     for (size_t i = 0; i < table->grouping_count; i++) {
         struct grouping *grouping = &table->groupings[i];
 
-        grouping->codes[table->row_count] =
-            dictionary_add(&grouping->levels, cell_category(record->cells[grouping->column]));
+        packed_add(
+            &grouping->codes,
+            dictionary_add(&grouping->levels, cell_category(record->cells[grouping->column])));
     }
 }
 
@@ -236,14 +230,14 @@ static bool add_record(struct table_builder *builder, const struct csv_record *r
     }
     if (label.length == 0)
         return blank_fault(record, builder->options->target, "the label is blank", ret_fault);
-    if (!add_numbers(builder, record, ret_fault))
+    if (!read_numbers(builder, record, ret_fault))
         return false;
-    add_categories(builder, record);
+    add_values(builder, record);
     add_id(builder, id, record->line);
     (void)dictionary_add(&builder->label_values, label);
     table->labels[table->row_count] = span_equals(label, builder->options->positive_label);
     table->positives += table->labels[table->row_count];
-    table->lines[table->row_count] = record->line;
+    packed_add(&table->lines, (double)record->line);
     table->row_count++;
     return true;
 }
@@ -322,7 +316,7 @@ int table_read(const char *name, const struct byte_source *source,
 
 const char *table_id(const struct table *table, size_t row)
 {
-    return table->id_text + table->id_offsets[row];
+    return table->id_text + (size_t)packed_get(&table->id_offsets, row);
 }
 
 const struct column *table_column(const struct table *table, const char *name)

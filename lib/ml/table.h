@@ -18,8 +18,8 @@
  * are all different (the last two from TABLE_IDLIKE_ROWS rows on). An id that occurs twice, and a
  * target that does not have exactly two values, the positive label among them, are DataInvalid.
  *
- * Rows keep the order of the file. Read-only after table_read(), so threads may
- * share it. */
+ * Values are packed (packed.h): about two bytes each, without loss. Rows keep the order of the
+ * file. Read-only after table_read(), so threads may share it. */
 #pragma once
 
 #include <stdbool.h>
@@ -31,6 +31,7 @@
 #include "base/stream.h"
 #include "ml/cell.h"
 #include "ml/dictionary.h"
+#include "ml/packed.h"
 
 #define TABLE_INFERENCE_ROWS  10000
 #define TABLE_TOLERATED_SHARE 0.01
@@ -66,16 +67,16 @@ struct column {
     enum column_role role;
     enum value_type type;
     const char *why; /* ROLE_LEFT_OUT: "it has one value only"               */
-    /* ROLE_FEATURE: one of these, row_count items. NaN: missing. */
-    double *numbers;          /* Numeric, Boolean                            */
-    uint32_t *codes;          /* Categorical: into levels                    */
+    /* ROLE_FEATURE: row_count items. Numeric, Boolean: NaN is missing; Categorical: codes into
+     * levels. */
+    struct packed values;
     struct dictionary levels; /* "" is the missing category                  */
 };
 
 /* The text of every row in one column, whatever its role and type. */
 struct grouping {
     size_t column;            /* index into columns                           */
-    uint32_t *codes;          /* row_count items: into levels                 */
+    struct packed codes;      /* row_count items: into levels                 */
     struct dictionary levels; /* blanks around them trimmed; "" is missing    */
 };
 
@@ -89,11 +90,11 @@ struct table {
     size_t rejected;  /* bad rows */
     uint8_t *labels;  /* 1: positive */
     size_t positives;
-    uint64_t *lines;    /* of each row in the file */
-    uint64_t *row_keys; /* equal for rows with equal values and label, to keep
-                         * exact duplicates in one fold */
-    char *id_text;      /* NUL-terminated ids, one after the other */
-    size_t *id_offsets;
+    struct packed lines; /* of each row in the file: table_line() */
+    uint64_t *row_keys;  /* equal for rows with equal values and label, to keep
+                          * exact duplicates in one fold */
+    char *id_text;       /* NUL-terminated ids, one after the other */
+    struct packed id_offsets;
     char **warnings; /* one sentence each, naming file and column */
     size_t warning_count;
 };
@@ -108,6 +109,29 @@ int table_read(const char *name, const struct byte_source *source,
 
 /* The id of a row; the line number as text when the job names no id column. */
 const char *table_id(const struct table *table, size_t row) __attribute__((returns_nonnull));
+
+/* Its line in the file. */
+static inline uint64_t table_line(const struct table *table, size_t row)
+{
+    return (uint64_t)packed_get(&table->lines, row);
+}
+
+/* Of a Numeric or Boolean feature. */
+static inline double column_number(const struct column *column, size_t row)
+{
+    return packed_get(&column->values, row);
+}
+
+/* Of a Categorical one. */
+static inline uint32_t column_code(const struct column *column, size_t row)
+{
+    return (uint32_t)packed_get(&column->values, row);
+}
+
+static inline uint32_t grouping_code(const struct grouping *grouping, size_t row)
+{
+    return (uint32_t)packed_get(&grouping->codes, row);
+}
 
 /* A column by name, or NULL. */
 const struct column *table_column(const struct table *table, const char *name);

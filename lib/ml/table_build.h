@@ -4,12 +4,13 @@
 #include "ml/csv.h"
 #include "ml/table.h"
 
-/* A table while it grows. Arrays have room for `capacity` rows. */
+/* A table while it grows. Labels have room for `capacity` rows. */
 struct table_builder {
     struct table table;
     const struct table_options *options;
     struct csv_reader *reader;
     size_t id_column, target_column; /* id: SIZE_MAX without one */
+    double *numbers;                 /* of the row that is being added, by column */
     size_t capacity, id_text_length, id_text_capacity;
     struct dictionary label_values;
     uint64_t read; /* rows, good and bad */

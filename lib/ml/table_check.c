@@ -101,18 +101,21 @@ static int check_ids(const struct table_builder *builder, struct err *err)
         return 0;
     return err_reason(err, ERR_INVALID, "DataInvalid",
                       "%s line %" PRIu64 ", %s: the id %.80s is there already, in line %" PRIu64,
-                      table->name, table->lines[second], builder->options->id,
-                      table_id(table, second), table->lines[first]);
+                      table->name, table_line(table, second), builder->options->id,
+                      table_id(table, second), table_line(table, first));
 }
 
 static bool is_constant(const struct column *column, size_t row_count)
 {
-    if (column->codes)
+    if (column->type == VALUE_CATEGORICAL)
         return column->levels.count < 2;
-    for (size_t row = 1; row < row_count; row++)
-        if (column->numbers[row] != column->numbers[0] &&
-            !(isnan(column->numbers[row]) && isnan(column->numbers[0])))
+    double first = column_number(column, 0);
+    for (size_t row = 1; row < row_count; row++) {
+        double number = column_number(column, row);
+
+        if (number != first && !(isnan(number) && isnan(first)))
             return false;
+    }
     return true;
 }
 
@@ -123,15 +126,15 @@ static int compare_doubles(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-static bool is_numbering(const double *numbers, size_t row_count)
+static bool is_numbering(const struct column *column, size_t row_count)
 {
-    auto_free double *sorted = NULL;
+    auto_free double *sorted = mem_zero(row_count, sizeof(*sorted));
 
-    for (size_t row = 0; row < row_count; row++)
-        if (isnan(numbers[row]) || numbers[row] != floor(numbers[row]))
+    for (size_t row = 0; row < row_count; row++) {
+        sorted[row] = column_number(column, row);
+        if (isnan(sorted[row]) || sorted[row] != floor(sorted[row]))
             return false;
-    sorted = mem_zero(row_count, sizeof(*sorted));
-    memcpy(sorted, numbers, row_count * sizeof(*sorted));
+    }
     qsort(sorted, row_count, sizeof(*sorted), compare_doubles);
     for (size_t row = 1; row < row_count; row++)
         if (sorted[row] == sorted[row - 1])
@@ -143,17 +146,17 @@ static bool is_idlike(const struct column *column, size_t row_count)
 {
     if (row_count < TABLE_IDLIKE_ROWS)
         return false;
-    if (column->codes)
+    if (column->type == VALUE_CATEGORICAL)
         return (double)column->levels.count > IDLIKE_SHARE * (double)row_count;
-    return column->type == VALUE_NUMERIC && is_numbering(column->numbers, row_count);
+    return column->type == VALUE_NUMERIC && is_numbering(column, row_count);
 }
 
 static bool is_empty(const struct column *column, size_t row_count)
 {
-    if (column->codes)
+    if (column->type == VALUE_CATEGORICAL)
         return column->levels.count == 1 && column->levels.lengths[0] == 0;
     for (size_t row = 0; row < row_count; row++)
-        if (!isnan(column->numbers[row]))
+        if (!isnan(column_number(column, row)))
             return false;
     return true;
 }
@@ -170,7 +173,7 @@ static bool has_dates(const struct column *column)
 {
     size_t values = 0, dates = 0;
 
-    if (!column->codes)
+    if (column->type != VALUE_CATEGORICAL)
         return false;
     for (uint32_t code = 0; code < column->levels.count; code++) {
         struct span text = dictionary_text(&column->levels, code);
@@ -186,8 +189,7 @@ static void leave_out(struct table *table, struct column *column, const char *wh
     column->why = why;
     table_warn(table, "%s: column %s is left out: %s", table->name, column->name, why);
     column->role = ROLE_LEFT_OUT;
-    free(TAKE(column->numbers));
-    free(TAKE(column->codes));
+    packed_release(&column->values);
     dictionary_release(&column->levels);
 }
 
@@ -228,11 +230,13 @@ static void make_row_keys(struct table *table)
 
             if (column->role != ROLE_FEATURE)
                 continue;
-            if (column->codes) {
-                key = hash_bytes(&column->codes[row], sizeof(*column->codes), key);
+            if (column->type == VALUE_CATEGORICAL) {
+                uint32_t code = column_code(column, row);
+                key = hash_bytes(&code, sizeof(code), key);
             } else {
                 /* One NaN, one zero. */
-                double number = isnan(column->numbers[row]) ? INFINITY : column->numbers[row] + 0.0;
+                double number = column_number(column, row);
+                number = isnan(number) ? INFINITY : number + 0.0;
                 key = hash_bytes(&number, sizeof(number), key);
             }
         }

@@ -33,16 +33,17 @@ static void columns_get_types_and_values(void **state)
     assert_int_equal(table.row_count, 3);
     assert_int_equal(table.positives, 2);
     assert_string_equal(table_id(&table, 1), "b");
-    assert_int_equal(table.lines[2], 4);
+    assert_int_equal(table_line(&table, 2), 4);
     const struct column *age = table_column(&table, "age");
     assert_int_equal(age->type, VALUE_NUMERIC);
-    assert_true(age->numbers[1] == 2.5 && isnan(age->numbers[2]));
+    assert_true(column_number(age, 1) == 2.5 && isnan(column_number(age, 2)));
     const struct column *city = table_column(&table, "city");
     assert_int_equal(city->type, VALUE_CATEGORICAL);
-    assert_string_equal(city->levels.texts[city->codes[1]], "");
+    assert_string_equal(city->levels.texts[column_code(city, 1)], "");
     const struct column *member = table_column(&table, "member");
     assert_int_equal(member->type, VALUE_BOOLEAN);
-    assert_true(member->numbers[0] == 1 && member->numbers[1] == 0 && isnan(member->numbers[2]));
+    assert_true(column_number(member, 0) == 1 && column_number(member, 1) == 0 &&
+                isnan(column_number(member, 2)));
     assert_int_equal(table_column(&table, "flag")->type, VALUE_NUMERIC);
     assert_int_equal(table_column(&table, "y")->role, ROLE_TARGET);
     assert_int_equal(table.warning_count, 0);
