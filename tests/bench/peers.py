@@ -1,4 +1,4 @@
-"""Libraries that scoring is measured beside, each in its newest version that Debian's Python takes.
+"""Libraries that scoring and quality are measured beside, each in its newest version that Debian's Python takes.
 
 They come from PyPI into an environment of their own, which is made once and kept in the cache."""
 import json
@@ -15,18 +15,30 @@ POLARS = ("import polars, sys, time\nt = time.process_time()\npolars.read_csv(sy
           "print(time.process_time() - t)")
 
 
+class Missing(Exception):
+    """The libraries cannot be had; says why."""
+
+
+def python():
+    """The interpreter of the environment that has them."""
+    sys.path.insert(0, os.path.join(data.ROOT, "tests", "stores"))
+    import parts
+    say("libraries to measure beside")
+    try:
+        return str(parts.environment("bench-peers-2", "-r", REQUIREMENTS) / "python3")
+    except (OSError, subprocess.CalledProcessError) as failure:
+        raise Missing(f"tests/bench/peer.requirements cannot be installed: {failure}") from failure
+
+
 class Peers:
     """`missing` says why there are none."""
 
     def __init__(self, model, history, output):
         self.model, self.output, self.missing = model, output, None
-        sys.path.insert(0, os.path.join(data.ROOT, "tests", "stores"))
-        import parts
-        say("libraries to measure beside")
         try:
-            self.python = str(parts.environment("bench-peers-1", "-r", REQUIREMENTS) / "python3")
-        except (OSError, subprocess.CalledProcessError) as failure:
-            self.missing = f"tests/bench/peer.requirements cannot be installed: {failure}"
+            self.python = python()
+        except Missing as missing:
+            self.missing = str(missing)
             return
         for name in ("catboost", "lightgbm"):
             run([self.python, SCRIPT, name, model, history, f"{data.TARGET}={data.POSITIVE}", "--train"])

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Model quality of `algorithm: Auto`, or of another one, measured with the real programs.
+"""Group quality: `algorithm: Auto`, or another one, measured with the real programs beside libraries.
 
 For every data file and each of its five folds: churn-trainer learns from the other four (its
 hold-out and everything it chooses lie inside them), churn-scorer scores the fold, and the scores
@@ -8,38 +8,55 @@ folds/NAME.csv (row, src_row, fold; src_row counts data lines from 0). Files tha
 left out, but for the telco file: it is put together from the samples and telco_folds.csv, which has
 the folds and the labels of all its customers in the order of the file.
 
-Prints a table, and with --json one JSON line per figure:
-  {"name", "value", "unit", "reference", "ratio", "goal", "met"}
+Then customers of families that nothing was tuned to (families.py), drawn by a seed that is another
+one in each run. Their chances are known, so log-loss is that of the chances: luck of labels does
+not enter. The libraries (peer_quality.py) learn from the same rows and are scored on the same.
+
+Alone it takes a folder of data, prints a table, and ends with 1 when a goal is not met.
 """
 import argparse
 import csv
 import json
 import math
 import os
+import random
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from measure import Failed
+import families
+import peers
+from measure import Failed, say
+from report import Goal, Report
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "manifests" / "samples"
 TELCO = "telco_ibm"
 TELCO_FOLDS = Path(__file__).with_name("telco_folds.csv")
+PEERS_SCRIPT = Path(__file__).with_name("peer_quality.py")
 
+# "auc": the floor; "within": how far log-loss may be above the lowest of the libraries
 FILES = {
     "bank_churn_modelling": {
         "data": {"target": "Exited", "positiveLabel": "1", "id": "CustomerId",
-                 "drop": ["RowNumber", "Surname"]}, "auc": 0.866},
+                 "drop": ["RowNumber", "Surname"]}, "auc": 0.866, "within": 0.004},
     "bank_churners": {
         "data": {"target": "Attrition_Flag", "positiveLabel": "Attrited Customer",
-                 "id": "CLIENTNUM"}, "auc": 0.993},
+                 "id": "CLIENTNUM"}, "auc": 0.993, "within": 0.005},
     TELCO: {
-        "data": {"target": "Churn", "positiveLabel": "Yes", "id": "customerID"}, "auc": 0.846},
+        "data": {"target": "Churn", "positiveLabel": "Yes", "id": "customerID"}, "auc": 0.846,
+        "within": 0.004},
 }
 ECE_GOAL = 0.02
+EARLY_XGBOOST = "xgboost-early"
+FILE_PEERS = (EARLY_XGBOOST, "xgboost", "lightgbm", "lightgbm-early", "catboost", "logistic")
+FAMILY_PEERS = ("xgboost", EARLY_XGBOOST, "lightgbm", "lightgbm-early", "catboost", "catboost-early")
+ABOVE_EARLY_XGBOOST, ABOVE_FAMILY_PEERS = 0.0005, 0.001
+FAMILY_ROWS, FAMILY_TEST_ROWS = 4000, 4000
 
 
 def auc(scores, labels):
@@ -60,9 +77,11 @@ def auc(scores, labels):
 
 
 def log_loss(scores, labels):
-    floor = 1e-15
-    return -sum(math.log(min(max(score if label else 1 - score, floor), 1.0))
-                for score, label in zip(scores, labels)) / len(labels)
+    """Labels may be chances."""
+    def log(score):
+        return math.log(min(max(score, 1e-15), 1.0))
+    return -statistics.fmean(label * log(score) + (1 - label) * log(1 - score)
+                             for score, label in zip(scores, labels))
 
 
 def ece(scores, labels, bins=10):
@@ -93,11 +112,19 @@ def read_samples():
     return header, [[*customers[name], label] for name, label, _ in lines], [fold for *_, fold in lines]
 
 
-class Bench:
-    """`data` is a folder or None, `programs` that of the programs, `folder` one to work in."""
+@dataclass
+class Learned:
+    scores: list
+    seconds: float  # of the training
+    peers: dict  # scores by library
 
-    def __init__(self, data, programs, folder, algorithm="Auto"):
-        self.algorithm = algorithm
+
+class Bench:
+    """`data` is a folder or None, `programs` that of the programs, `folder` one to work in, `python` the
+    interpreter of the libraries or None."""
+
+    def __init__(self, data, programs, folder, algorithm="Auto", python=None):
+        self.algorithm, self.python = algorithm, python
         self.data = Path(data) if data else None
         self.programs, self.folder = Path(programs), Path(folder)
 
@@ -128,14 +155,11 @@ class Bench:
         folds = {int(row): fold for _, row, fold in lines}
         return header, rows, [folds[i] for i in range(len(rows))]
 
-    def fold(self, name, header, rows, folds, fold):
-        """Scores and labels of one fold, and the seconds of its training."""
-        spec = FILES[name]["data"]
+    def learn(self, work, spec, header, rows, held, libraries):
+        """From `rows`; scores for `held`, whose labels are not shown. `work` names files and models."""
         target, key = header.index(spec["target"]), header.index(spec["id"])
-        work = f"{name}-{fold}".replace("_", "-")  # names of models and batches: RFC 1123
         train, test = self.folder / f"{work}.train.csv", self.folder / f"{work}.test.csv"
-        held = [row for row, of in zip(rows, folds) if of == fold]
-        self.write_rows(train, header, [row for row, of in zip(rows, folds) if of != fold])
+        self.write_rows(train, header, rows)
         self.write_rows(test, header[:target] + header[target + 1:],
                         [row[:target] + row[target + 1:] for row in held])
         begin = time.monotonic()
@@ -153,26 +177,93 @@ class Bench:
         with open(output, newline="", encoding="utf-8") as file:
             scores = {row[spec["id"]]: float(row["churn_probability"])
                       for row in csv.DictReader(file)}
-        return ([scores[row[key]] for row in held],
-                [int(row[target] == spec["positiveLabel"]) for row in held], seconds)
+        beside = self.learn_peers(train, test, spec, libraries) if self.python else {}
+        return Learned([scores[row[key]] for row in held], seconds, beside)
+
+    def learn_peers(self, train, test, spec, libraries):
+        path = self.folder / "peers.json"
+        path.write_text(json.dumps(spec))
+        one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        run = subprocess.run([self.python, PEERS_SCRIPT, train, test, path, *libraries],
+                             env={**os.environ, **one_thread}, capture_output=True, text=True)
+        if run.returncode != 0:
+            raise Failed(f"peer_quality.py: exit code {run.returncode}\n{run.stderr[-2000:]}")
+        return json.loads(run.stdout)
 
     def measure(self, name):
+        """Means over the folds; ECE over all rows; log-losses of the libraries."""
+        spec = FILES[name]["data"]
         header, rows, folds = self.read(name)
-        results = [self.fold(name, header, rows, folds, fold) for fold in sorted(set(folds))]
-        scores = [score for part in results for score in part[0]]
-        labels = [label for part in results for label in part[1]]
-        mean = lambda figure: sum(figure(part[0], part[1]) for part in results) / len(results)
-        return {"auc": mean(auc), "log_loss": mean(log_loss), "ece": ece(scores, labels),
-                "train_seconds": max(part[2] for part in results)}
+        target = header.index(spec["target"])
+        results, truth = [], []
+        for fold in sorted(set(folds)):
+            held = [row for row, of in zip(rows, folds) if of == fold]
+            results.append(self.learn(f"{name}-{fold}".replace("_", "-"), spec, header,
+                                      [row for row, of in zip(rows, folds) if of != fold], held, FILE_PEERS))
+            truth.append([int(row[target] == spec["positiveLabel"]) for row in held])
+
+        def mean(figure, parts):
+            return statistics.fmean(figure(scores, labels) for scores, labels in zip(parts, truth))
+        ours = [result.scores for result in results]
+        return {"auc": mean(auc, ours), "log_loss": mean(log_loss, ours),
+                "ece": ece(sum(ours, []), sum(truth, [])),
+                "train_seconds": max(result.seconds for result in results),
+                "peers": {peer: mean(log_loss, [result.peers[peer] for result in results])
+                          for peer in results[0].peers}}
+
+    def measure_family(self, name, seed, rows=FAMILY_ROWS):
+        """Log-loss on other customers of the family: ours, the libraries', and that of the truth."""
+        rng = random.Random(f"{name} {seed}")
+        drawn, chances = families.sample(families.FAMILIES[name](rng), rng, rows + FAMILY_TEST_ROWS)
+        header, lines = families.table(drawn, [rng.random() < chance for chance in chances])
+        learned = self.learn(f"family-{name}", families.SPEC, header, lines[:rows], lines[rows:], FAMILY_PEERS)
+        truth = chances[rows:]
+        return {"log_loss": log_loss(learned.scores, truth), "truth": log_loss(truth, truth),
+                "peers": {peer: log_loss(scores, truth) for peer, scores in learned.peers.items()}}
 
 
-def figures(name, measured):
-    """What is reported: value, unit, goal (None: only reported) and whether it is met."""
-    floor = FILES[name]["auc"]
-    yield f"quality.{name}.auc", measured["auc"], "", floor, measured["auc"] >= floor
-    yield f"quality.{name}.log_loss", measured["log_loss"], "", None, None
-    yield f"quality.{name}.ece", measured["ece"], "", ECE_GOAL, measured["ece"] <= ECE_GOAL
-    yield f"quality.{name}.train_seconds", measured["train_seconds"], "s", None, None
+def named(losses):
+    return ", ".join(f"{name} {loss:.4f}" for name, loss in sorted(losses.items(), key=lambda item: item[1]))
+
+
+def add_file(report, name, measured):
+    floor, loss, losses = FILES[name]["auc"], measured["log_loss"], measured["peers"]
+    report.add(f"{name}.auc", measured["auc"], goal=Goal(">=", floor),
+               note=f"AUC {measured['auc']:.4f}, log-loss {loss:.4f}")
+    report.add(f"{name}.log_loss", loss, note=named(losses))
+    report.add(f"{name}.ece", measured["ece"], goal=Goal("<=", ECE_GOAL))
+    report.add(f"{name}.train_seconds", measured["train_seconds"], "s")
+    if losses:
+        report.add(f"{name}.log_loss over {EARLY_XGBOOST}", loss - losses[EARLY_XGBOOST],
+                   goal=Goal("<=", ABOVE_EARLY_XGBOOST))
+        report.add(f"{name}.log_loss over the lowest", loss - min(losses.values()),
+                   goal=Goal("<=", FILES[name]["within"]))
+
+
+def add_family(report, name, measured):
+    losses = measured["peers"]
+    report.add(f"family {name}.log_loss over the lowest", measured["log_loss"] - min(losses.values()),
+               goal=Goal("<=", ABOVE_FAMILY_PEERS),
+               note=f"ours {measured['log_loss']:.4f}, the truth {measured['truth']:.4f}, {named(losses)}")
+
+
+def measure(report, folder, options):
+    report = report.under("quality.")
+    try:
+        python = peers.python()
+    except peers.Missing as missing:
+        report.missing("beside libraries", str(missing))
+        python = None
+    bench = Bench(options.data, options.bin, folder, options.algorithm, python)
+    for name in FILES:
+        if not bench.has(name):
+            report.missing(name, "--data DIR says where NAME.csv and folds/NAME.csv are")
+            continue
+        say(name)
+        add_file(report, name, bench.measure(name))
+    for name in families.FAMILIES if python else ():
+        say(f"family {name}")
+        add_family(report, name, bench.measure_family(name, options.seed, FAMILY_ROWS // (2 if options.quick else 1)))
 
 
 def main():
@@ -181,21 +272,16 @@ def main():
     parser.add_argument("--bin", default=os.environ.get("CHURN_BIN", ROOT / "build" / "bin"),
                         help="folder of the programs")
     parser.add_argument("--algorithm", default="Auto", help="of the ChurnModels; the floors are Auto's")
-    parser.add_argument("--json", help="file for JSON lines, - for standard output")
+    parser.add_argument("--quick", action="store_true", help="fewer rows")
+    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="of the families")
+    parser.add_argument("--json", type=argparse.FileType("w"), help="file for JSON lines, - for standard output")
     options = parser.parse_args()
-    lines = []
+    report = Report(options.json)
     with tempfile.TemporaryDirectory(prefix="churn-quality-") as folder:
-        bench = Bench(options.data, options.bin, folder, options.algorithm)
-        for name in filter(bench.has, FILES):
-            for figure, value, unit, goal, met in figures(name, bench.measure(name)):
-                lines.append({"name": figure, "value": round(value, 4), "unit": unit,
-                              "reference": None, "ratio": None, "goal": goal, "met": met})
-                verdict = "" if met is None else f"goal {goal:<6} {'met' if met else 'NOT MET'}"
-                print(f"{figure:<44} {value:9.4f} {unit:<2} {verdict}", flush=True)
-    if options.json:
-        text = "".join(json.dumps(line) + "\n" for line in lines)
-        sys.stdout.write(text) if options.json == "-" else Path(options.json).write_text(text)
-    return 0 if all(line["met"] is not False for line in lines) else 1
+        measure(report, folder, options)
+    print(f"seed {options.seed}")
+    report.show()
+    return 0 if all(figure.met() is not False for figure in report.figures) else 1
 
 
 if __name__ == "__main__":
