@@ -89,6 +89,21 @@ static void test_each_tick_trains_once(void **state)
     world_release(&world);
 }
 
+/* Nothing but the clock happens, and it goes from one time that a plan asks for to the next. */
+static void test_a_tick_trains_at_its_minute(void **state)
+{
+    (void)state;
+    struct world world;
+    start_at(&world, "2026-01-01T00:00:07Z", "{" DAILY "}"); /* no poll comes at the tick */
+    while (world.created < 2) {
+        assert_in_range(world.requeue_after_ms, 1, 3 * HOUR);
+        world.now_ms += world.requeue_after_ms;
+        world_settle(&world);
+    }
+    assert_int_equal(world.now_ms, time_of("2026-01-01T03:00:00Z"));
+    world_release(&world);
+}
+
 /* However many were missed, one run makes up for them, and it is of the last one. */
 static void test_missed_ticks(void **state)
 {
@@ -407,6 +422,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_tick_trains_once),
+        cmocka_unit_test(test_a_tick_trains_at_its_minute),
         cmocka_unit_test(test_missed_ticks),
         cmocka_unit_test(test_another_reason_takes_the_tick),
         cmocka_unit_test(test_a_failed_run_waits_for_the_next_tick),
