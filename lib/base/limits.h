@@ -21,6 +21,9 @@
 #define LIMIT_YAML_DOCUMENT (4 * MIB)
 /* A job document lives in a pod annotation (all annotations together: 256 KiB). */
 #define LIMIT_JOB_DOCUMENT (64 * KIB)
+/* The names of columns that a training's document tells, as JSON without their quotes; all else in
+ * a document takes less than the rest. */
+#define LIMIT_TOLD_NAMES (32 * KIB)
 /* The kubelet keeps at most 4 KiB of a termination message; 2 KiB leave room
  * for multi-container pods, which share 12 KiB. */
 #define LIMIT_RESULT_DOCUMENT (2 * KIB)

@@ -213,11 +213,39 @@ static int check_sensitive(const struct data_spec *data, const char *where, stru
     return 0;
 }
 
+static size_t bytes_in_json(const char *text)
+{
+    size_t bytes = 0;
+    for (; *text; text++)
+        bytes += *text == '"' || *text == '\\' ? 2 : 1;
+    return bytes;
+}
+
+/* All names go into the job document, which is bounded. */
+static int check_names(const struct data_spec *data, const char *where, struct err *err)
+{
+    const struct column_override *columns = data->columns.items;
+    size_t bytes = 0;
+    for (size_t i = 0; i < data->drop.count; i++)
+        bytes += bytes_in_json(data->drop.items[i]);
+    for (size_t i = 0; i < data->columns.count; i++)
+        bytes += bytes_in_json(columns[i].name);
+    for (size_t i = 0; i < data->sensitive.count; i++)
+        bytes += bytes_in_json(data->sensitive.items[i]);
+    if (bytes <= LIMIT_TOLD_NAMES)
+        return 0;
+    return err_set(err, ERR_INVALID,
+                   "%sdata: the names in drop, columns and sensitive must have at most %zu bytes "
+                   "together, not %zu",
+                   where, LIMIT_TOLD_NAMES, bytes);
+}
+
 int training_spec_check(const struct training_spec *spec, const char *path, struct err *err)
 {
     char where[64];
     snprintf(where, sizeof(where), "%s%s", path, path[0] ? "." : "");
-    if (check_columns(spec->data, where, err) < 0 || check_sensitive(spec->data, where, err) < 0)
+    if (check_columns(spec->data, where, err) < 0 || check_sensitive(spec->data, where, err) < 0 ||
+        check_names(spec->data, where, err) < 0)
         return -1;
     for (size_t i = 0; i < spec->parameters.count; i++)
         if (check_parameter(spec, &spec->parameters.items[i], where, err) < 0)

@@ -117,8 +117,8 @@ extern const struct fields training_spec_fields;
 
 /* The rules between members that a table cannot say: parameters fit the
  * algorithm, target and id are two columns that are neither dropped nor sensitive,
- * a column is overridden once and sensitive once. `path` is what the spec is called ("spec", "" for
- * a document). ERR_INVALID names the path and what was expected. */
+ * a column is overridden once and sensitive once, names fit into a document. `path` is what the
+ * spec is called ("spec", "" for a document). ERR_INVALID names the path and what was expected. */
 int training_spec_check(const struct training_spec *spec, const char *path, struct err *err)
     __attribute__((warn_unused_result));
 

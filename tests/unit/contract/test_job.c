@@ -192,6 +192,55 @@ static void test_parts_folder(void **state)
     assert_string_equal(score_job_parts(&job, &arena), expected);
 }
 
+/* Names of so many bytes in JSON, most of them quotes; objects when `type` is one. */
+static json_t *column_names(size_t count, int bytes, const char *type)
+{
+    json_t *names = json_array();
+    for (size_t i = 0; i < count; i++) {
+        char name[64];
+        int quotes = (bytes - 4) / 2;
+        snprintf(name, sizeof(name), "%.*s%0*zu", quotes,
+                 "\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"", bytes - 2 * quotes,
+                 i);
+        json_array_append_new(names, type ? json_pack("{ss ss}", "name", name, "type", type)
+                                          : json_string(name));
+    }
+    return names;
+}
+
+static json_t *document_with_names(int bytes)
+{
+    json_t *document = parse(TRAIN "}"), *versions = json_array();
+    json_t *data = json_object_get(document, "data");
+    char uri[1024];
+    snprintf(uri, sizeof(uri), "file:///%01000d/", 0);
+    for (unsigned i = 0; i < KEEP_VERSIONS_MAXIMUM; i++)
+        json_array_append_new(versions, json_sprintf("%016x", i));
+    json_object_set_new(data, "drop", column_names(256, bytes, NULL));
+    json_object_set_new(data, "columns", column_names(256, bytes, "Categorical"));
+    json_object_set_new(data, "sensitive", column_names(32, bytes, NULL));
+    json_object_set_new(document, "keepVersions", versions);
+    json_object_set_new(document, "artifacts", json_pack("{ss}", "uri", uri));
+    return document;
+}
+
+/* What is accepted can be told to the trainer. */
+static void test_names_fit_into_a_document(void **state)
+{
+    (void)state;
+    auto_arena struct arena arena = { 0 };
+    auto_json json_t *fits = document_with_names(60), *is_too_long = document_with_names(61);
+    struct train_job job;
+    struct err err;
+    assert_int_equal(0, train_job_decode(fits, &arena, &job, NULL));
+    auto_json json_t *document = train_job_encode(&job);
+    auto_free char *text = jx_canonical(document);
+    assert_in_range(strlen(text), LIMIT_JOB_DOCUMENT / 2, LIMIT_JOB_DOCUMENT);
+    assert_int_equal(-1, train_job_decode(is_too_long, &arena, &job, &err));
+    assert_string_equal(err.message, "data: the names in drop, columns and sensitive must have at "
+                                     "most 32768 bytes together, not 33184");
+}
+
 static void test_file_errors_name_the_file(void **state)
 {
     (void)state;
@@ -214,6 +263,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_parts_folder),
+        cmocka_unit_test(test_names_fit_into_a_document),
         cmocka_unit_test(test_file_errors_name_the_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
