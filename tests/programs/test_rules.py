@@ -57,3 +57,34 @@ class Style(unittest.TestCase):
         for name, _, message in self.OFFENCES:
             with self.subTest(name=name):
                 self.assertRegex(done.stdout, rf"(?m)^{re.escape(name)}:\d+: .*{re.escape(message)}")
+
+
+class Reasons(unittest.TestCase):
+    """lib/contract/reasons.h is what users read: code emits what it lists, and nothing else."""
+    LIST = ROOT / "lib" / "contract" / "reasons.h"
+
+    def setUp(self):
+        self.listed = set(re.findall(r"REASON\((\w+), \"", self.LIST.read_text()))
+        sources = [path for folder in ("lib", "controller", "trainer", "scorer")
+                   for path in ROOT.glob(f"{folder}/**/*.[ch]") if path.stem != "reasons"]
+        self.code = "\n".join(path.read_text() for path in sources)
+
+    def test_the_list_is_what_the_code_emits(self):
+        names = re.search(r"outcome_names\[\] = \{(.*?)\}", self.code, re.S)[1]
+        outcomes = set(re.findall(r'"(\w+)"', names))  # words of programs: some are reasons too
+        emitted = re.findall(r"\bREASON_([A-Z]\w*[a-z])\b", self.code)
+        self.assertEqual(self.listed - outcomes, set(emitted) - outcomes)
+
+    def test_what_documents_name_is_listed(self):
+        for path in [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *ROOT.glob("crds/*.yaml")]:
+            for words in re.findall(r"[Rr]easons? (`\w+`(?:(?:, | or )`\w+`)*)", path.read_text()):
+                with self.subTest(file=path.name, words=words):
+                    self.assertLessEqual(set(re.findall(r"\w+", words)) - {"or"}, self.listed)
+
+    def test_decisions_are_documented(self):
+        """Why a training is due, and why it is not, stands in the schema."""
+        decisions = re.search(r"decisions about a training \*/(.*?)/\*", self.LIST.read_text(), re.S)[1]
+        text = (ROOT / "crds" / "churnmodels.yaml").read_text()
+        documented = re.search(r"description: (First, .*)\.", text)[1]
+        self.assertEqual(set(re.findall(r"REASON\((\w+)", decisions)),
+                         set(re.split(r", | or ", documented)))
