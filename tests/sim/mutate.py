@@ -2,7 +2,7 @@
 """Breaks the controller on purpose, one mutation of mutations.py after the other, in a copy below
 build/mutations, and expects the simulation or a unit test to fail. What survives shows a missing
 test. The cheapest test that may notice comes first: whoever noticed the last time, the unit test of the
-file, seeds of the simulation, each property of the API, all other unit tests.
+file, few seeds of the simulation, all other unit tests, more seeds, each property of the API.
 
 usage: tests/sim/mutate.py [--seeds N] [--quick] [NAME...]   only the mutations whose name contains a NAME
 """
@@ -108,24 +108,23 @@ def noticed_by_properties():
     return "" if run(["build/sim/bin/sim-properties", *KINDS]) else PROPERTIES
 
 
-def noticed_by_test(test):
-    if not build([test]):
+def noticed_by_tests(tests):
+    if not build(tests):
         return COMPILER
-    return "" if run([f"build/sim/unit/{test}"]) else test
+    return next((test for test in tests if not run([f"build/sim/unit/{test}"])), "")
 
 
 def who_notices(file, seeds, last, quick):
     """The name of what fails, "" when nothing does."""
     own = "test_" + os.path.splitext(os.path.basename(file))[0]
     first = [test for test in dict.fromkeys((last, own)) if test in UNIT_TESTS]
-    attempts = [(noticed_by_test, test) for test in first]
-    attempts.append((noticed_by_seeds, 1, FIRST_SEEDS))
-    attempts.append((noticed_by_seeds, 1 + FIRST_SEEDS, seeds))
+    near = [(noticed_by_tests, first)] if first else []
+    few = [(noticed_by_seeds, 1, FIRST_SEEDS)]
+    attempts = few + near if last == SIMULATION else near + few
+    attempts.append((noticed_by_tests, [test for test in UNIT_TESTS if test not in first]))
     if not quick:
+        attempts.append((noticed_by_seeds, 1 + FIRST_SEEDS, seeds))
         attempts.append((noticed_by_properties,))
-        attempts += [(noticed_by_test, test) for test in UNIT_TESTS if test not in first]
-    if last == SIMULATION:
-        attempts.insert(0, attempts.pop(len(first)))
     if last == PROPERTIES:
         attempts.insert(0, (noticed_by_properties,))
     for function, *arguments in attempts:
@@ -169,7 +168,7 @@ def try_mutation(mutation, options, noticed):
 def main():
     parser = argparse.ArgumentParser(prog="tests/sim/mutate.py", description=__doc__.split("\n\n")[0])
     parser.add_argument("--seeds", type=int, default=200, help="per mutation (200)")
-    parser.add_argument("--quick", action="store_true", help="only the file's own unit test and seeds")
+    parser.add_argument("--quick", action="store_true", help="only few seeds and the unit tests")
     parser.add_argument("names", nargs="*", metavar="NAME",
                         help="only mutations whose name contains this")
     options = parser.parse_args()
