@@ -71,7 +71,7 @@ static double auc_by_ranges(const struct table *table, const struct column *colu
     auto_bins struct bins bins;
     for (size_t i = 0; i < table->row_count; i++)
         numbers[i] = float_of(column_number(column, i));
-    bins_init(&bins, (struct matrix){ numbers, table->row_count, 1 }, RANGES);
+    bins_init(&bins, rows_of((struct matrix){ numbers, table->row_count, 1 }), RANGES);
     for (size_t i = 0; i < table->row_count && bins.column_count > 0; i++)
         codes[i] = bins.values[i];
     score_levels(table, codes, RANGES + 1, scores);

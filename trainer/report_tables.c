@@ -27,15 +27,25 @@ static void write_candidate(const struct training *training, size_t index, struc
 void report_candidates(const struct training *training, struct buf *out)
 {
     const struct search_result *search = &training->search;
+    const struct folds *folds = &training->folds;
     size_t shown[MODEL_ALGORITHMS] = { 0 };
     buf_string(out, "<h2>Why this model</h2><p>");
     html_text(out, search->why);
-    buf_format(
-        out,
-        " The best recipes of %zu, by log-loss in %u-fold cross-validation inside the "
-        "training part:</p><div class=\"card scroll\"><table><tr><th>Algorithm</th>"
-        "<th>Recipe</th><th class=\"number\">Log-loss</th><th class=\"number\">Weight</th></tr>",
-        search->count, training->folds.fold_count);
+    buf_format(out,
+               " The best recipes of %zu, by log-loss in %u-fold cross-validation inside the "
+               "training part",
+               search->count, folds->fold_count);
+    if (folds->searched_count < folds->training_count) {
+        buf_string(out, ", on a sample of ");
+        html_count(out, folds->searched_count);
+        buf_string(out, " of its ");
+        html_count(out, folds->training_count);
+        buf_string(out, " customers (probabilities are calibrated on the same ones; the model "
+                        "itself learned from all)");
+    }
+    buf_string(out, ":</p><div class=\"card scroll\"><table><tr><th>Algorithm</th>"
+                    "<th>Recipe</th><th class=\"number\">Log-loss</th>"
+                    "<th class=\"number\">Weight</th></tr>");
     for (size_t i = 0; i < search->count; i++) {
         if (shown[search->candidates[i].algorithm]++ < CANDIDATES_SHOWN)
             write_candidate(training, i, out);

@@ -1,6 +1,6 @@
 /* Calibrate: from margins to probabilities, and where to cut them.
  *
- * Both come from out-of-fold predictions of the training part, so that the
+ * Both come from out-of-fold predictions inside the training part, so that the
  * held-out customers stay unseen. The final model is the same recipe with more
  * rows and takes them over. */
 #include "trainer/training.h"
@@ -13,12 +13,12 @@ int stage_calibrate(struct training *training, struct err *err)
     const struct folds *folds = &training->folds;
     const double *margins = training->search.margins;
     auto_free uint8_t *labels =
-        training_labels(&training->table, folds->training, folds->training_count);
-    struct calibration calibration = calibration_fit(margins, labels, folds->training_count);
+        training_labels(&training->table, folds->searched, folds->searched_count);
+    struct calibration calibration = calibration_fit(margins, labels, folds->searched_count);
     auto_free double *probabilities =
-        figures_probabilities(margins, folds->training_count, &calibration);
+        figures_probabilities(margins, folds->searched_count, &calibration);
     auto_ranking struct ranking ranking;
-    ranking_init(&ranking, probabilities, labels, folds->training_count);
+    ranking_init(&ranking, probabilities, labels, folds->searched_count);
     bool profit = training->job.training.threshold->objective == OBJECTIVE_PROFIT;
     double threshold = profit ? threshold_best_profit(&ranking) : threshold_best_f1(&ranking);
     if (profit && ranking.count > 0 && threshold > ranking.groups[0].score)

@@ -1,9 +1,13 @@
-/* Fit: the search inside the training part, then what was chosen twice. */
+/* Fit: the search inside the training part, then what was chosen twice: trees read the packed table
+ * block by block, so that no matrix of all rows is made. */
 #include "trainer/training.h"
 
 #include <math.h>
 
 #include "ml/parallel.h"
+
+/* With more rows one of the two fits waits for the other: memory for one is what matters then. */
+#define FITS_AT_ONCE 2000000
 
 static double parameter_or_free(const struct training_spec *spec, const char *name)
 {
@@ -38,7 +42,6 @@ static struct search_request make_request(struct training *training)
         .weight_decay = parameter_or_free(spec, "weight_decay"),
         .epochs = parameter_or_free(spec, "epochs"),
         .ensemble = parameter_or_free(spec, "ensemble"),
-        .features = &training->evaluation.features,
         .seed = (uint64_t)spec->seed,
         .threads = training->threads,
         .progress = update_progress,
@@ -46,67 +49,70 @@ static struct search_request make_request(struct training *training)
     };
 }
 
-static int search(struct training *training, struct matrix matrix, const uint8_t *labels,
-                  struct err *err)
+/* On folds.searched, encoded in memory. */
+static int search(struct training *training, struct err *err)
 {
     const struct folds *folds = &training->folds;
+    const struct table *table = &training->table;
+    size_t count = folds->searched_count;
     struct search_request request = make_request(training);
-    auto_free uint8_t *fold = mem_zero(folds->training_count, 1);
-    for (size_t i = 0; i < folds->training_count; i++)
-        fold[i] = folds->fold[folds->training[i]];
+    auto_features struct features features = { 0 };
+    if (features_fit(table, folds->searched, count, &features, err) < 0)
+        return -1;
+    request.features = &features;
+    auto_free float *values =
+        training_encode(&features, table, folds->searched, count, FEATURES_TRAINING, err);
+    auto_free uint8_t *labels = training_labels(table, folds->searched, count);
+    auto_free uint8_t *fold = mem_zero(count, 1);
+    for (size_t i = 0; i < count; i++)
+        fold[i] = folds->fold[folds->searched[i]];
+    if (values == NULL)
+        return -1;
+    struct matrix matrix = { values, count, features.count };
     return search_run(&request, matrix, labels, fold, folds->fold_count, &training->search, err);
 }
 
-/* Some rows, encoded for a model that has learned its features from them. */
+/* The rows that one of the two models learns from. */
 struct part {
+    struct training *training;
     struct model *model;
-    float *values;
-    uint8_t *labels;
-    struct matrix matrix;
+    const uint32_t *rows;
+    size_t count;
 };
 
-static void part_release(struct part *part)
+static void read_rows(const void *context, size_t first, size_t count, float *ret_values)
 {
-    free(part->values);
-    free(part->labels);
+    row_encoder_encode(context, first, count, ret_values);
 }
-#define auto_part __attribute__((cleanup(part_release)))
-
-static int part_init(struct part *part, const struct training *training, const uint32_t *rows,
-                     size_t count, struct model *model, struct err *err)
-{
-    *part = (struct part){ .model = model };
-    if (training_begin_model(training, rows, count, model, err) < 0)
-        return -1;
-    part->values =
-        training_encode(&model->features, &training->table, rows, count, FEATURES_TRAINING, err);
-    part->labels = training_labels(&training->table, rows, count);
-    part->matrix = (struct matrix){ part->values, count, model->features.count };
-    return part->values == NULL ? -1 : 0;
-}
-
-struct fit_work {
-    const struct search_result *search;
-    struct part parts[2];
-};
 
 static int fit_part(void *context, size_t index, struct err *err)
 {
-    const struct fit_work *work = context;
-    const struct part *part = &work->parts[index];
-    return search_fit(work->search, part->matrix, part->labels, part->model, err);
+    const struct part *part = (const struct part *)context + index;
+    const struct training *training = part->training;
+    struct model *model = part->model;
+    if (training_begin_model(training, part->rows, part->count, model, err) < 0)
+        return -1;
+    auto_row_encoder struct row_encoder *encoder = row_encoder_new(
+        &model->features, &training->table, part->rows, part->count, FEATURES_TRAINING, err);
+    if (encoder == NULL)
+        return -1;
+    auto_free uint8_t *labels = training_labels(&training->table, part->rows, part->count);
+    struct row_source source = {
+        .rows = part->count, .columns = model->features.count, .read = read_rows, .context = encoder
+    };
+    return search_fit(&training->search, source, labels, model, err);
 }
 
 int stage_fit(struct training *training, struct err *err)
 {
     const struct folds *folds = &training->folds;
     auto_free uint32_t *all = training_all_rows(&training->table);
-    auto_part struct part inside = { 0 }, whole = { 0 };
-    if (part_init(&inside, training, folds->training, folds->training_count, &training->evaluation,
-                  err) < 0 ||
-        search(training, inside.matrix, inside.labels, err) < 0 ||
-        part_init(&whole, training, all, training->table.row_count, &training->final, err) < 0)
+    struct part parts[] = {
+        { training, &training->evaluation, folds->training, folds->training_count },
+        { training, &training->final, all, training->table.row_count },
+    };
+    if (search(training, err) < 0)
         return -1;
-    struct fit_work work = { &training->search, { inside, whole } };
-    return parallel_run(training->threads, 2, fit_part, &work, err);
+    unsigned threads = training->table.row_count > FITS_AT_ONCE ? 1 : training->threads;
+    return parallel_run(threads, ARRAY_SIZE(parts), fit_part, parts, err);
 }

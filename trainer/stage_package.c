@@ -25,19 +25,20 @@ static void unseen_init(struct unseen *unseen, const struct training *training)
 {
     const struct folds *folds = &training->folds;
     const struct calibration *calibration = &training->final.calibration;
-    size_t learned = 0, held_out = 0, rows = training->table.row_count;
+    size_t learned = 0, held_out = 0, table_rows = training->table.row_count;
+    size_t rows = folds->searched_count + folds->holdout_count;
     *unseen = (struct unseen){ .rows = mem_zero(rows, sizeof(*unseen->rows)),
                                .scores = mem_zero(rows, sizeof(*unseen->scores)) };
     auto_free double *inside =
-        figures_probabilities(training->search.margins, folds->training_count, calibration);
+        figures_probabilities(training->search.margins, folds->searched_count, calibration);
     auto_free double *outside =
         figures_probabilities(training->holdout_margins, folds->holdout_count, calibration);
-    for (size_t row = 0; row < rows; row++) {
-        if (folds->fold[row] == FOLD_COPY)
+    for (size_t row = 0; row < table_rows; row++) {
+        bool is_learned = learned < folds->searched_count && folds->searched[learned] == row;
+        if (!is_learned && folds->fold[row] != FOLD_HOLDOUT)
             continue;
         unseen->rows[unseen->count] = (uint32_t)row;
-        unseen->scores[unseen->count++] =
-            folds->fold[row] == FOLD_HOLDOUT ? outside[held_out++] : inside[learned++];
+        unseen->scores[unseen->count++] = is_learned ? inside[learned++] : outside[held_out++];
     }
 }
 

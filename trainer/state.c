@@ -230,7 +230,7 @@ static char *encode_state(const struct training *training)
         .candidates = { candidates, training->search.count },
         .chosen = (double)training->search.chosen,
         .why = training->search.count > 0 ? training->search.why : NULL,
-        .out_of_fold = doubles_of(training->search.margins, folds->training_count),
+        .out_of_fold = doubles_of(training->search.margins, folds->searched_count),
         .slope = training->final.calibration.slope,
         .intercept = training->final.calibration.intercept,
         .threshold = training->final.threshold,
@@ -320,14 +320,14 @@ static int load_folds(struct training *training, const struct saved_state *state
             return damaged("folds", err);
         folds->fold[i] = (uint8_t)fold;
     }
-    folds_list(folds, training->table.row_count);
+    folds_list(folds, &training->table, training->job.training.seed);
     return 0;
 }
 
 static int load_search(struct training *training, const struct saved_state *state, struct err *err)
 {
     const struct saved_candidate *candidates = state->candidates.items;
-    if (state->out_of_fold.count != training->folds.training_count ||
+    if (state->out_of_fold.count != training->folds.searched_count ||
         !(state->chosen >= 0 && state->chosen < (double)state->candidates.count))
         return damaged("candidates", err);
     training->search.count = state->candidates.count;

@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 
-#define SAMPLE_ROWS 200000 /* enough to place thresholds */
+#define SAMPLE_ROWS 200000
 
 void bins_release(struct bins *bins)
 {
@@ -16,9 +16,76 @@ void bins_release(struct bins *bins)
     *bins = (struct bins){ 0 };
 }
 
-static float value_at(struct matrix matrix, size_t row, size_t feature)
+/* What one pass over all rows says of a feature. */
+struct facts {
+    bool has_missing, is_binary;
+    float highest; /* -INFINITY: it has no value */
+    /* A bundle with it cannot begin before this feature: of those before, some row has both. */
+    size_t begin;
+};
+
+/* Rows evenly spaced, enough to place thresholds. */
+struct sample {
+    const float *values;
+    float *owned;        /* NULL: values are those of a matrix */
+    size_t rows, stride; /* stride: values from one row to the next */
+};
+
+struct survey {
+    struct facts *facts; /* of each feature */
+    struct sample sample;
+};
+
+static void survey_release(struct survey *survey)
 {
-    return matrix.values[row * matrix.columns + feature];
+    free(survey->facts);
+    free(survey->sample.owned);
+}
+#define auto_survey __attribute__((cleanup(survey_release)))
+
+static void note_row(struct facts *facts, const float *row, size_t columns)
+{
+    size_t begin = 0;
+    for (size_t feature = 0; feature < columns; feature++) {
+        float value = row[feature];
+        struct facts *fact = &facts[feature];
+        if (isnan(value))
+            fact->has_missing = true;
+        else if (value > fact->highest)
+            fact->highest = value;
+        if (value == 1) {
+            fact->begin = begin > fact->begin ? begin : fact->begin;
+            begin = feature + 1;
+        } else if (value != 0) {
+            fact->is_binary = false;
+        }
+    }
+}
+
+static void survey_init(struct survey *survey, const struct row_source *source, float *block)
+{
+    size_t spacing = (source->rows - 1) / SAMPLE_ROWS + 1, columns = source->columns;
+    struct sample *sample = &survey->sample;
+    survey->facts = mem_zero(columns, sizeof(*survey->facts));
+    for (size_t i = 0; i < columns; i++)
+        survey->facts[i] = (struct facts){ .is_binary = true, .highest = -INFINITY };
+    *sample = (struct sample){ .values = source->values,
+                               .rows = (source->rows - 1) / spacing + 1,
+                               .stride = spacing * columns };
+    if (source->values == NULL) {
+        sample->values = sample->owned = mem_zero(sample->rows * columns, sizeof(float));
+        sample->stride = columns;
+    }
+    for (size_t first = 0, count; first < source->rows; first += count) {
+        count = row_source_length(source, first);
+        const float *rows = row_source_block(source, first, count, block);
+        for (size_t i = 0; i < count; i++) {
+            note_row(survey->facts, rows + i * columns, columns);
+            if (sample->owned != NULL && (first + i) % spacing == 0)
+                memcpy(sample->owned + (first + i) / spacing * columns, rows + i * columns,
+                       columns * sizeof(float));
+        }
+    }
 }
 
 /* --- features of any numbers --------------------------------------------- */
@@ -66,21 +133,17 @@ static uint32_t place_thresholds(const float *sorted, size_t count, size_t maxim
 }
 
 /* False: there is nothing to split. */
-static bool init_column(struct bin_column *column, struct matrix matrix, size_t feature,
+static bool init_column(struct bin_column *column, const struct survey *survey, size_t feature,
                         size_t maximum)
 {
-    size_t stride = (matrix.rows - 1) / SAMPLE_ROWS + 1, count = 0;
-    float highest = -INFINITY;
-    auto_free float *sorted = mem_zero(matrix.rows / stride + 1, sizeof(*sorted));
-    *column = (struct bin_column){ .feature = (uint32_t)feature };
-    for (size_t row = 0; row < matrix.rows; row++) {
-        float value = value_at(matrix, row, feature);
-        if (isnan(value)) {
-            column->has_missing = true;
-            continue;
-        }
-        highest = value > highest ? value : highest;
-        if (row % stride == 0)
+    const struct sample *sample = &survey->sample;
+    size_t count = 0;
+    auto_free float *sorted = mem_zero(sample->rows, sizeof(*sorted));
+    *column = (struct bin_column){ .feature = (uint32_t)feature,
+                                   .has_missing = survey->facts[feature].has_missing };
+    for (size_t row = 0; row < sample->rows; row++) {
+        float value = sample->values[row * sample->stride + feature];
+        if (!isnan(value))
             sorted[count++] = value;
     }
     if (count == 0)
@@ -88,7 +151,7 @@ static bool init_column(struct bin_column *column, struct matrix matrix, size_t 
     qsort(sorted, count, sizeof(*sorted), compare_floats);
     column->thresholds = mem_zero(maximum, sizeof(float));
     column->bins = place_thresholds(sorted, count, maximum, column->thresholds);
-    column->thresholds[column->bins - 1] = above(highest);
+    column->thresholds[column->bins - 1] = above(survey->facts[feature].highest);
     if (column->bins > 1 || column->has_missing)
         return true;
     free(TAKE(column->thresholds));
@@ -112,69 +175,37 @@ static uint8_t bin_of(const struct bin_column *column, float value)
     return (uint8_t)low;
 }
 
-static void fill_column(struct bins *bins, size_t index, struct matrix matrix)
-{
-    const struct bin_column *column = &bins->columns[index];
-    for (size_t row = 0; row < matrix.rows; row++)
-        bins->values[row * bins->column_count + index] =
-            bin_of(column, value_at(matrix, row, column->feature));
-}
-
 /* --- bundles --------------------------------------------------------------- */
 
-static bool is_binary(struct matrix matrix, size_t feature)
-{
-    for (size_t row = 0; row < matrix.rows; row++) {
-        float value = value_at(matrix, row, feature);
-        if (value != 0 && value != 1)
-            return false;
-    }
-    return true;
-}
-
-/* Marks the rows that have the feature; false, and nothing changed, when one has another. */
-static bool join(struct matrix matrix, size_t feature, uint8_t *taken)
-{
-    for (size_t row = 0; row < matrix.rows; row++)
-        if (taken[row] && value_at(matrix, row, feature) == 1)
-            return false;
-    for (size_t row = 0; row < matrix.rows; row++)
-        taken[row] |= value_at(matrix, row, feature) == 1;
-    return true;
-}
-
 /* As many features from `first` on as can share a column; 0: the first is none for a bundle. */
-static size_t bundle_length(struct matrix matrix, size_t first, size_t maximum, uint8_t *taken)
+static size_t bundle_length(const struct survey *survey, size_t columns, size_t first,
+                            size_t maximum)
 {
     size_t count = 0;
-    memset(taken, 0, matrix.rows);
-    while (first + count < matrix.columns && count + 1 < maximum &&
-           is_binary(matrix, first + count) && join(matrix, first + count, taken))
+    while (first + count < columns && count + 1 < maximum &&
+           survey->facts[first + count].is_binary && survey->facts[first + count].begin <= first)
         count++;
     return count;
 }
 
-static void fill_bundle(struct bins *bins, size_t index, struct matrix matrix)
+static uint8_t bundle_bin_of(const struct bin_column *column, const float *features)
 {
-    const struct bin_column *column = &bins->columns[index];
-    for (size_t row = 0; row < matrix.rows; row++) {
-        uint8_t bin = 0;
-        for (uint32_t i = 0; i < column->feature_count; i++)
-            if (value_at(matrix, row, column->feature + i) == 1)
-                bin = (uint8_t)(i + 1);
-        bins->values[row * bins->column_count + index] = bin;
-    }
+    uint8_t bin = 0;
+    for (uint32_t i = 0; i < column->feature_count; i++)
+        if (features[i] == 1)
+            bin = (uint8_t)(i + 1);
+    return bin;
 }
 
-void bins_init(struct bins *bins, struct matrix matrix, size_t maximum)
+/* --- all columns ----------------------------------------------------------- */
+
+static void plan_columns(struct bins *bins, const struct survey *survey, size_t columns,
+                         size_t maximum)
 {
-    auto_free uint8_t *taken = mem_zero(matrix.rows, 1);
-    *bins = (struct bins){ .columns = mem_zero(matrix.columns, sizeof(*bins->columns)),
-                           .rows = matrix.rows };
-    for (size_t feature = 0; feature < matrix.columns;) {
+    for (size_t feature = 0; feature < columns;) {
         struct bin_column *column = &bins->columns[bins->column_count];
-        size_t length = bundle_length(matrix, feature, maximum, taken);
-        bool useful = length > 0 || init_column(column, matrix, feature, maximum);
+        size_t length = bundle_length(survey, columns, feature, maximum);
+        bool useful = length > 0 || init_column(column, survey, feature, maximum);
         if (length > 0)
             *column = (struct bin_column){ .feature = (uint32_t)feature,
                                            .feature_count = (uint32_t)length,
@@ -186,11 +217,35 @@ void bins_init(struct bins *bins, struct matrix matrix, size_t maximum)
         bins->total += column->bins + column->has_missing;
         bins->column_count++;
     }
-    bins->values = mem_zero(matrix.rows * bins->column_count, 1);
-    for (size_t i = 0; i < bins->column_count; i++) {
-        if (bins->columns[i].feature_count > 0)
-            fill_bundle(bins, i, matrix);
-        else
-            fill_column(bins, i, matrix);
+}
+
+static void fill_rows(struct bins *bins, size_t first, size_t count, const float *rows,
+                      size_t columns)
+{
+    for (size_t index = 0; index < bins->column_count; index++) {
+        const struct bin_column *column = &bins->columns[index];
+        uint8_t *values = bins->values + first * bins->column_count + index;
+        for (size_t i = 0; i < count; i++) {
+            const float *features = rows + i * columns + column->feature;
+            values[i * bins->column_count] = column->feature_count > 0
+                                                 ? bundle_bin_of(column, features)
+                                                 : bin_of(column, *features);
+        }
+    }
+}
+
+void bins_init(struct bins *bins, struct row_source source, size_t maximum)
+{
+    auto_free float *block = mem_zero(ROW_SOURCE_BLOCK * source.columns, sizeof(*block));
+    auto_survey struct survey survey;
+    survey_init(&survey, &source, block);
+    *bins = (struct bins){ .columns = mem_zero(source.columns, sizeof(*bins->columns)),
+                           .rows = source.rows };
+    plan_columns(bins, &survey, source.columns, maximum);
+    bins->values = mem_zero(source.rows * bins->column_count, 1);
+    for (size_t first = 0, count; first < source.rows; first += count) {
+        count = row_source_length(&source, first);
+        fill_rows(bins, first, count, row_source_block(&source, first, count, block),
+                  source.columns);
     }
 }

@@ -8,6 +8,8 @@
 #include "base/num.h"
 #include "ml/forest_check.h"
 
+#define MAX_BIN 256
+
 struct booster {
     BoosterHandle handle;
     DMatrixHandle contributions_input; /* owns what booster_contributions() lent */
@@ -59,6 +61,16 @@ void boost_curve_release(struct boost_curve *curve)
     *curve = (struct boost_curve){ 0 };
 }
 
+static int set_labels(DMatrixHandle handle, const uint8_t *labels, size_t count, struct err *err)
+{
+    auto_free float *targets = mem_zero(count, sizeof(*targets));
+    for (size_t i = 0; i < count; i++)
+        targets[i] = labels[i] ? 1 : 0;
+    if (XGDMatrixSetFloatInfo(handle, "label", targets, count) != 0)
+        return xgboost_failed(err, "take the labels");
+    return 0;
+}
+
 static int make_matrix(struct matrix matrix, const uint8_t *labels, DMatrixHandle *ret_handle,
                        struct err *err)
 {
@@ -66,13 +78,59 @@ static int make_matrix(struct matrix matrix, const uint8_t *labels, DMatrixHandl
     if (XGDMatrixCreateFromMat_omp(matrix.values, matrix.rows, matrix.columns, NAN, &handle, 1) !=
         0)
         return xgboost_failed(err, "take the rows");
-    if (labels != NULL) {
-        auto_free float *targets = mem_zero(matrix.rows, sizeof(*targets));
-        for (size_t i = 0; i < matrix.rows; i++)
-            targets[i] = labels[i] ? 1 : 0;
-        if (XGDMatrixSetFloatInfo(handle, "label", targets, matrix.rows) != 0)
-            return xgboost_failed(err, "take the labels");
-    }
+    if (labels != NULL && set_labels(handle, labels, matrix.rows, err) < 0)
+        return -1;
+    *ret_handle = TAKE(handle);
+    return 0;
+}
+
+/* A source on its way into XGBoost, which reads it several times. */
+struct feed {
+    const struct row_source *source;
+    DMatrixHandle proxy; /* holds the block that is read */
+    float *block;
+    size_t next; /* row */
+};
+
+static void rewind_feed(DataIterHandle handle)
+{
+    ((struct feed *)handle)->next = 0;
+}
+
+/* 1: there was a block; 0: none is left. */
+static int feed_block(DataIterHandle handle)
+{
+    struct feed *feed = handle;
+    if (feed->next == feed->source->rows)
+        return 0;
+    char array[160];
+    size_t count = row_source_length(feed->source, feed->next);
+    const float *rows = row_source_block(feed->source, feed->next, count, feed->block);
+    feed->next += count;
+    snprintf(array, sizeof(array),
+             "{\"data\": [%" PRIuPTR ", true], \"shape\": [%zu, %zu], \"typestr\": \"<f4\", "
+             "\"version\": 3}",
+             (uintptr_t)rows, count, feed->source->columns);
+    return XGProxyDMatrixSetDataDense(feed->proxy, array) == 0;
+}
+
+/* The rows as columns of quantiles: a byte a value, four where some are missing. */
+static int make_quantised(const struct row_source *source, const uint8_t *labels,
+                          DMatrixHandle *ret_handle, struct err *err)
+{
+    auto_matrix DMatrixHandle proxy = NULL, handle = NULL;
+    auto_free float *block = mem_zero(ROW_SOURCE_BLOCK * source->columns, sizeof(*block));
+    char options[80];
+    snprintf(options, sizeof(options), "{\"missing\": NaN, \"nthread\": 1, \"max_bin\": %d}",
+             MAX_BIN);
+    if (XGProxyDMatrixCreate(&proxy) != 0)
+        return xgboost_failed(err, "make a proxy");
+    struct feed feed = { source, proxy, block, 0 };
+    if (XGQuantileDMatrixCreateFromCallback(&feed, proxy, NULL, rewind_feed, feed_block, options,
+                                            &handle) != 0)
+        return xgboost_failed(err, "take the rows");
+    if (set_labels(handle, labels, source->rows, err) < 0)
+        return -1;
     *ret_handle = TAKE(handle);
     return 0;
 }
@@ -109,7 +167,7 @@ static int set_options(struct booster *booster, const struct boost_options *opti
     } numbers[] = {
         { "nthread", 1 },
         { "verbosity", 0 },
-        { "max_bin", 256 },
+        { "max_bin", MAX_BIN },
         { "base_score", base_score },
         { "max_depth", options->max_depth },
         { "eta", options->learning_rate },
@@ -137,11 +195,11 @@ static struct booster *make_booster(const DMatrixHandle *inputs, size_t count, s
     return TAKE(booster);
 }
 
-struct booster *booster_train(const struct boost_options *options, struct matrix train,
+struct booster *booster_train(const struct boost_options *options, struct row_source train,
                               const uint8_t *labels, unsigned rounds, struct err *err)
 {
     auto_matrix DMatrixHandle input = NULL;
-    if (make_matrix(train, labels, &input, err) < 0)
+    if (make_quantised(&train, labels, &input, err) < 0)
         return NULL;
     auto_booster struct booster *booster = make_booster(&input, 1, err);
     if (booster == NULL || set_options(booster, options, base_rate(labels, train.rows), err) < 0)

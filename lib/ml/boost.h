@@ -14,11 +14,7 @@
 
 #include "base/err.h"
 #include "base/span.h"
-
-struct matrix {
-    const float *values; /* rows x columns, borrowed */
-    size_t rows, columns;
-};
+#include "ml/row_source.h"
 
 /* One training. Rows and columns are never sampled, so no seed is needed.
  * https://xgboost.readthedocs.io/en/release_1.7.0/parameter.html */
@@ -31,8 +27,9 @@ struct boost_options {
 
 struct booster;
 
-/* Fits exactly `rounds` trees. Labels are 0 or 1. */
-struct booster *booster_train(const struct boost_options *options, struct matrix train,
+/* Fits exactly `rounds` trees. Labels are 0 or 1. Of the rows XGBoost keeps quantised columns
+ * only. */
+struct booster *booster_train(const struct boost_options *options, struct row_source train,
                               const uint8_t *labels, unsigned rounds, struct err *err)
     __attribute__((warn_unused_result));
 void booster_free(struct booster *booster); /* NULL is fine */

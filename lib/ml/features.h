@@ -69,10 +69,23 @@ enum features_use {
     FEATURES_SCORING,  /* any other rows                                       */
 };
 
-/* Rows of a table as a row-major matrix of row_count x features->count floats, in
- * the order of `rows`. Columns are found by name: the table may be another file
- * than the one of features_fit(); DataInvalid when it lacks one, or has it with
- * another type. For FEATURES_TRAINING `rows` must be those of features_fit(). */
+/* Encodes rows of a table, any number of them at a time. Columns are found by name: the table may
+ * be another file than the one of features_fit(); DataInvalid when it lacks one, or has it with
+ * another type. For FEATURES_TRAINING `rows` must be those of features_fit(). Borrows features,
+ * table and rows. Read-only once made. */
+struct row_encoder;
+struct row_encoder *row_encoder_new(const struct features *features, const struct table *table,
+                                    const uint32_t *rows, size_t row_count, enum features_use use,
+                                    struct err *err) __attribute__((warn_unused_result));
+void row_encoder_free(struct row_encoder *encoder); /* NULL is fine */
+void row_encoder_cleanup(struct row_encoder **encoder);
+#define auto_row_encoder __attribute__((cleanup(row_encoder_cleanup)))
+
+/* rows[first .. first + count - 1] as count x features->count floats. */
+void row_encoder_encode(const struct row_encoder *encoder, size_t first, size_t count,
+                        float *ret_matrix);
+
+/* All rows at once: as a row-major matrix of row_count x features->count floats. */
 int features_encode_rows(const struct features *features, const struct table *table,
                          const uint32_t *rows, size_t row_count, enum features_use use,
                          float *ret_matrix, struct err *err) __attribute__((warn_unused_result));

@@ -6,8 +6,6 @@
 #include "base/mem.h"
 #include "ml/features_build.h"
 
-#define INNER_FOLDS 5
-
 /* A level of a category in the training rows. */
 struct level_count {
     uint32_t code, rows;
@@ -133,40 +131,34 @@ int features_fit(const struct table *table, const uint32_t *rows, size_t row_cou
     return 0;
 }
 
-/* Duplicates have one key, so they share a fold and do not tell on each other. */
-static size_t inner_fold(const struct table *table, uint32_t row)
+double *features_inner_shares(const struct feature_source *source, const struct column *column,
+                              const uint32_t *levels, const struct table *table,
+                              const uint32_t *rows, size_t row_count)
 {
-    return (size_t)(table->row_keys[row] >> 32) % INNER_FOLDS;
-}
-
-void features_inner_shares(const struct features *features, size_t index, const struct table *table,
-                           const uint32_t *rows, size_t row_count, const double *values,
-                           float *matrix)
-{
-    const struct feature_source *source = &features->sources[index];
-    size_t levels = source->levels.count + 1, width = features->source_count;
-    size_t feature = source->first_feature + source->feature_count - 1;
+    size_t cells = source->levels.count * FEATURES_INNER_FOLDS;
     double overall = share_of_positives(table, rows, row_count);
-    auto_free double *positives = mem_zero(levels * INNER_FOLDS, sizeof(*positives));
-    auto_free double *counts = mem_zero(levels * INNER_FOLDS, sizeof(*counts));
+    double *shares = mem_zero(cells, sizeof(*shares));
+    auto_free double *positives = mem_zero(cells, sizeof(*positives));
+    auto_free double *counts = mem_zero(cells, sizeof(*counts));
 
     for (size_t i = 0; i < row_count; i++) {
-        size_t cell = (size_t)values[i * width + index] * INNER_FOLDS + inner_fold(table, rows[i]);
+        uint32_t level = levels[column_code(column, rows[i])];
+        size_t cell = (size_t)level * FEATURES_INNER_FOLDS + features_inner_fold(table, rows[i]);
 
+        if (level == source->levels.count)
+            continue;
         positives[cell] += table->labels[rows[i]];
         counts[cell] += 1;
     }
-    for (size_t i = 0; i < row_count; i++) {
-        size_t level = (size_t)values[i * width + index], own = inner_fold(table, rows[i]);
+    for (size_t cell = 0; cell < cells; cell++) {
+        size_t first = cell - cell % FEATURES_INNER_FOLDS;
         double other_positives = 0, other_rows = 0;
 
-        if (level == source->levels.count)
-            continue; /* unknown levels have the overall share, in scoring as here */
-        for (size_t fold = 0; fold < INNER_FOLDS; fold++) {
-            other_positives += fold == own ? 0 : positives[level * INNER_FOLDS + fold];
-            other_rows += fold == own ? 0 : counts[level * INNER_FOLDS + fold];
+        for (size_t other = first; other < first + FEATURES_INNER_FOLDS; other++) {
+            other_positives += other == cell ? 0 : positives[other];
+            other_rows += other == cell ? 0 : counts[other];
         }
-        matrix[i * features->count + feature] =
-            (float)smoothed_share(other_positives, other_rows, overall);
+        shares[cell] = smoothed_share(other_positives, other_rows, overall);
     }
+    return shares;
 }

@@ -1,8 +1,10 @@
 #include "ml/folds.h"
 
+#include <math.h>
 #include <stdbool.h>
 
 #include "base/mem.h"
+#include "base/random.h"
 #include "base/sha256.h"
 
 /* A row in the order in which folds are dealt. */
@@ -20,6 +22,7 @@ void folds_release(struct folds *folds)
     free(folds->fold);
     free(folds->training);
     free(folds->holdout);
+    free(folds->searched);
     *folds = (struct folds){ 0 };
 }
 
@@ -107,8 +110,33 @@ static void deal(struct folds *folds, struct card *cards, size_t count)
     }
 }
 
-void folds_list(struct folds *folds, size_t row_count)
+/* Of each class as many as its share of all says, each row with the same chance: a row is taken
+ * when chance says that it is among those that are still wanted (Knuth, The Art of Computer
+ * Programming 2, 3.4.2, algorithm S). */
+static void draw_searched(struct folds *folds, const uint8_t *labels, int64_t seed)
 {
+    size_t left[2] = { 0 }, wanted[2], all = folds->training_count;
+    size_t sample = all < FOLDS_SEARCHED ? all : FOLDS_SEARCHED;
+    struct random random;
+    random_seed(&random, (uint64_t)seed);
+    folds->searched = mem_zero(sample, sizeof(*folds->searched));
+    for (size_t i = 0; i < all; i++)
+        left[labels[folds->training[i]]]++;
+    wanted[1] = (size_t)round((double)left[1] * (double)sample / (double)all);
+    wanted[0] = sample - wanted[1];
+    for (size_t i = 0; i < all; i++) {
+        uint32_t row = folds->training[i];
+        uint8_t label = labels[row];
+        if (random_below(&random, left[label]--) >= wanted[label])
+            continue;
+        wanted[label]--;
+        folds->searched[folds->searched_count++] = row;
+    }
+}
+
+void folds_list(struct folds *folds, const struct table *table, int64_t seed)
+{
+    size_t row_count = table->row_count;
     folds->training = mem_zero(row_count, sizeof(*folds->training));
     folds->holdout = mem_zero(row_count, sizeof(*folds->holdout));
     for (size_t row = 0; row < row_count; row++) {
@@ -119,6 +147,7 @@ void folds_list(struct folds *folds, size_t row_count)
         else
             folds->training[folds->training_count++] = (uint32_t)row;
     }
+    draw_searched(folds, table->labels, seed);
 }
 
 static struct card make_card(const struct table *table, size_t row, int64_t seed, double share)
@@ -143,5 +172,5 @@ void folds_init(struct folds *folds, const struct table *table, int64_t seed, do
         cards[row] = make_card(table, row, seed, share);
     folds->duplicates = join_copies(cards, table->row_count);
     deal(folds, cards, table->row_count);
-    folds_list(folds, table->row_count);
+    folds_list(folds, table, seed);
 }

@@ -254,34 +254,47 @@ static int fit_network(const struct candidate *candidate, struct matrix matrix,
     return model_take_network(model, &network, err);
 }
 
-static int fit_symmetric(const struct candidate *candidate, struct matrix matrix,
+/* What passes over its inputs many times, as floats. */
+static int fit_in_memory(const struct candidate *candidate, struct row_source source,
                          const uint8_t *labels, struct model *model, struct err *err)
 {
-    struct symmetric_options options = candidate_symmetric(candidate, matrix.columns);
+    struct matrix matrix = { source.values, source.rows, source.columns };
+    auto_free float *values = NULL;
+    if (matrix.values == NULL) {
+        matrix.values = values = mem_zero(source.rows * source.columns, sizeof(*values));
+        source.read(source.context, 0, source.rows, values);
+    }
+    if (candidate->algorithm == MODEL_LOGISTIC_REGRESSION)
+        return fit_linear(candidate, matrix, labels, model, err);
+    return fit_network(candidate, matrix, labels, model, err);
+}
+
+static int fit_symmetric(const struct candidate *candidate, struct row_source source,
+                         const uint8_t *labels, struct model *model, struct err *err)
+{
+    struct symmetric_options options = candidate_symmetric(candidate, source.columns);
     auto_symmetric struct symmetric *symmetric =
-        symmetric_train(&options, matrix, labels, candidate->rounds);
+        symmetric_train(&options, source, labels, candidate->rounds);
     return symmetric_save(symmetric, &model->weights, &model->weights_size, err);
 }
 
-int candidate_fit(const struct candidate *candidate, struct matrix matrix, const uint8_t *labels,
-                  struct model *model, struct err *err)
+int candidate_fit(const struct candidate *candidate, struct row_source source,
+                  const uint8_t *labels, struct model *model, struct err *err)
 {
     model->algorithm = candidate->algorithm;
-    if (candidate->algorithm == MODEL_LOGISTIC_REGRESSION)
-        return fit_linear(candidate, matrix, labels, model, err);
-    if (candidate->algorithm == MODEL_NEURAL_NETWORK)
-        return fit_network(candidate, matrix, labels, model, err);
+    if (candidate->algorithm != MODEL_GRADIENT_BOOSTING)
+        return fit_in_memory(candidate, source, labels, model, err);
     if (candidate->is_symmetric)
-        return fit_symmetric(candidate, matrix, labels, model, err);
+        return fit_symmetric(candidate, source, labels, model, err);
     auto_booster struct booster *booster =
-        booster_train(&candidate->boost, matrix, labels, candidate->rounds, err);
+        booster_train(&candidate->boost, source, labels, candidate->rounds, err);
     if (booster == NULL)
         return -1;
     return booster_save(booster, &model->weights, &model->weights_size, err);
 }
 
 /* Forests that are parts of one. */
-static int fit_blend(const struct search_result *search, struct matrix matrix,
+static int fit_blend(const struct search_result *search, struct row_source source,
                      const uint8_t *labels, struct model *model, struct err *err)
 {
     struct model parts[SEARCH_CANDIDATES] = { 0 };
@@ -291,25 +304,25 @@ static int fit_blend(const struct search_result *search, struct matrix matrix,
     for (size_t i = 0; outcome == 0 && i < search->count; i++) {
         if (!(search->candidates[i].weight > 0))
             continue;
-        outcome = candidate_fit(&search->candidates[i], matrix, labels, &parts[count], err);
+        outcome = candidate_fit(&search->candidates[i], source, labels, &parts[count], err);
         forests[count] = (struct forest_part){ { parts[count].weights, parts[count].weights_size },
                                                search->candidates[i].weight };
         count++;
     }
     if (outcome == 0)
-        outcome = forest_blend(forests, count, matrix.columns, &model->weights,
+        outcome = forest_blend(forests, count, source.columns, &model->weights,
                                &model->weights_size, err);
     for (size_t i = 0; i < count; i++)
         model_release(&parts[i]);
     return outcome;
 }
 
-int search_fit(const struct search_result *search, struct matrix matrix, const uint8_t *labels,
+int search_fit(const struct search_result *search, struct row_source source, const uint8_t *labels,
                struct model *model, struct err *err)
 {
     const struct candidate *chosen = &search->candidates[search->chosen];
     model->algorithm = chosen->algorithm;
     if (chosen->weight < 1)
-        return fit_blend(search, matrix, labels, model, err);
-    return candidate_fit(chosen, matrix, labels, model, err);
+        return fit_blend(search, source, labels, model, err);
+    return candidate_fit(chosen, source, labels, model, err);
 }

@@ -91,13 +91,15 @@ int search_run(const struct search_request *request, struct matrix matrix, const
                const uint8_t *fold, unsigned fold_count, struct search_result *ret_result,
                struct err *err) __attribute__((warn_unused_result));
 
-/* Fits what was chosen on all given rows; fills algorithm, and weights, linear or network. */
-int search_fit(const struct search_result *search, struct matrix matrix, const uint8_t *labels,
+/* Fits what was chosen on all given rows, of which trees keep bins and the other algorithms a
+ * matrix; fills algorithm, and weights, linear or network. */
+int search_fit(const struct search_result *search, struct row_source source, const uint8_t *labels,
                struct model *model, struct err *err) __attribute__((warn_unused_result));
 
 /* The same for one recipe alone, whatever its weight. */
-int candidate_fit(const struct candidate *candidate, struct matrix matrix, const uint8_t *labels,
-                  struct model *model, struct err *err) __attribute__((warn_unused_result));
+int candidate_fit(const struct candidate *candidate, struct row_source source,
+                  const uint8_t *labels, struct model *model, struct err *err)
+    __attribute__((warn_unused_result));
 
 /* "depth 4, leaf weight 5, lambda 1, rate 0.05, 212 trees" */
 void candidate_describe(const struct candidate *candidate, char *ret_text, size_t size);

@@ -102,7 +102,7 @@ static void trainer_release(struct trainer *trainer)
 #define auto_trainer __attribute__((cleanup(trainer_release)))
 
 static void trainer_init(struct trainer *trainer, const struct symmetric_options *options,
-                         struct matrix train, const uint8_t *labels)
+                         struct row_source train, const uint8_t *labels)
 {
     size_t positives = 0, rows = train.rows;
     for (size_t i = 0; i < rows; i++)
@@ -225,7 +225,7 @@ static void add_tree(struct trainer *trainer)
     symmetric->count++;
 }
 
-struct symmetric *symmetric_train(const struct symmetric_options *options, struct matrix train,
+struct symmetric *symmetric_train(const struct symmetric_options *options, struct row_source train,
                                   const uint8_t *labels, unsigned rounds)
 {
     auto_trainer struct trainer trainer;
@@ -249,7 +249,7 @@ struct symmetric *symmetric_search(const struct symmetric_options *options, stru
                                    unsigned patience, struct boost_curve *ret_curve)
 {
     auto_trainer struct trainer trainer;
-    trainer_init(&trainer, options, train, train_labels);
+    trainer_init(&trainer, options, rows_of(train), train_labels);
     struct boost_curve curve = { .losses = mem_zero(maximum_rounds, sizeof(*curve.losses)) };
     auto_free double *margins = mem_zero(validation.rows, sizeof(*margins));
     size_t best = 0;

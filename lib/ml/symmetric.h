@@ -36,7 +36,7 @@ void symmetric_cleanup(struct symmetric **symmetric);
 #define auto_symmetric __attribute__((cleanup(symmetric_cleanup)))
 
 /* Fits exactly `rounds` trees. Labels are 0 or 1; both occur. */
-struct symmetric *symmetric_train(const struct symmetric_options *options, struct matrix train,
+struct symmetric *symmetric_train(const struct symmetric_options *options, struct row_source train,
                                   const uint8_t *labels, unsigned rounds)
     __attribute__((returns_nonnull, warn_unused_result));
 

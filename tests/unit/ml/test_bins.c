@@ -1,5 +1,6 @@
 /* Goal: bins and thresholds say the same of every row, few values stay apart, many are spread
- * evenly, and categories share a column. Method: seeded columns of each kind. */
+ * evenly, categories share a column, and rows may come block by block. Method: seeded columns of
+ * each kind. */
 #include "check.h"
 
 #include "base/mem.h"
@@ -54,7 +55,7 @@ static void thresholds_say_what_bins_say(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(maxima); i++) {
         auto_bins struct bins bins;
         size_t total = 0;
-        bins_init(&bins, all, maxima[i]);
+        bins_init(&bins, rows_of(all), maxima[i]);
         for (const struct bin_column *column = bins.columns;
              column < bins.columns + bins.column_count; column++) {
             assert_int_equal(column->first, total);
@@ -82,7 +83,7 @@ static void few_values_stay_apart_and_many_are_spread(void **state)
     (void)state;
     auto_bins struct bins bins;
     size_t counts[256] = { 0 };
-    bins_init(&bins, all, 50);
+    bins_init(&bins, rows_of(all), 50);
     assert_int_equal(column_of(&bins, FEW)->bins, 5);
     assert_int_equal(column_of(&bins, SMOOTH)->bins, 50);
     for (size_t row = 0; row < ROWS; row++)
@@ -102,7 +103,7 @@ static void levels_share_a_column(void **state)
 {
     (void)state;
     auto_bins struct bins bins;
-    bins_init(&bins, all, 50);
+    bins_init(&bins, rows_of(all), 50);
     const struct bin_column *colors = column_of(&bins, RED), *any = column_of(&bins, ANY);
     assert_int_equal(colors->feature_count, 3);
     assert_int_equal(colors->bins, 4);
@@ -122,12 +123,43 @@ static void neighbouring_floats_are_told_apart(void **state)
     (void)state;
     float close[4] = { 1, nextafterf(1, 2), 1e37F, -1e37F };
     auto_bins struct bins bins;
-    bins_init(&bins, (struct matrix){ close, 4, 1 }, 255);
+    bins_init(&bins, rows_of((struct matrix){ close, 4, 1 }), 255);
     static const uint8_t expected[] = { 1, 2, 3, 0 };
     assert_int_equal(bins.columns[0].bins, 4);
     assert_memory_equal(bins.values, expected, 4);
     for (size_t i = 0; i < 4; i++)
         assert_true(isfinite(bins.columns[0].thresholds[i]));
+}
+
+/* The rows above, some times over and in another order. */
+static void read_again(const void *context, size_t first, size_t count, float *ret_values)
+{
+    (void)context;
+    for (size_t i = 0; i < count; i++)
+        memcpy(ret_values + i * COLUMNS, values + (first + i) * 7 % ROWS * COLUMNS,
+               COLUMNS * sizeof(float));
+}
+
+static void blocks_give_what_a_matrix_gives(void **state)
+{
+    (void)state;
+    const size_t rows = 2 * ROW_SOURCE_BLOCK + 300;
+    auto_free float *whole = mem_zero(rows * COLUMNS, sizeof(*whole));
+    struct row_source source = { .rows = rows, .columns = COLUMNS, .read = read_again };
+    auto_bins struct bins expected, bins;
+    read_again(NULL, 0, rows, whole);
+    bins_init(&expected, rows_of((struct matrix){ whole, rows, COLUMNS }), 50);
+    bins_init(&bins, source, 50);
+    assert_int_equal(bins.column_count, expected.column_count);
+    assert_int_equal(bins.total, expected.total);
+    assert_memory_equal(bins.values, expected.values, rows * bins.column_count);
+    for (size_t i = 0; i < bins.column_count; i++) {
+        assert_int_equal(bins.columns[i].feature, expected.columns[i].feature);
+        assert_int_equal(bins.columns[i].feature_count, expected.columns[i].feature_count);
+        if (bins.columns[i].thresholds != NULL)
+            assert_memory_equal(bins.columns[i].thresholds, expected.columns[i].thresholds,
+                                bins.columns[i].bins * sizeof(float));
+    }
 }
 
 int main(void)
@@ -137,6 +169,7 @@ int main(void)
         cmocka_unit_test(few_values_stay_apart_and_many_are_spread),
         cmocka_unit_test(levels_share_a_column),
         cmocka_unit_test(neighbouring_floats_are_told_apart),
+        cmocka_unit_test(blocks_give_what_a_matrix_gives),
     };
     return cmocka_run_group_tests(tests, make_data, NULL);
 }

@@ -1,7 +1,7 @@
 /* Goal: boosters learn, stop early, give the same bytes every time, survive a
- * round trip, and explain themselves exactly. Method: seeded data with a known
- * signal; Shapley values by definition over all coalitions of one small tree are
- * left to the SHAP engine's own tests, here contributions must add up. */
+ * round trip, explain themselves exactly, and learn from blocks what they learn from a
+ * matrix. Method: seeded data with a known signal; Shapley values by definition over all coalitions
+ * of one small tree are left to the SHAP engine's own tests, here contributions must add up. */
 #include "check.h"
 
 #include "base/mem.h"
@@ -76,13 +76,14 @@ static void same_bytes_and_round_trip(void **state)
     auto_free char *bytes[2] = { NULL, NULL };
     size_t sizes[2];
     for (int i = 0; i < 2; i++) {
-        auto_booster struct booster *booster = booster_train(&options, all, labels, 30, &err);
+        auto_booster struct booster *booster =
+            booster_train(&options, rows_of(all), labels, 30, &err);
         assert_non_null(booster);
         assert_int_equal(booster_save(booster, &bytes[i], &sizes[i], &err), 0);
     }
     assert_int_equal(sizes[0], sizes[1]);
     assert_memory_equal(bytes[0], bytes[1], sizes[0]);
-    auto_booster struct booster *trained = booster_train(&options, all, labels, 30, &err);
+    auto_booster struct booster *trained = booster_train(&options, rows_of(all), labels, 30, &err);
     auto_booster struct booster *loaded =
         booster_load((struct span){ bytes[0], sizes[0] }, COLUMNS, &err);
     assert_non_null(loaded);
@@ -97,7 +98,7 @@ static void contributions_add_up(void **state)
 {
     (void)state;
     struct err err;
-    auto_booster struct booster *booster = booster_train(&options, all, labels, 30, &err);
+    auto_booster struct booster *booster = booster_train(&options, rows_of(all), labels, 30, &err);
     double margins[ROWS];
     const float *contributions;
     assert_int_equal(booster_margins(booster, all, 0, margins, &err), 0);
@@ -120,13 +121,51 @@ static void other_bytes_are_refused(void **state)
     struct err err;
     auto_free char *bytes = NULL;
     size_t size;
-    auto_booster struct booster *booster = booster_train(&options, all, labels, 3, &err);
+    auto_booster struct booster *booster = booster_train(&options, rows_of(all), labels, 3, &err);
     assert_int_equal(booster_save(booster, &bytes, &size, &err), 0);
     assert_null(booster_load(span_of("trees"), COLUMNS, &err));
     assert_string_equal(err.reason, "DataInvalid");
     assert_null(booster_load((struct span){ NULL, 0 }, COLUMNS, &err));
     assert_null(booster_load((struct span){ bytes, size }, COLUMNS + 1, &err));
     assert_string_equal(err.message, "the trees take 4 features, not 5");
+}
+
+/* The rows above, each many times. */
+static void read_again(const void *context, size_t first, size_t count, float *ret_values)
+{
+    (void)context;
+    for (size_t i = 0; i < count; i++)
+        memcpy(ret_values + i * COLUMNS, values + (first + i) * 7 % ROWS * COLUMNS,
+               COLUMNS * sizeof(float));
+}
+
+/* booster_search() takes floats as they are, booster_train() quantised columns. */
+static void blocks_teach_what_a_matrix_teaches(void **state)
+{
+    (void)state;
+    const size_t rows = 2 * ROW_SOURCE_BLOCK + 300;
+    auto_free float *whole = mem_zero(rows * COLUMNS, sizeof(*whole));
+    auto_free uint8_t *truth = mem_zero(rows, 1);
+    auto_free char *expected = NULL, *bytes = NULL;
+    size_t expected_size, size;
+    struct boost_curve curve;
+    struct err err;
+    read_again(NULL, 0, rows, whole);
+    for (size_t row = 0; row < rows; row++)
+        truth[row] = labels[row * 7 % ROWS];
+    struct matrix matrix = { whole, rows, COLUMNS };
+    struct row_source source = { .rows = rows, .columns = COLUMNS, .read = read_again };
+    auto_booster struct booster *searched = NULL;
+    assert_int_equal(
+        booster_search(&options, matrix, truth, all, labels, 20, 20, &curve, &searched, &err), 0);
+    auto_booster struct booster *trained = booster_train(&options, source, truth, 20, &err);
+    assert_non_null(trained);
+    assert_int_equal(booster_save(searched, &expected, &expected_size, &err), 0);
+    assert_int_equal(booster_save(trained, &bytes, &size, &err), 0);
+    assert_int_equal(curve.count, 20);
+    assert_int_equal(size, expected_size);
+    assert_memory_equal(bytes, expected, size);
+    boost_curve_release(&curve);
 }
 
 int main(void)
@@ -136,6 +175,7 @@ int main(void)
         cmocka_unit_test(same_bytes_and_round_trip),
         cmocka_unit_test(contributions_add_up),
         cmocka_unit_test(other_bytes_are_refused),
+        cmocka_unit_test(blocks_teach_what_a_matrix_teaches),
     };
     return cmocka_run_group_tests(tests, make_data, NULL);
 }

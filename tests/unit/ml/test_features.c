@@ -189,6 +189,15 @@ static void shares_do_not_tell_the_label(void **state)
     assert_int_equal(features_encode_rows(&features, &table, rows, table.row_count,
                                           FEATURES_SCORING, full, &err),
                      0);
+    /* in pieces as at once */
+    auto_row_encoder struct row_encoder *encoder =
+        row_encoder_new(&features, &table, rows, table.row_count, FEATURES_TRAINING, &err);
+    auto_free float *piece = mem_zero(7 * features.count, sizeof(*piece));
+    for (size_t first = 0; first + 7 <= table.row_count; first += 7) {
+        row_encoder_encode(encoder, first, 7, piece);
+        assert_memory_equal(piece, inner + first * features.count,
+                            7 * features.count * sizeof(*piece));
+    }
     /* Mean share of positive rows minus that of negative ones. */
     double inner_gap = 0, full_gap = 0;
     size_t share = features.count - 1;

@@ -1,6 +1,6 @@
 /* Goal: membership follows from id and seed alone; folds are stratified; copies
- * stay together. Method: the same customers in another order and in a larger
- * file; counts per fold. */
+ * stay together; a search learns from a fair sample. Method: the same customers in another order
+ * and in a larger file; counts per fold. */
 #include "check.h"
 #include "text_source.h"
 
@@ -147,6 +147,54 @@ static void few_values_are_no_copies(void **state)
     assert_in_range(folds.holdout_count, 80, 160);
 }
 
+#define MANY (2 * FOLDS_SEARCHED)
+
+/* One in ten is held out, one in eight left. */
+static void many_folds(const struct table *table, int64_t seed, struct folds *ret_folds)
+{
+    *ret_folds = (struct folds){ .fold = mem_zero(table->row_count, 1), .fold_count = 5 };
+    for (size_t row = 0; row < table->row_count; row++)
+        ret_folds->fold[row] = row % 10 == 3 ? FOLD_HOLDOUT : (uint8_t)(row % 5);
+    folds_list(ret_folds, table, seed);
+}
+
+static void searches_learn_from_a_sample(void **state)
+{
+    (void)state;
+    auto_table struct table table = { .row_count = MANY, .labels = mem_zero(MANY, 1) };
+    auto_folds struct folds folds, again, reseeded;
+    size_t positives = 0, learned = 0, same = 0;
+    for (size_t row = 0; row < MANY; row++)
+        table.labels[row] = row % 8 == 0;
+    many_folds(&table, 1, &folds);
+    many_folds(&table, 1, &again);
+    many_folds(&table, 2, &reseeded);
+    assert_int_equal(folds.searched_count, FOLDS_SEARCHED);
+    assert_memory_equal(folds.searched, again.searched, FOLDS_SEARCHED * sizeof(uint32_t));
+    for (size_t i = 0; i < FOLDS_SEARCHED; i++) {
+        assert_true(i == 0 || folds.searched[i] > folds.searched[i - 1]);
+        assert_int_not_equal(folds.fold[folds.searched[i]], FOLD_HOLDOUT);
+        positives += table.labels[folds.searched[i]];
+        same += folds.searched[i] == reseeded.searched[i];
+    }
+    for (size_t i = 0; i < folds.training_count; i++)
+        learned += table.labels[folds.training[i]];
+    double expected = (double)learned * FOLDS_SEARCHED / (double)folds.training_count;
+    assert_true(fabs((double)positives - expected) <= 0.5);
+    assert_in_range(same, 0, FOLDS_SEARCHED / 100);
+}
+
+static void few_rows_are_all_searched(void **state)
+{
+    (void)state;
+    auto_table struct table table = { 0 };
+    auto_folds struct folds folds;
+    customers(1, 300, false, &table);
+    folds_init(&folds, &table, 42, 0.2, 5);
+    assert_int_equal(folds.searched_count, folds.training_count);
+    assert_memory_equal(folds.searched, folds.training, folds.training_count * sizeof(uint32_t));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +203,8 @@ int main(void)
         cmocka_unit_test(copies_stay_together),
         cmocka_unit_test(copies_do_not_change_membership),
         cmocka_unit_test(few_values_are_no_copies),
+        cmocka_unit_test(searches_learn_from_a_sample),
+        cmocka_unit_test(few_rows_are_all_searched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@ static int train(void **state)
     for (size_t i = 0; i < ROWS; i++)
         labels[i] = values[i * COLUMNS] + values[i * COLUMNS + 1] > 100;
     auto_booster struct booster *booster =
-        booster_train(&options, (struct matrix){ values, ROWS, COLUMNS }, labels, 3, &err);
+        booster_train(&options, rows_of((struct matrix){ values, ROWS, COLUMNS }), labels, 3, &err);
     return booster == NULL ? -1 : booster_save(booster, &bytes, &size, &err);
 }
 

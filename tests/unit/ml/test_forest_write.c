@@ -35,8 +35,8 @@ static struct span trained(int depth, size_t rows, double *ret_margins)
     struct err err;
     char *bytes;
     size_t size;
-    auto_booster struct booster *booster =
-        booster_train(&options, (struct matrix){ values, rows, COLUMNS }, labels, 12, &err);
+    auto_booster struct booster *booster = booster_train(
+        &options, rows_of((struct matrix){ values, rows, COLUMNS }), labels, 12, &err);
     assert_non_null(booster);
     assert_int_equal(booster_margins(booster, all, 0, ret_margins, &err), 0);
     assert_int_equal(booster_save(booster, &bytes, &size, &err), 0);

@@ -87,7 +87,7 @@ static void train(const struct candidate *recipe, struct history *ret_history,
                                           FEATURES_SCORING, ret_history->encoded, &err),
                      0);
     struct matrix matrix = { ret_history->encoded, ROWS, model.features.count };
-    assert_int_equal(candidate_fit(recipe, matrix, table->labels, &model, &err), 0);
+    assert_int_equal(candidate_fit(recipe, rows_of(matrix), table->labels, &model, &err), 0);
     auto_free double *values = mem_zero(ROWS * model.features.source_count, sizeof(double));
     assert_int_equal(
         features_decode_rows(&model.features, table, ret_history->rows, ROWS, values, &err), 0);

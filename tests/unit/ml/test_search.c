@@ -272,7 +272,7 @@ static void fitted_margins(const struct search_result *search, size_t part, doub
         one.candidates[i].weight = i == part;
     one.chosen = part == SIZE_MAX ? search->chosen : part;
     auto_model struct model model = { 0 };
-    if (search_fit(&one, matrix, labels, &model, &err) < 0)
+    if (search_fit(&one, rows_of(matrix), labels, &model, &err) < 0)
         fail_msg("%s", err.message);
     auto_forest struct forest forest = { 0 };
     struct span bytes = { model.weights, model.weights_size };

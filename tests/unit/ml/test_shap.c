@@ -50,7 +50,7 @@ static struct booster *train_with(int depth, double weight, unsigned rounds,
     struct err err;
     auto_free char *bytes = NULL;
     size_t size;
-    struct booster *booster = booster_train(&options, all, labels, rounds, &err);
+    struct booster *booster = booster_train(&options, rows_of(all), labels, rounds, &err);
     assert_non_null(booster);
     if (booster_save(booster, &bytes, &size, &err) < 0 ||
         forest_read((struct span){ bytes, size }, COLUMNS, ret_forest, &err) < 0)
@@ -231,7 +231,7 @@ static void large_trees_give_the_same(void **state)
         cells[i] = random_below(&random, 9) == 0 ? NAN : (float)random_unit(&random);
     for (size_t i = 0; i < MANY_ROWS; i++)
         coins[i] = random_below(&random, 2) == 1;
-    auto_booster struct booster *booster = booster_train(&options, matrix, coins, 3, &err);
+    auto_booster struct booster *booster = booster_train(&options, rows_of(matrix), coins, 3, &err);
     assert_non_null(booster);
     assert_int_equal(booster_save(booster, &bytes, &size, &err), 0);
     assert_int_equal(forest_read((struct span){ bytes, size }, COLUMNS, &forest, &err), 0);
@@ -267,8 +267,8 @@ static void few_splits_make_few_groups(void **state)
         auto_forest struct forest forest = { 0 };
         auto_free char *bytes = NULL;
         size_t size;
-        auto_booster struct booster *booster =
-            booster_train(&options, (struct matrix){ cells, ROWS, COLUMNS }, sums, 20, &err);
+        auto_booster struct booster *booster = booster_train(
+            &options, rows_of((struct matrix){ cells, ROWS, COLUMNS }), sums, 20, &err);
         assert_non_null(booster);
         assert_int_equal(booster_save(booster, &bytes, &size, &err), 0);
         assert_int_equal(forest_read((struct span){ bytes, size }, COLUMNS, &forest, &err), 0);

@@ -114,7 +114,7 @@ static void splits_are_the_best_there_are(void **state)
     struct random random;
     random_seed(&random, 4);
     auto_bins struct bins bins;
-    bins_init(&bins, all, 60);
+    bins_init(&bins, rows_of(all), 60);
     auto_grower struct grower grower;
     grower_init(&grower, &bins, &plain);
     for (size_t round = 0; round < 5; round++) {
@@ -150,7 +150,7 @@ static void both_twins_choose_the_same(void **state)
         hessians[row] = 0.24F;
     }
     auto_bins struct bins bins;
-    bins_init(&bins, all, 60);
+    bins_init(&bins, rows_of(all), 60);
     struct symmetric_condition conditions[2][SYMMETRIC_DEPTH_MAXIMUM] = { { { 0 } } };
     for (int portable = 0; portable < 2; portable++) {
         auto_grower struct grower grower;
@@ -177,8 +177,9 @@ static void leaves_are_newton_steps(void **state)
         struct symmetric_options options = plain;
         options.depth = 1;
         options.leaf_steps = steps[i];
-        auto_symmetric struct symmetric *tree = symmetric_train(&options, all, labels, 1);
-        auto_symmetric struct symmetric *nothing = symmetric_train(&options, all, labels, 0);
+        auto_symmetric struct symmetric *tree = symmetric_train(&options, rows_of(all), labels, 1);
+        auto_symmetric struct symmetric *nothing =
+            symmetric_train(&options, rows_of(all), labels, 0);
         double margins[ROWS], base;
         symmetric_margins(tree, all, 0, margins);
         symmetric_margins(nothing, (struct matrix){ values, 1, COLUMNS }, 0, &base);
@@ -232,7 +233,7 @@ static void learns_and_stops(void **state)
     assert_true(curve.losses[best] < 0.5);
     /* the curve is that of a training of so many rounds, and of the first trees of a longer one */
     auto_symmetric struct symmetric *trained =
-        symmetric_train(&sampled, train, labels, (unsigned)best + 1);
+        symmetric_train(&sampled, rows_of(train), labels, (unsigned)best + 1);
     double margins[200], first[200];
     symmetric_margins(trained, test, 0, margins);
     check_near(loss_of(margins, labels + 400, 200), curve.losses[best], 1e-9, "curve");
@@ -250,7 +251,8 @@ static void same_seed_same_bytes(void **state)
     char *bytes[3];
     size_t sizes[3];
     for (int i = 0; i < 3; i++) {
-        auto_symmetric struct symmetric *trees = symmetric_train(&options[i], all, labels, 30);
+        auto_symmetric struct symmetric *trees =
+            symmetric_train(&options[i], rows_of(all), labels, 30);
         assert_int_equal(symmetric_save(trees, &bytes[i], &sizes[i], &err), 0);
     }
     assert_int_equal(sizes[0], sizes[1]);
@@ -270,7 +272,8 @@ static void everybody_reads_what_is_saved(void **state)
         struct err err;
         struct symmetric_options options = sampled;
         options.depth = depth;
-        auto_symmetric struct symmetric *trees = symmetric_train(&options, all, labels, 20);
+        auto_symmetric struct symmetric *trees =
+            symmetric_train(&options, rows_of(all), labels, 20);
         auto_free char *bytes = NULL;
         size_t size;
         auto_forest struct forest forest = { 0 };
@@ -315,7 +318,7 @@ static void nothing_to_ask_gives_the_base(void **state)
     for (size_t i = 1; i < ROWS; i++)
         same[i] = 5;
     struct matrix one = { same + 1, ROWS - 1, 1 };
-    auto_symmetric struct symmetric *trees = symmetric_train(&plain, one, labels + 1, 10);
+    auto_symmetric struct symmetric *trees = symmetric_train(&plain, rows_of(one), labels + 1, 10);
     double margins[2];
     symmetric_margins(trees, (struct matrix){ same, 2, 1 }, 0, margins);
     size_t positives = 0;
