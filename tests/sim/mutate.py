@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Breaks the controller on purpose, one mutation of mutations.py after the other, in a copy below
 build/mutations, and expects the simulation or a unit test to fail. What survives shows a missing
-test. The cheapest test that may notice comes first: whoever noticed the last time, the unit test of the
-file, few seeds of the simulation, all other unit tests, more seeds, each property of the API.
+test. The cheapest test that may notice comes first: whoever noticed the last time, unit tests whose name
+has a word of the file's, few seeds of the simulation, all other unit tests, more seeds, each property of
+the API.
 
 usage: tests/sim/mutate.py [--seeds N] [--quick] [NAME...]   only the mutations whose name contains a NAME
 """
@@ -116,8 +117,9 @@ def noticed_by_tests(tests):
 
 def who_notices(file, seeds, last, quick):
     """The name of what fails, "" when nothing does."""
-    own = "test_" + os.path.splitext(os.path.basename(file))[0]
-    first = [test for test in dict.fromkeys((last, own)) if test in UNIT_TESTS]
+    words = set(os.path.splitext(os.path.basename(file))[0].split("_"))
+    own = [test for test in UNIT_TESTS if words & set(test.split("_"))]
+    first = [test for test in dict.fromkeys((last, *own)) if test in UNIT_TESTS]
     near = [(noticed_by_tests, first)] if first else []
     few = [(noticed_by_seeds, 1, FIRST_SEEDS)]
     attempts = few + near if last == SIMULATION else near + few

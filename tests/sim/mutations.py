@@ -170,6 +170,10 @@ MUTATIONS = [
      "if (!pass->edit && pass->spec.suspend && (!job || unfinished))", "if (false)"),
     ("edits of a started batch are taken", "controller/batch_run.c",
      "bool forbidden = pass->edit != NULL;", "bool forbidden = false;"),
+    ("a suspended batch says when it was looked at", "controller/batch_start.c",
+     'batch_say(pass, REASON_Suspended, false, false, REASON_Suspended, "spec.suspend is true");',
+     """batch_say(pass, REASON_Suspended, false, false, REASON_Suspended,
+                  arena_format(pass->arena, "suspended at %" PRId64, pass->view->object.now_ms));"""),
     # --- conditions
     ("generations are claimed before they are seen", "controller/model_conditions.c",
      "pass->status.observed_generation = conditions.generation;",

@@ -79,6 +79,29 @@ static void test_no_job_for_a_model_that_was_made_again(void **state)
     sim_free(sim);
 }
 
+/* What we did to a Job is not seen yet: nothing is decided from the Job as it was before. */
+static void test_own_deletion_is_waited_for(void **state)
+{
+    struct sim *sim = start();
+    unsigned writes;
+
+    (void)state;
+    sim_create_model(sim);
+    sim_run(sim, SECOND);
+    hold_watch(sim, "/jobs", 30 * SECOND);
+    assert_int_equal(sim_ask(sim, "PATCH", SIM_MODEL, "{'spec':{'suspend':true}}"), 200);
+    sim_run(sim, SECOND);
+    assert_int_equal(sim_count(sim, SIM_JOBS), 0);
+    writes = sim->writes;
+    assert_int_equal(sim_ask(sim, "PATCH", SIM_MODEL, "{'metadata':{'labels':{'team':'risk'}}}"),
+                     200);
+    sim_run(sim, 10 * SECOND);
+    assert_int_equal(sim->writes, writes); /* the Job is not deleted again */
+    sim_run(sim, 30 * SECOND);
+    assert_string_equal(sim_condition(sim, SIM_MODEL, "Ready"), "False Suspended");
+    sim_free(sim);
+}
+
 static enum sim_fate lose_batches(void *context, struct sim_controller *controller,
                                   struct fake_exchange *exchange)
 {
@@ -215,6 +238,7 @@ int main(void)
         cmocka_unit_test(test_no_job_for_a_model_that_is_gone),
         cmocka_unit_test(test_no_job_for_a_model_that_is_being_deleted),
         cmocka_unit_test(test_no_job_for_a_model_that_was_made_again),
+        cmocka_unit_test(test_own_deletion_is_waited_for),
         cmocka_unit_test(test_no_batch_for_a_model_that_is_gone),
         cmocka_unit_test(test_a_job_that_is_being_deleted_is_not_ours),
         cmocka_unit_test(test_a_training_that_endangers_a_batch),
