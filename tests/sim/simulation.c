@@ -269,30 +269,6 @@ const char *sim_move_tag(struct sim *sim, const char *reference, const char *rev
     return image->digest;
 }
 
-void sim_create_model(struct sim *sim)
-{
-    volume_write(&sim->volume, "file:///data/in/h.csv", "good");
-    assert_int_equal(
-        sim_ask(sim, "POST", SIM_MODELS,
-                "{'apiVersion':'churnops.io/v1alpha1','kind':'ChurnModel','metadata':{'name':'m'},"
-                "'spec':{'data':{'uri':'file:///data/in/h.csv','target':'Exited','id':'Id'},"
-                "'artifacts':{'uri':'file:///data/models/'}}}"),
-        201);
-}
-
-void sim_create_batch(struct sim *sim, const char *name)
-{
-    char *body auto_free = mem_format(
-        "{'apiVersion':'churnops.io/v1alpha1','kind':'ChurnBatch','metadata':{'name':'%s'},"
-        "'spec':{'modelRef':{'name':'m'},'input':{'uri':'file:///data/weekly/%s.csv'},"
-        "'output':{'uri':'file:///data/out/'}}}",
-        name, name);
-    char *input auto_free = mem_format("file:///data/weekly/%s.csv", name);
-
-    volume_write(&sim->volume, input, "good");
-    assert_int_equal(sim_ask(sim, "POST", SIM_BATCHES, body), 201);
-}
-
 const char *sim_condition(struct sim *sim, const char *path, const char *type)
 {
     static char text[256];

@@ -138,13 +138,19 @@ void sim_add_fault(struct sim *sim, const char *fault);
 /* Moves a tag ("trainer:stable"). Returns the digest that it names then. */
 const char *sim_move_tag(struct sim *sim, const char *reference, const char *revision);
 
-/* A ChurnModel "m" and a ChurnBatch in namespace default, and the files they read. */
-void sim_create_model(struct sim *sim);
-void sim_create_batch(struct sim *sim, const char *name);
-
 /* The oldest pod ends: with the result of a good run, or with an exit code. */
 void sim_pod_succeeds(struct sim *sim);
 void sim_pod_fails(struct sim *sim, int exit_code, const char *message);
+
+/* scenes.c: what many tests begin with.
+ * A cluster with one controller, which leads. */
+struct sim *sim_begin(void) __attribute__((warn_unused_result));
+/* A ChurnModel "m" and a ChurnBatch in namespace default, and the files they read. */
+void sim_create_model(struct sim *sim);
+void sim_create_batch(struct sim *sim, const char *name);
+/* A model "m" has two versions, the second is in use, and a third training is at work. Returns the
+ * first version, which nothing keeps; to be freed. */
+char *sim_train_past_first(struct sim *sim) __attribute__((warn_unused_result));
 
 /* pods.c: what the cluster's kubelet runs. */
 extern const struct pod_port sim_pod_port;

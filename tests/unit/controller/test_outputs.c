@@ -23,9 +23,8 @@ static void create_batch(struct sim *sim, const char *path, const char *name)
 /* A trained model, and a file to score. */
 static struct sim *start(void)
 {
-    struct sim *sim = sim_new(1);
+    struct sim *sim = sim_begin();
 
-    sim_start_controller(sim, 0);
     sim_create_model(sim);
     sim_run(sim, SECOND);
     sim_pod_succeeds(sim);

@@ -5,15 +5,6 @@
 
 #define SECOND 1000
 
-static struct sim *start(void)
-{
-    struct sim *sim = sim_new(1);
-
-    sim_start_controller(sim, 0);
-    sim_run(sim, SECOND);
-    return sim;
-}
-
 /* What happens to these resources from now on is seen so much later. */
 static void hold_watch(struct sim *sim, const char *plural, int64_t held_ms)
 {
@@ -25,7 +16,7 @@ static void hold_watch(struct sim *sim, const char *plural, int64_t held_ms)
 /* The collector deletes the Job, which is seen; its owner's own deletion is not. */
 static void test_no_job_for_a_model_that_is_gone(void **state)
 {
-    struct sim *sim = start();
+    struct sim *sim = sim_begin();
     unsigned writes;
 
     (void)state;
@@ -44,7 +35,7 @@ static void test_no_job_for_a_model_that_is_gone(void **state)
 /* The same while something else keeps the model from going. */
 static void test_no_job_for_a_model_that_is_being_deleted(void **state)
 {
-    struct sim *sim = start();
+    struct sim *sim = sim_begin();
     unsigned writes;
 
     (void)state;
@@ -64,7 +55,7 @@ static void test_no_job_for_a_model_that_is_being_deleted(void **state)
 /* Another model has the name. */
 static void test_no_job_for_a_model_that_was_made_again(void **state)
 {
-    struct sim *sim = start();
+    struct sim *sim = sim_begin();
 
     (void)state;
     sim_create_model(sim);
@@ -82,7 +73,7 @@ static void test_no_job_for_a_model_that_was_made_again(void **state)
 /* What we did to a Job is not seen yet: nothing is decided from the Job as it was before. */
 static void test_own_deletion_is_waited_for(void **state)
 {
-    struct sim *sim = start();
+    struct sim *sim = sim_begin();
     unsigned writes;
 
     (void)state;
@@ -115,7 +106,7 @@ static enum sim_fate lose_batches(void *context, struct sim_controller *controll
 /* A batch that an inbox is about to make. */
 static void test_no_batch_for_a_model_that_is_gone(void **state)
 {
-    struct sim *sim = start();
+    struct sim *sim = sim_begin();
     unsigned writes;
 
     (void)state;
@@ -171,7 +162,7 @@ static enum sim_fate overtake(void *context, struct sim_controller *controller,
 /* The cache never shows the Job that was in the way: nothing but the clock tells that it went. */
 static void test_a_job_that_is_being_deleted_is_not_ours(void **state)
 {
-    struct sim *sim = start();
+    struct sim *sim = sim_begin();
     const json_t *training;
     char *path auto_free = NULL;
 
@@ -197,25 +188,11 @@ static void test_a_job_that_is_being_deleted_is_not_ours(void **state)
  * is decided before the other is seen. */
 static void test_a_training_that_endangers_a_batch(void **state)
 {
-    struct sim *sim = start();
-    char *old auto_free = NULL, *spec auto_free = NULL, *uses auto_free = NULL;
-    char *training auto_free = NULL;
+    struct sim *sim = sim_begin();
+    char *old auto_free = sim_train_past_first(sim);
+    char *spec auto_free = NULL, *uses auto_free = NULL, *training auto_free = NULL;
 
     (void)state;
-    sim_create_model(sim);
-    sim_run(sim, SECOND);
-    for (int seed = 7; seed < 9; seed++) { /* another version is in use; then one more training */
-        char *patch auto_free = mem_format("{'spec':{'seed':%d}}", seed);
-
-        sim_pod_succeeds(sim);
-        sim_run(sim, 5 * SECOND);
-        if (!old)
-            old = mem_strdup(
-                jx_string(sim_object(sim, "churnmodels", "m"), "status", "model", "version", NULL));
-        assert_int_equal(sim_ask(sim, "PATCH", SIM_MODEL, patch), 200);
-        sim_run(sim, 5 * SECOND);
-    }
-    assert_int_equal(sim->pod_count, 1);
     training = mem_strdup(
         jx_string(sim_object(sim, "churnmodels", "m"), "status", "training", "job", NULL));
     sim_create_batch(sim, "week-1");

@@ -5,20 +5,11 @@
 
 #define SECOND 1000
 
-static struct sim *start(void)
-{
-    struct sim *sim = sim_new(1);
-
-    sim_start_controller(sim, 0);
-    sim_run(sim, SECOND);
-    return sim;
-}
-
 /* A Job of that name is there before ours and belongs to another model: it is neither followed
  * nor touched. */
 static void test_a_strangers_job_is_told(void **state)
 {
-    struct sim *sim = start();
+    struct sim *sim = sim_begin();
     char *path auto_free = NULL, *body auto_free = NULL, *uid auto_free = NULL;
     const json_t *training;
 
@@ -54,7 +45,7 @@ static void test_a_strangers_job_is_told(void **state)
 /* A pod bears the label of our Job and reports a model, and belongs to something else. */
 static void test_a_strangers_pod_is_not_believed(void **state)
 {
-    struct sim *sim = start();
+    struct sim *sim = sim_begin();
     char *body auto_free = NULL;
     const json_t *model;
 
