@@ -91,8 +91,8 @@
 /* Pages of one listing of a bucket, of 1000 names each: ten million objects, more than one folder
  * should hold; a server could bring pages without end. */
 #define LIMIT_STORE_PAGES 10000
-/* What one turn of a transport brings of a download is below this by far. */
-#define LIMIT_DOWNLOAD_TURN (64 * MIB)
+/* What one turn of a transport brings of a download is below half of this. */
+#define LIMIT_DOWNLOAD_TURN (16 * MIB)
 
 /* --- data files --------------------------------------------------------- */
 

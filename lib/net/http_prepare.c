@@ -13,7 +13,8 @@ enum {
     CONNECT_TIMEOUT_MS = 10000,
     KEEPALIVE_IDLE_S = 30, /* a silent dead peer is noticed within about two minutes */
     KEEPALIVE_INTERVAL_S = 10,
-    BULK_BUFFER_BYTES = 256 * 1024,
+    BULK_OUT_BYTES = 512 * 1024,
+    BULK_IN_BYTES = 64 * 1024, /* libcurl reads up to a hundred of them before it asks us */
 };
 
 /* Sets an option and keeps the first failure in `code`. */
@@ -263,8 +264,8 @@ static int set_connection(CURL *easy, const struct http_request *request,
                                        : (long)CONNECT_TIMEOUT_MS);
     SET(CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
     if (request->bulk) {
-        SET(CURLOPT_BUFFERSIZE, (long)BULK_BUFFER_BYTES);
-        SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)BULK_BUFFER_BYTES);
+        SET(CURLOPT_BUFFERSIZE, (long)BULK_IN_BYTES);
+        SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)BULK_OUT_BYTES);
     }
     if (options->user_agent)
         SET(CURLOPT_USERAGENT, options->user_agent);

@@ -3,7 +3,7 @@
  * The driver has looked at the object first: its size, its generation, its checksum. A
  * download asks for that generation only, from a place on; when the connection is cut or
  * stalls, it asks for the rest. Memory is what one turn of the transport brings (some
- * hundred KiB as a rule, up to 25 MiB from a server on the same machine): while nobody
+ * hundred KiB as a rule, up to 7 MiB from a server on the same machine): while nobody
  * reads, the connection is held back. The checksum is compared
  * at the end of a whole object; a reader has then had all its bytes, and must not believe
  * them before read() has said that they end (RETRY when they do not agree). */

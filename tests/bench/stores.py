@@ -1,6 +1,7 @@
 """Group stores: objects moved to and from an S3 server and listed, beside curl doing the same; memory; and
 the time from a dropped file to its Job, with pushes."""
 import concurrent.futures
+import hashlib
 import http.client
 import json
 import os
@@ -52,14 +53,19 @@ class Stores:
         self.report, self.folder, self.quick = report, folder, quick
         self.rounds = 3 if quick else 5
         self.server = s3_server.Server(folder)
-        os.environ.update(self.server.variables())
+        self.use(self.server.secure_endpoint)
         self.server.make_bucket("bank")
 
-    def curl(self, *arguments, output="/dev/null", keep_output=False):
+    def use(self, endpoint):
+        """From now on, for both sides."""
+        self.endpoint = endpoint
+        os.environ.update(self.server.variables(endpoint=endpoint), AWS_CA_BUNDLE=str(self.server.certificate))
+
+    def curl(self, *arguments, output="/dev/null", keep_output=False, payload="UNSIGNED-PAYLOAD"):
         key, secret = s3_server.ADMIN
-        return run(["curl", "--silent", "--fail", "--output", output, "--aws-sigv4", "aws:amz:us-east-1:s3",
-                    "--user", f"{key}:{secret}", "--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD", *arguments],
-                   keep_output=keep_output)
+        return run(["curl", "--silent", "--fail", "--cacert", str(self.server.certificate), "--output", output,
+                    "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", f"{key}:{secret}",
+                    "--header", f"x-amz-content-sha256: {payload}", *arguments], keep_output=keep_output)
 
     def ours(self, operation, key, redirection):
         return run(["/bin/sh", "-c", f"exec {data.program('churn-store-probe')} --piece 1048576 {operation} "
@@ -77,21 +83,29 @@ class Stores:
     def throughput(self):
         size = 64 if self.quick else 512
         path = make_file(os.path.join(self.folder, "object"), size)
-
-        def add(name, ours, theirs):
-            value, reference = median(ours, "wall"), median(theirs, "wall")
-            self.report.add(f"{name} {size} MiB", value, "s", reference, speedup(value, reference),
-                            Goal(">=", 0.9, "ratio"),
-                            note=f"{size / value:.0f} MiB/s; CPU: {median(ours, 'cpu'):.2f} s, curl "
-                                 f"{median(theirs, 'cpu'):.2f} s; reference: curl, whose body is not signed")
-
-        say("put")
-        add("put", *paired(self.rounds, lambda: self.ours("put", "ours", f"<{path}"),
-                           lambda: self.curl("--upload-file", path, self.server.endpoint + "/bank/theirs")))
-        say("get")
-        add("get", *paired(self.rounds, lambda: self.ours("get", "ours", ">/dev/null"),
-                           lambda: self.curl(self.server.endpoint + "/bank/ours")))
+        for endpoint, way, signed in ((self.server.secure_endpoint, "TLS", "by neither side"),
+                                      (self.server.endpoint, "plain HTTP", "by both sides")):
+            self.use(endpoint)
+            payload = "UNSIGNED-PAYLOAD"
+            if endpoint == self.server.endpoint:  # curl is told it, and does not have to find it
+                with open(path, "rb") as file:
+                    payload = hashlib.file_digest(file, "sha256").hexdigest()
+            say(f"put, {way}")
+            self.add(f"put {size} MiB, {way}", size, f"whose body is signed {signed}", *paired(
+                self.rounds, lambda: self.ours("put", "ours", f"<{path}"),
+                lambda: self.curl("--upload-file", path, f"{endpoint}/bank/theirs", payload=payload)))
+            say(f"get, {way}")
+            self.add(f"get {size} MiB, {way}", size, "which checks nothing", *paired(
+                self.rounds, lambda: self.ours("get", "ours", ">/dev/null"),
+                lambda: self.curl(f"{endpoint}/bank/ours")))
+        self.use(self.server.secure_endpoint)
         os.unlink(path)
+
+    def add(self, name, size, how, ours, theirs):
+        value, reference = median(ours, "wall"), median(theirs, "wall")
+        self.report.add(name, value, "s", reference, speedup(value, reference), Goal(">=", 0.9, "ratio"),
+                        note=f"{size / value:.0f} MiB/s; CPU: {median(ours, 'cpu'):.2f} s, curl "
+                             f"{median(theirs, 'cpu'):.2f} s; reference: curl, {how}")
 
     def memory(self):
         small, large = 5, 256 if self.quick else 2048
@@ -130,7 +144,7 @@ class Stores:
         page, seconds, token = os.path.join(self.folder, "page"), 0.0, ""
         while True:
             query = f"{token}delimiter=%2F&encoding-type=url&list-type=2&prefix=many%2F"
-            seconds += float(self.curl("--write-out", "%{time_total}", f"{self.server.endpoint}/bank?{query}",
+            seconds += float(self.curl("--write-out", "%{time_total}", f"{self.endpoint}/bank?{query}",
                                        output=page, keep_output=True).output)
             with open(page, encoding="utf-8") as file:
                 found = re.search("<NextContinuationToken>([^<]+)<", file.read())

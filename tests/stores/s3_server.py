@@ -45,8 +45,10 @@ class Server(Account):
 
     def __init__(self, folder, host="127.0.0.1"):
         self.folder = pathlib.Path(folder)
-        s3, master, volume, filer, *grpc = parts.free_ports(8)
+        s3, https, master, volume, filer, *grpc = parts.free_ports(9)
         self.endpoint = f"http://{host}:{s3}"
+        self.secure_endpoint = f"https://{host}:{https}"
+        self.certificate = self.make_certificate(host)
         self.files = f"{host}:{filer}"  # where objects can be put without a signature: PUT /buckets/BUCKET/KEY
         identities = [{"name": "admin", "credentials": [dict(zip(("accessKey", "secretKey"), ADMIN))],
                        "actions": ["Admin", "Read", "Write", "List", "Tagging"]},
@@ -55,17 +57,24 @@ class Server(Account):
         (self.folder / "s3.json").write_text(json.dumps({"identities": identities}))
         (self.folder / "data").mkdir()
         self.log = self.folder / "weed.log"
-        ports = {"s3.port": s3, "master.port": master, "volume.port": volume, "filer.port": filer,
+        ports = {"s3.port": s3, "s3.port.https": https, "master.port": master, "volume.port": volume, "filer.port": filer,
                  "s3.port.grpc": grpc[0], "master.port.grpc": grpc[1], "volume.port.grpc": grpc[2],
                  "filer.port.grpc": grpc[3]}
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [str(programs() / "weed"), "-logtostderr", "server", f"-ip={host}", f"-ip.bind={host}",
                  f"-dir={self.folder / 'data'}", "-s3", f"-s3.config={self.folder / 's3.json'}",
-                 "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=0",
+                 f"-s3.cert.file={self.certificate}", f"-s3.key.file={self.folder / 's3.key'}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=0",
                  *(f"-{name}={port}" for name, port in ports.items())],
                 stdout=log, stderr=subprocess.STDOUT, cwd=self.folder)
         parts.wait_for(self.endpoint, self.process, self.log)
+
+    def make_certificate(self, host):
+        """Of its own authority; its key lies beside it."""
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-subj", "/CN=stores", "-addext", f"subjectAltName=IP:{host}", "-keyout", "s3.key", "-out",
+                        "s3.crt"], cwd=self.folder, check=True, stderr=subprocess.DEVNULL)
+        return self.folder / "s3.crt"
 
     def stop(self):
         parts.stop(self.process)
