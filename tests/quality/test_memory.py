@@ -2,7 +2,8 @@
 
 Method: two files of bench-generate, both longer than what the search learns from, so that all that
 differs is what every row takes: the table, and the rows as bins while a model is fitted. What the
-longer one takes more at its peak, divided by the rows that it has more, is below a bound.
+longer one takes more at its peak, divided by the rows that it has more, is below a bound. With
+`min_child_weight`, so that all trees are XGBoost's, this file does not keep it (bench/README.md).
 """
 import sys
 import tempfile
