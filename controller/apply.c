@@ -15,7 +15,7 @@ struct round {
     size_t next;
     struct kube_call *call; /* the request that is out; the round's next step is its callback */
     bool again;             /* an answer is there already: another round at once */
-    bool owner_is_there;    /* the API server said so in this round */
+    bool owner_is_there;    /* and as the plan saw it: the API server said so in this round */
 };
 
 void *round_owner(const struct round *round)
@@ -322,10 +322,12 @@ static void owner_read(void *context, json_t *object, const struct err *failure)
     struct round *round = context;
     const json_t *metadata = json_object_get(object, "metadata");
     const char *uid = jx_string(metadata, "uid", NULL);
+    const char *version = jx_string(metadata, "resourceVersion", NULL);
 
     if (failure && failure->kind != ERR_NOT_FOUND) {
         end(round, ROUND_FAILED, failure);
-    } else if (!uid || strcmp(uid, round->metadata.uid) != 0 ||
+    } else if (!uid || strcmp(uid, round->metadata.uid) != 0 || !version ||
+               strcmp(version, round->metadata.resource_version) != 0 ||
                json_object_get(metadata, "deletionTimestamp")) {
         end(round, ROUND_WAITED, NULL); /* as after a status write */
     } else {
@@ -335,8 +337,9 @@ static void owner_read(void *context, json_t *object, const struct err *failure)
 }
 
 /* The cluster deletes what belongs to an owner that is gone: for as long as the watch holds the
- * owner's own deletion back, that would be made again, and deleted again. Whoever wrote status in
- * this round knows that the owner is there; who makes again what is missing has to ask. */
+ * owner's own deletion back, that would be made again, and deleted again. And what an old status
+ * names may have ended long ago. Whoever wrote status in this round knows that the owner is there
+ * and that its status was the newest; who makes again what is missing has to ask. */
 static void create_child(struct round *round)
 {
     const struct metadata *metadata = &round->metadata;

@@ -157,6 +157,10 @@ void model_follow_training(struct model_pass *pass)
     if (job && !unfinished) {
         follow_job(pass);
     } else if (is_superseded(pass)) {
+        if (!job && !run_stop_unseen(&pass->view->object, pass->plan, pass->status.training->job)) {
+            pass->hold = true; /* else it may be at work beside the one that comes next */
+            return;
+        }
         plan_event(pass->plan, false, REASON_Superseded, "Train",
                    "the spec changed while Job %s was at work; it is stopped",
                    pass->status.training->job);

@@ -9,6 +9,8 @@
 #define POD_INTERVAL_MS 30000
 /* A refused Job is posted again after this long: a quota may have grown. */
 #define REFUSAL_RETRY_MS 60000
+/* Between two looks for a Job that is stopped and that no watch shows. */
+#define UNSEEN_LOOK_MS 5000
 
 const struct job_view *run_find_job(const struct object_view *view, const char *name)
 {
@@ -290,23 +292,49 @@ static void judge_unfinished(const struct object_view *view, struct plan *plan,
     }
 }
 
+/* The API server's answer about a Job that the cache does not have; NULL, with the question in the
+ * plan, before there is one. */
+static const struct job_fact *job_fact_of(const struct object_view *view, struct plan *plan,
+                                          const char *name)
+{
+    const struct job_fact *fact = view->facts.job;
+    if (fact && strcmp(fact->name, name) == 0)
+        return fact->pending ? NULL : fact;
+    plan_need(plan, &(struct fact_request){ .kind = FACT_JOB, .argument = name });
+    return NULL;
+}
+
+static bool is_own(const struct object_view *view, const struct job_fact *fact)
+{
+    return fact->exists && fact->job.owner_uid &&
+           strcmp(fact->job.owner_uid, view->metadata.uid) == 0;
+}
+
+bool run_stop_unseen(const struct object_view *view, struct plan *plan, const char *name)
+{
+    const struct job_fact *fact = job_fact_of(view, plan, name);
+    if (!fact || !is_own(view, fact))
+        return fact != NULL;
+    if (!fact->job.deleting)
+        plan_delete_job(plan, fact->job.name, fact->job.uid);
+    plan_requeue(plan, UNSEEN_LOOK_MS);
+    return false;
+}
+
 /* The cache does not have the Job: only the API server can say that it is gone. */
 static const struct job_view *ask_for_job(const struct object_view *view, struct plan *plan,
                                           const char *name, struct run *run)
 {
-    const struct job_fact *fact = view->facts.job;
+    const struct job_fact *fact;
     const char *refusal;
     if (!run_may_create(view, plan, name, &refusal)) {
         run->state = RUN_MISSING; /* nothing depends on the answer yet */
         return NULL;
     }
-    if (!fact || strcmp(fact->name, name) != 0) {
-        plan_need(plan, &(struct fact_request){ .kind = FACT_JOB, .argument = name });
+    fact = job_fact_of(view, plan, name);
+    if (!fact)
         return NULL;
-    }
-    if (fact->pending)
-        return NULL;
-    if (fact->exists && fact->job.owner_uid && strcmp(fact->job.owner_uid, view->metadata.uid) == 0)
+    if (is_own(view, fact))
         return &fact->job;
     run->state = RUN_MISSING; /* a stranger of that name is found, and told, by the POST */
     return NULL;

@@ -30,6 +30,10 @@ struct run {
 void run_observe(const struct object_view *view, struct plan *plan, const char *name,
                  enum job_kind kind, const struct pod_template *pod_template, struct run *ret_run);
 
+/* Stops the Job `name`, which the cache does not have: the answer to its POST may have been lost.
+ * True once the API server said that there is none; look-ups and the rest are in the plan. */
+bool run_stop_unseen(const struct object_view *view, struct plan *plan, const char *name);
+
 /* The Job in the cache; NULL when it is not there. */
 const struct job_view *run_find_job(const struct object_view *view, const char *name);
 

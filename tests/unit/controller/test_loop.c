@@ -70,11 +70,86 @@ static void test_a_delete_that_is_refused_is_tried_again(void **state)
     refuse_to_delete("{'verb':'delete','resource':'jobs','action':'status','code':404}");
 }
 
+/* After a restart, lists may be of before the training ended. */
+static void start_with_an_old_list(unsigned revisions)
+{
+    struct sim *sim = sim_new(1);
+    char *path auto_free = NULL;
+    char fault[128];
+
+    sim_start_controller(sim, 0);
+    sim_create_model(sim);
+    sim_run(sim, 10 * SECOND);
+    path = mem_format(SIM_JOBS "/%s", jx_string(sim_object(sim, "churnmodels", "m"), "status",
+                                                "training", "job", NULL));
+    sim_pod_succeeds(sim);
+    sim_settle(sim);
+    sim_kill_controller(sim, 0);
+    assert_int_equal(sim_ask(sim, "DELETE", path, NULL), 200);
+    (void)snprintf(fault, sizeof(fault),
+                   "{'verb':'list','resource':'churnmodels','action':'stale','revisions':%u}",
+                   revisions);
+    sim_add_fault(sim, fault);
+    sim->controllers[0].lag_ms = 60 * SECOND; /* of its watches */
+    sim_start_controller(sim, 0);
+    sim_run(sim, 300 * SECOND);
+    assert_int_equal(sim_count(sim, SIM_JOBS), 0);
+    sim_free(sim);
+}
+
+static void test_an_old_status_starts_nothing(void **state)
+{
+    (void)state;
+    for (unsigned revisions = 1; revisions < 16; revisions++)
+        start_with_an_old_list(revisions);
+}
+
+static enum sim_fate lose_answer_of_job(void *context, struct sim_controller *controller,
+                                        struct fake_exchange *exchange)
+{
+    struct sim *sim = context;
+
+    (void)controller;
+    if (!strstr(exchange->url, SIM_JOBS))
+        return SIM_PASSES;
+    sim->hooks.on_write = NULL;
+    return SIM_ANSWER_IS_LOST;
+}
+
+/* The answer to its POST was lost, and its event does not come. */
+static void test_a_job_that_nobody_saw_is_stopped_before_the_next(void **state)
+{
+    struct sim *sim = sim_new(1);
+    char *first auto_free = NULL;
+
+    (void)state;
+    sim->hooks.on_write = lose_answer_of_job;
+    sim->hooks.context = sim;
+    sim_start_controller(sim, 0);
+    sim_run(sim, 30 * SECOND); /* the watch of Jobs is there */
+    sim_add_fault(sim, "{'verb':'event','resource':'jobs','action':'stall','count':1}");
+    sim_create_model(sim);
+    sim_settle(sim);
+    assert_int_equal(sim_count(sim, SIM_JOBS), 1);
+    first = mem_strdup(
+        jx_string(sim_object(sim, "churnmodels", "m"), "status", "training", "job", NULL));
+    assert_int_equal(sim_ask(sim, "PATCH", SIM_MODEL, "{'spec':{'retrain':{'token':'2'}}}"), 200);
+    for (int i = 0; i < 1200; i++) {
+        sim_run(sim, SECOND);
+        assert_in_range(sim_count(sim, SIM_JOBS), 0, 1);
+    }
+    assert_string_not_equal(
+        jx_string(sim_object(sim, "churnmodels", "m"), "status", "training", "job", NULL), first);
+    sim_free(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_loop_does_not_sleep_over_work),
         cmocka_unit_test(test_a_delete_that_is_refused_is_tried_again),
+        cmocka_unit_test(test_an_old_status_starts_nothing),
+        cmocka_unit_test(test_a_job_that_nobody_saw_is_stopped_before_the_next),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
