@@ -232,7 +232,8 @@ static void note_ticks(struct ledger *ledger, const json_t *model)
 /* --- inboxes ---------------------------------------------------------------------------------- */
 
 /* What is known of a model's inbox: "seen", how many changes the volume had seen when its folder
- * was named; "ignored", the same for those that are to be passed over; "taken", the files that
+ * was named, and then when a controller began with it; "ignored", the same for those that are to be
+ * passed over; "taken", the files that
  * became batches, "<uri> <generation>", true while none may become another. Another folder begins
  * anew. */
 static json_t *inbox_of(const struct ledger *ledger, const char *uid)
@@ -263,6 +264,9 @@ static void note_inbox(struct ledger *ledger, const struct change *change)
                         json_integer(same(existing, "All") || same(existing, "Latest")
                                          ? 0
                                          : jx_int(inbox, "seen", 0)));
+    /* nobody may have been there to see the spec before: what came until now may count as existing
+     */
+    json_object_set_new(inbox, "seen", json_integer(ledger->play->sim->volume.changes));
 }
 
 static char *file_key(const char *uri, const char *generation)
