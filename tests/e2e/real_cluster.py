@@ -85,6 +85,9 @@ class RealCluster(Cluster):
         self.proxy.stop()
         os.unlink(self.proxy.log_path)
         self.kubectl("delete", "namespace", *self.namespaces, "--wait=false")
+        for namespace in self.namespaces:  # what still runs writes to our folder
+            self.kubectl("delete", "pods", "--namespace", namespace, "--grace-period=1", "--wait", "--timeout=50s",
+                         "--field-selector=status.phase!=Succeeded,status.phase!=Failed")
         return []
 
     def set_image(self, name, revision, tag="stable", program=None):
