@@ -21,7 +21,7 @@ static const struct job_view *gather_jobs(const struct objects *objects, const c
 
     for (const struct cache_entry *entry = cache_first_owned(jobs, owner_uid); entry;
          entry = cache_next_owned(entry))
-        job_view_decode(objects_decode(entry, OBJECT_JOB, arena), arena, &views[count++]);
+        objects_job(entry, arena, &views[count++]);
     *ret_count = count;
     return views;
 }

@@ -115,6 +115,15 @@ static struct batch_mark mark_of_object(const json_t *object)
     return mark;
 }
 
+static void pack_job(const json_t *object, struct buf *blob)
+{
+    struct arena arena auto_arena = { 0 };
+    struct job_view job;
+
+    job_view_decode(object, &arena, &job);
+    job_view_pack(&job, blob);
+}
+
 static int append_bytes(const char *bytes, size_t length, void *buffer)
 {
     buf_append(buffer, bytes, length);
@@ -137,9 +146,9 @@ static int project(void *context, const json_t *object, struct buf *blob, struct
         buf_append(blob, &mark, sizeof(mark));
         break;
     default:
-        reduced = project_job(object);
+        pack_job(object, blob);
     }
-    if (json_dump_callback(reduced, append_bytes, blob, JSON_COMPACT) < 0)
+    if (reduced && json_dump_callback(reduced, append_bytes, blob, JSON_COMPACT) < 0)
         return err_set(err, ERR_INTERNAL, "a projection cannot be written as JSON");
     return buf_check(blob, "a projection", err);
 }
@@ -152,6 +161,14 @@ static const struct batch_mark *mark_of(const struct cache_entry *entry)
 static void release_json(void *object)
 {
     json_decref(object);
+}
+
+void objects_job(const struct cache_entry *entry, struct arena *arena, struct job_view *ret_job)
+{
+    job_view_unpack(cache_entry_blob(entry), arena, ret_job);
+    ret_job->name = arena_strdup(arena, cache_entry_name(entry));
+    ret_job->uid = arena_strdup(arena, cache_entry_uid(entry));
+    ret_job->resource_version = arena_strdup(arena, cache_entry_resource_version(entry));
 }
 
 const json_t *objects_decode(const struct cache_entry *entry, enum object_kind kind,

@@ -56,7 +56,9 @@ void objects_wake_all(const struct objects *objects);
 /* NULL when it is not there. */
 const struct cache_entry *objects_find(const struct objects *objects, enum object_kind kind,
                                        const char *key);
-/* The projection; lives in the arena. */
+/* A Job as reconcilers see it; lives in the arena. */
+void objects_job(const struct cache_entry *entry, struct arena *arena, struct job_view *ret_job);
+/* The projection of a model or a batch; lives in the arena. */
 const json_t *objects_decode(const struct cache_entry *entry, enum object_kind kind,
                              struct arena *arena);
 

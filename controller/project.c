@@ -101,42 +101,6 @@ static const json_t *controlling_owner(const json_t *object)
     return NULL;
 }
 
-static void copy_string(json_t *to, const json_t *from, const char *name)
-{
-    const char *text = jx_string(from, name, NULL);
-    if (text)
-        json_object_set_new(to, name, json_string(text));
-}
-
-json_t *project_job(const json_t *object)
-{
-    static const char *const counts[] = { "active", "ready", "startTime", NULL };
-    static const char *const indexed[] = { "succeeded", "failedIndexes", NULL };
-    static const char *const settings[] = { "suspend", "ttlSecondsAfterFinished", NULL };
-    json_t *metadata = reduce_metadata(object), *labels = json_object();
-    json_t *annotations = json_object(), *status;
-    copy_string(labels, jx_get(object, "metadata", "labels", NULL), LABEL_RUN);
-    copy_string(annotations, jx_get(object, "metadata", "annotations", NULL), ANNOTATION_ATTEMPT);
-    copy_string(annotations, jx_get(object, "metadata", "annotations", NULL), ANNOTATION_TEMPLATE);
-    copy_string(annotations, jx_get(object, "metadata", "annotations", NULL), ANNOTATION_KEEP);
-    json_object_set_new(metadata, "labels", labels);
-    json_object_set_new(metadata, "annotations", annotations);
-    const json_t *owner = controlling_owner(object), *finished = finishing_condition(object);
-    if (owner)
-        json_object_set_new(metadata, "ownerReferences", json_pack("[O]", owner));
-    status = copy_members(json_object_get(object, "status"), counts);
-    if (jx_string(object, "status", "failedIndexes", NULL))
-        json_object_update_new(status, copy_members(json_object_get(object, "status"), indexed));
-    if (finished)
-        json_object_set_new(status, "conditions", json_pack("[O]", finished));
-    json_t *reduced = json_pack("{so so}", "metadata", metadata, "status", status);
-    json_t *spec = copy_members(json_object_get(object, "spec"), settings);
-    if (json_is_false(json_object_get(spec, "suspend")))
-        json_object_del(spec, "suspend");
-    set_or_delete(reduced, "spec", spec);
-    return reduced;
-}
-
 /* --- decoding ------------------------------------------------------------ */
 
 static const char *copy_text(struct arena *arena, const json_t *object, const char *name)
@@ -205,6 +169,7 @@ void job_view_decode(const json_t *object, struct arena *arena, struct job_view 
     const json_t *status = json_object_get(object, "status");
     const json_t *finished = finishing_condition(object);
     const char *type = jx_string(finished, "type", NULL);
+    const char *failed_indexes = jx_string(status, "failedIndexes", NULL);
     *ret_job = (struct job_view){
         .name = copy_text(arena, metadata, "name"),
         .uid = copy_text(arena, metadata, "uid"),
@@ -218,8 +183,8 @@ void job_view_decode(const json_t *object, struct arena *arena, struct job_view 
         .attempt = attempt_of(object),
         .active = jx_int(status, "active", 0),
         .ready = jx_int(status, "ready", 0),
-        .succeeded = jx_int(status, "succeeded", 0),
-        .failed_indexes = count_indexes(jx_string(status, "failedIndexes", NULL)),
+        .succeeded = failed_indexes ? jx_int(status, "succeeded", 0) : 0,
+        .failed_indexes = count_indexes(failed_indexes),
         .started_ms = time_member(status, "startTime"),
         .suspended = jx_bool(json_object_get(object, "spec"), "suspend", false),
         .deleting = jx_string(metadata, "deletionTimestamp", NULL) != NULL,
@@ -229,8 +194,52 @@ void job_view_decode(const json_t *object, struct arena *arena, struct job_view 
     if (!type)
         return;
     ret_job->state = strcmp(type, "Complete") == 0 ? JOB_COMPLETE : JOB_FAILED;
+    if (ret_job->state == JOB_COMPLETE)
+        return;
     ret_job->reason = copy_text(arena, finished, "reason");
     ret_job->message = copy_text(arena, finished, "message");
+}
+
+static const size_t packed_texts[] = {
+    offsetof(struct job_view, owner_uid),     offsetof(struct job_view, run_key),
+    offsetof(struct job_view, template_hash), offsetof(struct job_view, keep_versions),
+    offsetof(struct job_view, reason),        offsetof(struct job_view, message),
+};
+
+static const char **text_member(struct job_view *job, size_t offset)
+{
+    return (const char **)(void *)((char *)job + offset);
+}
+
+/* The struct and then its texts, each with its NUL; of their pointers only counts whether they
+ * are NULL. */
+void job_view_pack(const struct job_view *job, struct buf *blob)
+{
+    struct job_view packed = *job;
+
+    packed.name = packed.uid = packed.resource_version = NULL;
+    buf_append(blob, &packed, sizeof(packed));
+    for (size_t i = 0; i < ARRAY_SIZE(packed_texts); i++) {
+        const char *text = *text_member(&packed, packed_texts[i]);
+        if (text)
+            buf_append(blob, text, strlen(text) + 1);
+    }
+}
+
+void job_view_unpack(struct span blob, struct arena *arena, struct job_view *ret_job)
+{
+    size_t length = blob.length - sizeof(*ret_job);
+    char *texts = arena_zero(arena, length, 1);
+
+    memcpy(ret_job, blob.data, sizeof(*ret_job));
+    memcpy(texts, blob.data + sizeof(*ret_job), length);
+    for (size_t i = 0; i < ARRAY_SIZE(packed_texts); i++) {
+        const char **text = text_member(ret_job, packed_texts[i]);
+        if (!*text)
+            continue;
+        *text = texts;
+        texts += strlen(texts) + 1;
+    }
 }
 
 const char *job_owner_uid(const json_t *object)

@@ -6,17 +6,25 @@
  * is projected anew from what was edited. */
 #pragma once
 
+#include "base/buf.h"
+#include "base/span.h"
+
 #include "view.h"
 
 /* New references, never NULL; the input is not changed. */
 json_t *project_model(const json_t *object) __attribute__((warn_unused_result));
 json_t *project_batch(const json_t *object) __attribute__((warn_unused_result));
-json_t *project_job(const json_t *object) __attribute__((warn_unused_result));
 
 /* The parts of a projection (or of a whole object). Strings are copied into the
  * arena. Missing members give NULL, 0, false. */
 void metadata_decode(const json_t *object, struct arena *arena, struct metadata *ret_metadata);
 void job_view_decode(const json_t *object, struct arena *arena, struct job_view *ret_job);
+
+/* A Job as bytes for the cache, which is half of what the JSON took and needs no parsing: all but
+ * name, uid and resource_version, which the cache has itself (NULL when unpacked). A blob is what
+ * job_view_pack() of this process appended, aligned for any type or not. */
+void job_view_pack(const struct job_view *job, struct buf *blob);
+void job_view_unpack(struct span blob, struct arena *arena, struct job_view *ret_job);
 
 /* The rule of our kinds for names: labels, artifact folders and Jobs are made from them. */
 int metadata_check(const struct metadata *metadata, struct err *err)

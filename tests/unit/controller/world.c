@@ -102,9 +102,7 @@ static void view_jobs(const struct world *world, const char *uid, struct arena *
     {
         if (!has_kind(key, "Job") || strcmp(job_owner_uid(object), uid) != 0)
             continue;
-        json_t *reduced = project_job(object);
-        job_view_decode(reduced, arena, &jobs[view->job_count++]);
-        json_decref(reduced);
+        job_view_decode(object, arena, &jobs[view->job_count++]);
     }
     view->jobs = jobs;
 }
