@@ -8,10 +8,10 @@
 
 struct model_session {
     const struct model *model;
-    const struct trees *trees; /* GradientBoosting: the model's, or ... */
-    struct trees *own_trees;   /* ... read here, while it is trained    */
-    double *margins;           /* one per row of the largest block so far */
-    double *contributions;     /* source_count per row, GradientBoosting  */
+    struct trees *trees;     /* GradientBoosting: the model's, or ... */
+    struct trees *own_trees; /* ... read here, while it is trained    */
+    double *margins;         /* one per row of the largest block so far */
+    double *contributions;   /* source_count per row, GradientBoosting  */
     size_t capacity;
     double *sources; /* contributions of one row, but for trees */
     float *encoded;  /* the same per feature, LogisticRegression     */
@@ -87,11 +87,12 @@ static void visit_trees(struct model_session *session, const float *encoded, siz
 {
     size_t count = session->model->features.source_count;
     double slope = session->model->calibration.slope;
-    shap_rows(session->trees->shap, encoded, rows, session->contributions);
+    const struct shap *shap = trees_shap(session->trees);
+    shap_rows(shap, encoded, rows, session->contributions);
     for (size_t i = 0; i < rows * count; i++)
         session->contributions[i] *= slope;
     for (size_t row = 0; row < rows; row++)
-        visit(context, row, session->contributions + row * count, shap_base(session->trees->shap));
+        visit(context, row, session->contributions + row * count, shap_base(shap));
 }
 
 static void visit_linear(struct model_session *session, const float *encoded, size_t rows,

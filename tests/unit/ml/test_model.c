@@ -11,6 +11,7 @@
 #include "ml/linear.h"
 #include "ml/model.h"
 #include "ml/search.h"
+#include "ml/trees.h"
 
 #define ROWS 400
 
@@ -140,6 +141,30 @@ static void loaded_models_score_the_same(void **state)
     }
 }
 
+/* What explains takes long to make: who asks for no reasons must not wait for it. */
+static void tables_wait_for_the_first_reason(void **state)
+{
+    struct history history = { 0 };
+    auto_model struct model model = { 0 }, again = { 0 };
+    auto_free char *text = NULL;
+    struct err err = { 0 };
+    static double probabilities[ROWS];
+    static struct score_reason reasons[2 * ROWS];
+
+    (void)state;
+    train(&recipes[0], &history, &model);
+    assert_int_equal(model.algorithm, MODEL_GRADIENT_BOOSTING);
+    assert_int_equal(model_finish(&model, &text, &err), 0);
+    assert_int_equal(model_parse("model.json", span_of(text), &again, &err), 0);
+    assert_int_equal(model_attach(&again, weights_of(&model), &err), 0);
+    auto_model_session struct model_session *session = model_session_new(&again, &err);
+    model_score(session, history.encoded, ROWS, 0, probabilities, NULL);
+    assert_null(again.trees->shap);
+    model_score(session, history.encoded, ROWS, 2, probabilities, reasons);
+    assert_non_null(again.trees->shap);
+    history_release(&history);
+}
+
 static void contributions_add_up_to_log_odds(void **state)
 {
     (void)state;
@@ -257,6 +282,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loaded_models_score_the_same),
+        cmocka_unit_test(tables_wait_for_the_first_reason),
         cmocka_unit_test(contributions_add_up_to_log_odds),
         cmocka_unit_test(version_follows_content),
         cmocka_unit_test(damaged_files_are_refused),
