@@ -190,8 +190,9 @@ static int fail_too_long(const struct csv_reader *reader, const struct csv_block
                       block->first_line + count_newlines(block->text, start), LIMIT_CSV_RECORD);
 }
 
-/* What follows the last whole record waits for the next block. */
-static void keep_rest(struct csv_reader *reader, struct csv_block *block, size_t end)
+/* What follows the last whole record waits for the next block. `newlines` are before `end`. */
+static void keep_rest(struct csv_reader *reader, struct csv_block *block, size_t end,
+                      uint64_t newlines)
 {
     size_t rest = block->length - end;
 
@@ -205,7 +206,7 @@ static void keep_rest(struct csv_reader *reader, struct csv_block *block, size_t
     block->length = end;
     block_reserve(block, 0);
     block->text[end] = '\n'; /* guards csv_next(), and ends a last line without one */
-    reader->line += count_newlines(block->text, end);
+    reader->line += newlines;
     reader->offset += end;
 }
 
@@ -226,23 +227,37 @@ void csv_set_end(struct csv_reader *reader, uint64_t end)
     reader->end = end;
 }
 
-static bool is_full(const struct csv_reader *reader, size_t length)
+/* A block is full when its records take this many bytes. */
+static size_t enough_bytes(const struct csv_reader *reader)
 {
-    return length >= BLOCK_BYTES || reader->offset + length >= reader->end;
+    uint64_t wanted = reader->end > reader->offset ? reader->end - reader->offset : 0;
+
+    return wanted < BLOCK_BYTES ? (size_t)wanted : BLOCK_BYTES;
 }
 
 int csv_read_block(struct csv_reader *reader, size_t maximum_records, struct csv_block *block,
                    bool *ret_any, struct err *err)
 {
     size_t end = 0;
+    uint64_t newlines = 0;
 
     block_begin(reader, block);
-    for (size_t records = 0; records < maximum_records && !is_full(reader, end);) {
+    for (size_t records = 0; records < maximum_records && end < enough_bytes(reader);) {
+        struct csv_lines lines =
+            csv_index_lines(block->text + end, block->length - end, maximum_records - records,
+                            enough_bytes(reader) - end);
+        enum scan_outcome outcome;
         size_t position;
-        enum scan_outcome outcome =
-            scan_record(block->text, block->length, end, reader->at_end, &position);
 
+        if (lines.count > 0) {
+            end += lines.length;
+            records += lines.count;
+            newlines += lines.count;
+            continue;
+        }
+        outcome = scan_record(block->text, block->length, end, reader->at_end, &position);
         if (outcome == SCAN_COMPLETE) {
+            newlines += count_newlines(block->text + end, position - end);
             end = position;
             records++;
             continue;
@@ -260,7 +275,7 @@ int csv_read_block(struct csv_reader *reader, size_t maximum_records, struct csv
             return -1;
         reader->started = true;
     }
-    keep_rest(reader, block, end);
+    keep_rest(reader, block, end, newlines);
     *ret_any = end > 0;
     return 0;
 }

@@ -109,3 +109,56 @@ void csv_index_fill(struct csv_index *index, const char *text, size_t length)
 #endif
     csv_index_fill_portable(index, text, length);
 }
+
+/* Goes on behind `lines`, whose line that follows is without quotes up to `position`. */
+static struct csv_lines count_lines(const char *text, size_t length, size_t maximum, size_t enough,
+                                    size_t position, struct csv_lines lines)
+{
+    for (; position < length && lines.count < maximum && lines.length < enough; position++) {
+        if (text[position] == '"')
+            break;
+        if (text[position] == '\n') {
+            lines.count++;
+            lines.length = position + 1;
+        }
+    }
+    return lines;
+}
+
+struct csv_lines csv_index_lines_portable(const char *text, size_t length, size_t maximum,
+                                          size_t enough)
+{
+    return count_lines(text, length, maximum, enough, 0, (struct csv_lines){ 0 });
+}
+
+#ifdef __x86_64__
+/* Chunks in which nothing can end the lines are counted; the rest is left to the loop. */
+AVX2 static struct csv_lines count_lines_avx2(const char *text, size_t length, size_t maximum,
+                                              size_t enough)
+{
+    struct csv_lines lines = { 0 };
+    size_t i = 0;
+    for (; i + CHUNK <= length && i + CHUNK < enough && lines.count + CHUNK <= maximum;
+         i += CHUNK) {
+        __m256i a = _mm256_loadu_si256((const __m256i *)(text + i));
+        __m256i b = _mm256_loadu_si256((const __m256i *)(text + i + CHUNK / 2));
+        if (find(a, b, '"') != 0)
+            break;
+        uint64_t newlines = find(a, b, '\n');
+        if (newlines == 0)
+            continue;
+        lines.count += (size_t)__builtin_popcountll(newlines);
+        lines.length = i + CHUNK - (size_t)__builtin_clzll(newlines);
+    }
+    return count_lines(text, length, maximum, enough, i, lines);
+}
+#endif
+
+struct csv_lines csv_index_lines(const char *text, size_t length, size_t maximum, size_t enough)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2"))
+        return count_lines_avx2(text, length, maximum, enough);
+#endif
+    return csv_index_lines_portable(text, length, maximum, enough);
+}

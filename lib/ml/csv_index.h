@@ -24,3 +24,17 @@ void csv_index_fill(struct csv_index *index, const char *text, size_t length);
 
 /* The same without the instructions that not every processor has: the same result. */
 void csv_index_fill_portable(struct csv_index *index, const char *text, size_t length);
+
+/* What lines without quotes a text begins with. */
+struct csv_lines {
+    size_t count;
+    size_t length; /* of all of them, with their newlines */
+};
+
+/* Whole lines from the start of the text until there are `maximum`, or the next one would
+ * begin at `enough` or behind it, or has a quote in it, or no newline. */
+struct csv_lines csv_index_lines(const char *text, size_t length, size_t maximum, size_t enough);
+
+/* The same without the instructions that not every processor has: the same result. */
+struct csv_lines csv_index_lines_portable(const char *text, size_t length, size_t maximum,
+                                          size_t enough);
