@@ -41,6 +41,27 @@ static const struct program program = {
     .maximum_operands = 1,
 };
 
+/* A parameter with the range that it has for some algorithms. */
+static void write_range(struct buf *text, const struct parameter *parameter)
+{
+    char minimum[NUM_DOUBLE_TEXT], maximum[NUM_DOUBLE_TEXT];
+    num_format_double(parameter->minimum, minimum);
+    num_format_double(parameter->maximum, maximum);
+    for (int i = 0, count = 0; algorithm_names[i] != NULL; i++)
+        if (parameter->algorithms & 1U << i)
+            buf_format(text, "%s%s", count++ == 0 ? "" : ", ", algorithm_names[i]);
+    buf_format(text, ": %s%s to %s, %s", parameter->whole ? "integer, " : "", minimum, maximum,
+               parameter->meaning);
+}
+
+static bool is_listed(const struct parameter *parameter)
+{
+    for (const struct parameter *each = parameters; each < parameter; each++)
+        if (strcmp(each->name, parameter->name) == 0)
+            return true;
+    return false;
+}
+
 /* What a job document's `parameters` may hold, and the exit codes. */
 static const char *epilogue(struct arena *arena)
 {
@@ -49,12 +70,19 @@ static const char *epilogue(struct arena *arena)
     buf_init(&text, 4 * KIB);
     buf_string(&text, "Parameters of the algorithms, each a string in the job document:\n");
     for (const struct parameter *each = parameters; each->name; each++) {
-        char minimum[NUM_DOUBLE_TEXT], maximum[NUM_DOUBLE_TEXT];
-        num_format_double(each->minimum, minimum);
-        num_format_double(each->maximum, maximum);
-        buf_format(&text, "%s (%s%s to %s): %s.\n", each->name, each->whole ? "integer, " : "",
-                   minimum, maximum, each->meaning);
+        if (is_listed(each))
+            continue;
+        buf_format(&text, "%s. ", each->name);
+        for (const struct parameter *range = each; range->name; range++)
+            if (strcmp(range->name, each->name) == 0) {
+                write_range(&text, range);
+                buf_string(&text, ". ");
+            }
+        buf_string(&text, "\n");
     }
+    buf_string(&text, "\nA column may have a direction in data.columns, {\"name\": \"Balance\", "
+                      "\"type\": \"Numeric\", \"monotone\": \"Increasing\"}: the probability "
+                      "never falls (Decreasing: never rises) while it grows.\n");
     buf_string(&text, "\n" PROGRAM_EXIT_CODES);
     return arena_strdup(arena, buf_text(&text));
 }

@@ -31,6 +31,21 @@ static void write_names(struct buf *out, const char *term, const struct strings 
     buf_string(out, "</dd>");
 }
 
+static void write_directions(struct buf *out, const struct data_spec *data)
+{
+    const struct column_override *columns = data->columns.items;
+    size_t count = 0;
+    buf_string(out, "<dt>Directions kept</dt><dd>");
+    for (size_t i = 0; i < data->columns.count; i++) {
+        if (columns[i].monotone == MONOTONE_FREE)
+            continue;
+        buf_string(out, count++ == 0 ? "<code>" : ", <code>");
+        html_text(out, columns[i].name);
+        buf_format(out, " = %s</code>", monotone_names[columns[i].monotone]);
+    }
+    buf_string(out, count == 0 ? "none asked for</dd>" : "</dd>");
+}
+
 static void write_parameters(struct buf *out, const struct training_spec *spec)
 {
     buf_string(out, "<dt>Parameters</dt><dd>");
@@ -103,6 +118,7 @@ static void write_recipe(const struct training *training, struct buf *out)
         write_term(out, "Run key", training->job.run_key);
     write_term(out, "Algorithm", algorithm_names[spec->algorithm]);
     write_parameters(out, spec);
+    write_directions(out, spec->data);
     write_term(out, "Threshold by", objective_names[spec->threshold->objective]);
     buf_format(out,
                "<dt>Seed</dt><dd>%" PRId64 "</dd><dt>Hold-out</dt><dd>%s of the customers, "

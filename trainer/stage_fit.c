@@ -22,13 +22,23 @@ static void update_progress(void *context, size_t done, size_t total)
         training->progress(training->progress_context, done, total, /* rows= */ 0);
 }
 
+static bool has_directions(const struct data_spec *data)
+{
+    const struct column_override *columns = data->columns.items;
+    for (size_t i = 0; i < data->columns.count; i++)
+        if (columns[i].monotone != MONOTONE_FREE)
+            return true;
+    return false;
+}
+
 static struct search_request make_request(struct training *training)
 {
     const struct training_spec *spec = &training->job.training;
     bool any = spec->algorithm == ALGORITHM_AUTO;
     return (struct search_request){
         .try_boosting = any || spec->algorithm == ALGORITHM_GRADIENT_BOOSTING,
-        .try_linear = any || spec->algorithm == ALGORITHM_LOGISTIC_REGRESSION,
+        .try_linear = (any && !has_directions(spec->data)) ||
+                      spec->algorithm == ALGORITHM_LOGISTIC_REGRESSION,
         .try_network = spec->algorithm == ALGORITHM_NEURAL_NETWORK,
         .max_depth = parameter_or_free(spec, "max_depth"),
         .min_child_weight = parameter_or_free(spec, "min_child_weight"),
@@ -57,7 +67,7 @@ static int search(struct training *training, struct err *err)
     size_t count = folds->searched_count;
     struct search_request request = make_request(training);
     auto_features struct features features = { 0 };
-    if (features_fit(table, folds->searched, count, &features, err) < 0)
+    if (training_fit_features(training, folds->searched, count, &features, err) < 0)
         return -1;
     request.features = &features;
     auto_free float *values =

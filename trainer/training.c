@@ -36,6 +36,27 @@ void training_warn(struct training *training, const char *format, ...)
     training->warnings[training->warning_count++] = arena_strdup(&training->arena, text);
 }
 
+/* The directions that columns were given, for the boosters. */
+static void set_directions(const struct data_spec *data, struct features *features)
+{
+    const struct column_override *columns = data->columns.items;
+    for (size_t i = 0; i < features->source_count; i++)
+        for (size_t j = 0; j < data->columns.count; j++)
+            if (strcmp(features->sources[i].name, columns[j].name) == 0)
+                features->sources[i].monotone = columns[j].monotone == MONOTONE_INCREASING   ? 1
+                                                : columns[j].monotone == MONOTONE_DECREASING ? -1
+                                                                                             : 0;
+}
+
+int training_fit_features(const struct training *training, const uint32_t *rows, size_t count,
+                          struct features *ret_features, struct err *err)
+{
+    if (features_fit(&training->table, rows, count, ret_features, err) < 0)
+        return -1;
+    set_directions(training->job.training.data, ret_features);
+    return 0;
+}
+
 int training_begin_model(const struct training *training, const uint32_t *rows, size_t count,
                          struct model *model, struct err *err)
 {
@@ -43,7 +64,7 @@ int training_begin_model(const struct training *training, const uint32_t *rows, 
     model->target = mem_strdup(data->target);
     model->positive_label = mem_strdup(data->positive_label);
     model->id = data->id == NULL ? NULL : mem_strdup(data->id);
-    return features_fit(&training->table, rows, count, &model->features, err);
+    return training_fit_features(training, rows, count, &model->features, err);
 }
 
 uint8_t *training_labels(const struct table *table, const uint32_t *rows, size_t count)

@@ -103,6 +103,11 @@ int stage_package(struct training *training, struct err *err) __attribute__((war
 
 /* --- shared by stages ---------------------------------------------------- */
 
+/* Features learned from the given rows, with the directions that the job document gives. */
+int training_fit_features(const struct training *training, const uint32_t *rows, size_t count,
+                          struct features *ret_features, struct err *err)
+    __attribute__((warn_unused_result));
+
 /* The model's names, and its features learned from the given rows. */
 int training_begin_model(const struct training *training, const uint32_t *rows, size_t count,
                          struct model *model, struct err *err) __attribute__((warn_unused_result));

@@ -7,6 +7,7 @@
 #include "contract/spec.h"
 
 const char *const column_type_names[] = { "Numeric", "Categorical", "Boolean", NULL };
+const char *const monotone_names[] = { "Increasing", "Decreasing", NULL };
 const char *const algorithm_names[] = { "Auto", "GradientBoosting", "LogisticRegression",
                                         "NeuralNetwork", NULL };
 const char *const objective_names[] = { "F1", "Profit", NULL };
@@ -18,6 +19,7 @@ static const struct field column_override_items[] = {
           .check = check_column),
     FIELD(struct column_override, type, "type", FIELD_ENUM, .flags = FIELD_REQUIRED | FIELD_KEEP,
           .names = column_type_names),
+    FIELD(struct column_override, monotone, "monotone", FIELD_ENUM, .names = monotone_names),
 };
 const struct fields column_override_fields = FIELDS(struct column_override, column_override_items);
 
@@ -175,8 +177,35 @@ static int check_parameter(const struct training_spec *spec, const struct pair *
                    maximum, given->value);
 }
 
-static int check_columns(const struct data_spec *data, const char *where, struct err *err)
+/* Only trees keep to directions, and levels of a category have none. */
+static int check_monotone(const struct training_spec *spec, size_t index, const char *where,
+                          struct err *err)
 {
+    const struct column_override *column =
+        (const struct column_override *)spec->data->columns.items + index;
+    if (column->monotone == MONOTONE_FREE)
+        return 0;
+    if (column->type == COLUMN_CATEGORICAL)
+        return err_set(err, ERR_INVALID,
+                       "%sdata.columns[%zu].monotone: must not be set for a Categorical column",
+                       where, index);
+    if (spec->algorithm != ALGORITHM_AUTO && spec->algorithm != ALGORITHM_GRADIENT_BOOSTING)
+        return err_set(err, ERR_INVALID,
+                       "%sdata.columns[%zu].monotone: must not be set with algorithm %s: only Auto "
+                       "and GradientBoosting keep to it",
+                       where, index, algorithm_names[spec->algorithm]);
+    double l2;
+    if (parameter_value(spec, "l2", &l2))
+        return err_set(err, ERR_INVALID,
+                       "%sparameters.l2: must not be set while data.columns[%zu].monotone is: "
+                       "logistic regression does not keep to it",
+                       where, index);
+    return 0;
+}
+
+static int check_columns(const struct training_spec *spec, const char *where, struct err *err)
+{
+    const struct data_spec *data = spec->data;
     const struct column_override *columns = data->columns.items;
     if (strcmp(data->target, data->id) == 0)
         return err_set(err, ERR_INVALID, "%sdata.id: must be another column than data.target",
@@ -189,6 +218,8 @@ static int check_columns(const struct data_spec *data, const char *where, struct
             return err_set(err, ERR_INVALID,
                            "%sdata.columns[%zu].name: must be neither data.target nor data.id",
                            where, i);
+        if (check_monotone(spec, i, where, err) < 0)
+            return -1;
         for (size_t j = 0; j < i; j++)
             if (strcmp(columns[i].name, columns[j].name) == 0)
                 return err_set(err, ERR_INVALID, "%sdata.columns[%zu].name: must not repeat \"%s\"",
@@ -244,7 +275,7 @@ int training_spec_check(const struct training_spec *spec, const char *path, stru
 {
     char where[64];
     snprintf(where, sizeof(where), "%s%s", path, path[0] ? "." : "");
-    if (check_columns(spec->data, where, err) < 0 || check_sensitive(spec->data, where, err) < 0 ||
+    if (check_columns(spec, where, err) < 0 || check_sensitive(spec->data, where, err) < 0 ||
         check_names(spec->data, where, err) < 0)
         return -1;
     for (size_t i = 0; i < spec->parameters.count; i++)

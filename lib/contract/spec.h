@@ -13,10 +13,15 @@
 enum column_type { COLUMN_NUMERIC, COLUMN_CATEGORICAL, COLUMN_BOOLEAN };
 extern const char *const column_type_names[]; /* Numeric, Categorical, Boolean */
 
+/* What the probability of leaving may do while a column's value grows and the others stay. */
+enum monotone { MONOTONE_FREE = -1, MONOTONE_INCREASING, MONOTONE_DECREASING };
+extern const char *const monotone_names[]; /* Increasing (never falls), Decreasing (never rises) */
+
 /* Overrides what is inferred for one column. */
 struct column_override {
     const char *name;
-    int type; /* enum column_type */
+    int type;     /* enum column_type                                   */
+    int monotone; /* enum monotone; numbers and flags, and trees, alone */
 };
 
 struct data_spec {

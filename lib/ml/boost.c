@@ -158,7 +158,19 @@ static double base_rate(const uint8_t *labels, size_t count)
     return fmin(fmax((double)positives / (double)count, 1e-6), 1 - 1e-6);
 }
 
-static int set_options(struct booster *booster, const struct boost_options *options,
+/* "(0,1,-1)" */
+static int set_monotone(struct booster *booster, const int8_t *monotone, size_t columns,
+                        struct err *err)
+{
+    auto_buf struct buf text;
+    buf_init(&text, columns * 3 + 2);
+    for (size_t i = 0; i < columns; i++)
+        buf_format(&text, "%s%d", i == 0 ? "(" : ",", monotone[i]);
+    buf_string(&text, ")");
+    return set_text(booster, "monotone_constraints", buf_text(&text), err);
+}
+
+static int set_options(struct booster *booster, const struct boost_options *options, size_t columns,
                        double base_score, struct err *err)
 {
     const struct {
@@ -175,7 +187,8 @@ static int set_options(struct booster *booster, const struct boost_options *opti
         { "lambda", options->lambda },
     };
     if (set_text(booster, "objective", "binary:logistic", err) < 0 ||
-        set_text(booster, "tree_method", "hist", err) < 0)
+        set_text(booster, "tree_method", "hist", err) < 0 ||
+        (options->monotone != NULL && set_monotone(booster, options->monotone, columns, err) < 0))
         return -1;
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
         if (set_number(booster, numbers[i].name, numbers[i].value, err) < 0)
@@ -202,7 +215,8 @@ struct booster *booster_train(const struct boost_options *options, struct row_so
     if (make_quantised(&train, labels, &input, err) < 0)
         return NULL;
     auto_booster struct booster *booster = make_booster(&input, 1, err);
-    if (booster == NULL || set_options(booster, options, base_rate(labels, train.rows), err) < 0)
+    double base = base_rate(labels, train.rows);
+    if (booster == NULL || set_options(booster, options, train.columns, base, err) < 0)
         return NULL;
     for (unsigned round = 0; round < rounds; round++) {
         if (XGBoosterUpdateOneIter(booster->handle, (int)round, input) != 0) {
@@ -271,8 +285,8 @@ int booster_search(const struct boost_options *options, struct matrix train,
         return -1;
     const DMatrixHandle inputs[] = { train_input, validation_input };
     auto_booster struct booster *booster = make_booster(inputs, ARRAY_SIZE(inputs), err);
-    if (booster == NULL ||
-        set_options(booster, options, base_rate(train_labels, train.rows), err) < 0)
+    double base = base_rate(train_labels, train.rows);
+    if (booster == NULL || set_options(booster, options, train.columns, base, err) < 0)
         return -1;
     struct boost_curve curve = { .losses = mem_zero(maximum_rounds, sizeof(*curve.losses)) };
     if (grow(booster, train_input, validation_input, validation_labels, validation.rows, patience,

@@ -23,6 +23,9 @@ struct boost_options {
     double min_child_weight; /* least sum of row weights p (1 - p) in a leaf */
     double learning_rate;
     double lambda; /* L2 penalty of leaf values */
+    /* Of each column: more of it never lowers the margin (1), never raises it (-1), or does as it
+     * comes (0). NULL: all are free. Borrowed. */
+    const int8_t *monotone;
 };
 
 struct booster;

@@ -64,6 +64,18 @@ void features_lay_out(struct features *features)
         name_items(features, i);
 }
 
+int8_t *features_monotone(const struct features *features)
+{
+    auto_free int8_t *directions = mem_zero(features->count, sizeof(*directions));
+    bool any = false;
+
+    for (size_t i = 0; i < features->count; i++) {
+        directions[i] = features->sources[features->items[i].source].monotone;
+        any |= directions[i] != 0;
+    }
+    return any ? TAKE(directions) : NULL;
+}
+
 /* --- encoding --------------------------------------------------------------- */
 
 /* `share` is given apart because training rows have one of their own. */

@@ -43,6 +43,7 @@ struct feature_source {
     bool has_other;           /* Categorical: and the rest share one              */
     double *shares;           /* NULL, or levels.count + 1 (the last: never seen) */
     size_t first_feature, feature_count;
+    int8_t monotone; /* the direction that trees keep to (boost.h); of training, not saved */
 };
 
 struct feature {
@@ -89,6 +90,9 @@ void row_encoder_encode(const struct row_encoder *encoder, size_t first, size_t 
 int features_encode_rows(const struct features *features, const struct table *table,
                          const uint32_t *rows, size_t row_count, enum features_use use,
                          float *ret_matrix, struct err *err) __attribute__((warn_unused_result));
+
+/* The direction of each feature, as boosters take it; the caller frees. NULL when all are free. */
+int8_t *features_monotone(const struct features *features) __attribute__((warn_unused_result));
 
 /* The same rows decoded: row_count x source_count doubles, for drift_fit(). */
 int features_decode_rows(const struct features *features, const struct table *table,

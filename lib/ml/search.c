@@ -163,6 +163,8 @@ static bool beats(const struct search *search, const struct finalist *finalists,
 static size_t prefer(const struct search *search, const struct finalist *finalists, struct buf *why)
 {
     size_t preferred = 0, tried = 0;
+    if (search->monotone != NULL)
+        buf_string(why, "Trees alone keep to the directions that columns were given. ");
     for (size_t i = 0; i < ALGORITHMS; i++) {
         if (finalists[i].margins == NULL)
             continue;
@@ -207,6 +209,9 @@ int search_run(const struct search_request *request, struct matrix matrix, const
                              .labels = labels,
                              .fold = fold,
                              .fold_count = fold_count };
+    auto_free int8_t *monotone =
+        request->features == NULL ? NULL : features_monotone(request->features);
+    search.monotone = monotone;
     struct finalist finalists[ALGORITHMS] = { 0 };
     int outcome = 0;
     for (size_t i = 0; i < ALGORITHMS; i++)
@@ -269,28 +274,41 @@ static int fit_in_memory(const struct candidate *candidate, struct row_source so
     return fit_network(candidate, matrix, labels, model, err);
 }
 
-static int fit_symmetric(const struct candidate *candidate, struct row_source source,
-                         const uint8_t *labels, struct model *model, struct err *err)
+static int fit_symmetric(const struct candidate *candidate, const int8_t *monotone,
+                         struct row_source source, const uint8_t *labels, struct model *model,
+                         struct err *err)
 {
     struct symmetric_options options = candidate_symmetric(candidate, source.columns);
+    options.monotone = monotone;
     auto_symmetric struct symmetric *symmetric =
         symmetric_train(&options, source, labels, candidate->rounds);
     return symmetric_save(symmetric, &model->weights, &model->weights_size, err);
 }
 
-int candidate_fit(const struct candidate *candidate, struct row_source source,
-                  const uint8_t *labels, struct model *model, struct err *err)
+/* `features` are of the columns; a part of a blend has none of its own. */
+static int fit_candidate(const struct candidate *candidate, const struct features *features,
+                         struct row_source source, const uint8_t *labels, struct model *model,
+                         struct err *err)
 {
     model->algorithm = candidate->algorithm;
     if (candidate->algorithm != MODEL_GRADIENT_BOOSTING)
         return fit_in_memory(candidate, source, labels, model, err);
+    auto_free int8_t *monotone = features_monotone(features);
     if (candidate->is_symmetric)
-        return fit_symmetric(candidate, source, labels, model, err);
+        return fit_symmetric(candidate, monotone, source, labels, model, err);
+    struct boost_options options = candidate->boost;
+    options.monotone = monotone;
     auto_booster struct booster *booster =
-        booster_train(&candidate->boost, source, labels, candidate->rounds, err);
+        booster_train(&options, source, labels, candidate->rounds, err);
     if (booster == NULL)
         return -1;
     return booster_save(booster, &model->weights, &model->weights_size, err);
+}
+
+int candidate_fit(const struct candidate *candidate, struct row_source source,
+                  const uint8_t *labels, struct model *model, struct err *err)
+{
+    return fit_candidate(candidate, &model->features, source, labels, model, err);
 }
 
 /* Forests that are parts of one. */
@@ -304,7 +322,8 @@ static int fit_blend(const struct search_result *search, struct row_source sourc
     for (size_t i = 0; outcome == 0 && i < search->count; i++) {
         if (!(search->candidates[i].weight > 0))
             continue;
-        outcome = candidate_fit(&search->candidates[i], source, labels, &parts[count], err);
+        outcome = fit_candidate(&search->candidates[i], &model->features, source, labels,
+                                &parts[count], err);
         forests[count] = (struct forest_part){ { parts[count].weights, parts[count].weights_size },
                                                search->candidates[i].weight };
         count++;

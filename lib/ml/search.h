@@ -8,6 +8,8 @@
  * algorithm on out-of-fold predictions and prefers trees unless another is clearly better: more
  * than SEARCH_CLEARLY in log-loss and more than one standard error of the paired difference.
  *
+ * When features have directions (features.h), only trees keep to them, and only they may be tried.
+ *
  * Neural networks try a few encodings and regularisations with one network each, and stop early;
  * the best becomes an ensemble. They take too long for `Auto` and are tried when they are asked
  * for.
@@ -49,7 +51,8 @@ struct search_request {
     bool try_boosting, try_linear, try_network;
     double max_depth, min_child_weight, learning_rate, max_trees, lambda, l2;
     double hidden_layers, hidden_units, dropout, weight_decay, epochs, ensemble;
-    const struct features *features; /* of the columns; NULL: networks take all as numbers */
+    /* of the columns; NULL: networks take all as numbers, and nothing has a direction */
+    const struct features *features;
     uint64_t seed;
     unsigned threads;
     /* Called from any thread after each unit of work, done of total; may be NULL. */

@@ -44,11 +44,14 @@ static int fit_fold(const struct round_search *round, const struct candidate *ca
                     const struct fold_data *fold, struct boost_curve *ret_curve,
                     struct trees_fit *ret_fit, struct err *err)
 {
+    struct boost_options boost = candidate->boost;
+    boost.monotone = round->search->monotone;
     if (!candidate->is_symmetric)
-        return booster_search(&candidate->boost, fold->train, fold->train_labels, fold->validation,
+        return booster_search(&boost, fold->train, fold->train_labels, fold->validation,
                               fold->validation_labels, round->maximum_trees, round->patience,
                               ret_curve, &ret_fit->booster, err);
     struct symmetric_options options = candidate_symmetric(candidate, fold->train.columns);
+    options.monotone = round->search->monotone;
     ret_fit->symmetric =
         symmetric_search(&options, fold->train, fold->train_labels, fold->validation,
                          fold->validation_labels, round->maximum_trees, round->patience, ret_curve);

@@ -21,7 +21,8 @@ struct search {
     const uint8_t *labels;
     const uint8_t *fold;
     unsigned fold_count;
-    atomic_size_t done; /* units of work, for progress */
+    const int8_t *monotone; /* of the columns (boost.h); NULL: all are free */
+    atomic_size_t done;     /* units of work, for progress */
     size_t total;
 };
 

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "ml/forest_write.h"
 #include "ml/logistic.h"
+#include "ml/monotone.h"
 #include "ml/symmetric_grow.h"
 
 #define LEAVES_MAXIMUM (1 << SYMMETRIC_DEPTH_MAXIMUM)
@@ -138,7 +139,22 @@ static void find_gradients(struct trainer *trainer)
     }
 }
 
-/* One Newton step of the values of all leaves, which the margins already contain. */
+/* Values that keep to the directions of the columns that the newest tree asks. */
+static void keep_directions(const struct trainer *trainer, double *values, const double *hessians)
+{
+    const struct symmetric *symmetric = trainer->symmetric;
+    const struct question *questions =
+        symmetric->questions + symmetric->count * (size_t)symmetric->depth;
+    int8_t directions[SYMMETRIC_DEPTH_MAXIMUM];
+    double weights[LEAVES_MAXIMUM];
+    for (int level = 0; level < symmetric->depth; level++)
+        directions[level] = trainer->options->monotone[questions[level].feature];
+    for (size_t leaf = 0; leaf < leaves_of(symmetric); leaf++)
+        weights[leaf] = fmax(hessians[leaf], COVER_MINIMUM);
+    monotone_project(values, weights, symmetric->depth, directions);
+}
+
+/* One Newton step of the values of all leaves, which the probabilities already contain. */
 static void step_leaves(const struct trainer *trainer, const float *probabilities, double *values,
                         double *ret_hessians)
 {
@@ -153,6 +169,8 @@ static void step_leaves(const struct trainer *trainer, const float *probabilitie
     }
     for (size_t leaf = 0; leaf < leaves; leaf++)
         values[leaf] -= gradients[leaf] / (ret_hessians[leaf] + trainer->options->lambda);
+    if (trainer->options->monotone != NULL)
+        keep_directions(trainer, values, ret_hessians);
 }
 
 /* Values and covers of the leaves of the tree that the grower has grown. */

@@ -6,7 +6,8 @@
  * arXiv 1810.11363). Such trees fit the training rows less closely than others of their size, are
  * quick to grow, and a leaf is found without walking. Log-loss; columns as bins (bins.h); each tree
  * sees a sample of rows and columns when it chooses its questions (symmetric_grow.h), all rows for
- * the values of its leaves: Newton steps of -G / (H + lambda), shrunk by the learning rate.
+ * the values of its leaves: Newton steps of -G / (H + lambda), shrunk by the learning rate, and
+ * kept to the directions of columns that have one (monotone.h).
  *
  * What comes out is a boosted forest like any other, in XGBoost's format.
  *
@@ -28,6 +29,7 @@ struct symmetric_options {
     unsigned leaf_steps; /* Newton steps for the values of leaves, at least 1      */
     size_t bins;         /* of a column, 2 .. BINS_MAXIMUM                         */
     uint64_t seed;
+    const int8_t *monotone; /* as in boost_options */
 };
 
 struct symmetric;

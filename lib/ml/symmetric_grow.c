@@ -202,8 +202,9 @@ struct scan {
     const sums *totals;        /* of the leaves   */
     size_t width, bins;
     bool is_bundle;
-    const uint64_t *begin; /* what is on the left before the first bin; NULL: nothing */
-    float penalty;         /* lambda, scaled as hessians are                            */
+    const uint64_t *begin;  /* what is on the left before the first bin; NULL: nothing */
+    float penalty;          /* lambda, scaled as hessians are                            */
+    const int8_t *monotone; /* of the column's features; NULL: free                      */
 };
 
 __attribute__((always_inline)) static inline void split_sums(const sums *both,
@@ -215,6 +216,26 @@ __attribute__((always_inline)) static inline void split_sums(const sums *both,
     integers high = __builtin_shufflevector(parts, parts, 1, 3, 5, 7, 9, 11, 13, 15);
     *ret_hessians = __builtin_convertvector(low, floats);
     *ret_gradients = __builtin_convertvector(high, floats);
+}
+
+/* What a larger value on the right may do, from the sums on the left; those of a bundle are of what
+ * goes right. */
+__attribute__((always_inline)) static inline float direction_of(const struct scan *scan, size_t bin)
+{
+    if (!scan->is_bundle)
+        return scan->monotone[0];
+    return bin == 0 ? 0 : -(float)scan->monotone[bin - 1];
+}
+
+/* Leaves whose sides would go against the direction score as if they were not split. */
+__attribute__((always_inline)) static inline void keep_direction(float direction, float penalty,
+                                                                 const floats *left,
+                                                                 const floats *right, floats *gain)
+{
+    floats g = left[0] + right[0];
+    floats whole = g * g / (left[1] + right[1] - penalty);
+    integers against = direction * (left[0] * right[1] - right[0] * left[1]) < 0;
+    *gain = (floats)(((integers)whole & against) | ((integers)*gain & ~against));
 }
 
 /* Adds G^2 / (H + lambda) of both sides of every leaf to the score of each bin. */
@@ -237,6 +258,9 @@ __attribute__((always_inline)) static inline void scan_column(const struct scan 
             h += scan->penalty;
             other_h += scan->penalty;
             floats gain = (g * g * other_h + other_g * other_g * h) / (h * other_h);
+            if (scan->monotone != NULL)
+                keep_direction(direction_of(scan, bin), scan->penalty, (floats[]){ g, h },
+                               (floats[]){ other_g, other_h }, &gain);
             ret_scores[bin] += ((gain[0] + gain[1]) + (gain[2] + gain[3])) +
                                ((gain[4] + gain[5]) + (gain[6] + gain[7]));
         }
@@ -326,6 +350,8 @@ static void try_column(struct grower *grower, uint32_t index, const sums *totals
                          .bins = column->bins,
                          .is_bundle = column->feature_count > 0,
                          .penalty = (float)(grower->options->lambda * grower->hessian_scale) };
+    if (grower->options->monotone != NULL)
+        scan.monotone = grower->options->monotone + column->feature;
     struct symmetric_condition condition = { .column = index };
     run_scan(grower, &scan, scores);
     /* bin 0 of a bundle is what has none of its features; the last of the others goes nowhere

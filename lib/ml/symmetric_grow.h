@@ -10,7 +10,8 @@
  * hessians: the second-order gain of Chen and Guestrin (XGBoost, KDD 2016, equation 7) of all
  * leaves together. Its root is, like CatBoost's score (Prokhorenkova and others, NeurIPS 2018,
  * section 4), of the size of one standard deviation where there is nothing to learn; the noise,
- * which keeps trees from agreeing on what is only luck, is in that unit.
+ * which keeps trees from agreeing on what is only luck, is in that unit. A leaf whose sides would
+ * go against the direction of a column counts as if it were not split.
  *
  * Gradients and hessians are summed as integers (two halves of 64 bits, scaled so that the sums of
  * a tree fit), so a histogram does not depend on the order of rows, and that of the larger of two

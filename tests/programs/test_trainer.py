@@ -172,6 +172,24 @@ class Training(TrainerTest):
         report = (version / "report.html").read_text()
         self.assertEqual((report.count(" \u25b2<"), report.count(" \u25bc<")), (1, 1))
 
+    def test_directions_are_kept(self):
+        """Older customers leave less often up to 40 and more often after; the model only knows more often."""
+        source = random.Random(7)
+        lines = ["id,age,member,left"]
+        for number in range(600):
+            age, member = source.randint(18, 80), source.choice(["yes", "no"])
+            chance = 0.1 + 0.6 * (age < 30) + 0.3 * (age > 60) + 0.2 * (member == "no")
+            lines.append(f"c{number},{age},{member},{int(source.random() < chance)}")
+        self.write(lines)
+        columns = [{"name": "age", "type": "Numeric", "monotone": "Increasing"}]
+        result, version = self.train(algorithm="Auto", data={"columns": columns})
+        self.assertEqual(result["model"]["algorithm"], "GradientBoosting")
+        self.assertIn("<code>age = Increasing</code>", (version / "report.html").read_text())
+        for member in ["yes", "no", ""]:
+            chances = self.score(version, ["id,age,member", *(f"c{age},{age},{member}" for age in range(10, 100))])
+            self.assertEqual(chances, sorted(chances))
+            self.assertGreater(chances[-1], chances[0])
+
     def test_auto_takes_the_better_algorithm(self):
         source = random.Random(6)
         lines = ["id,a,b,c,left"]
@@ -366,11 +384,12 @@ class Processes(TrainerTest):
             self.assertEqual(run.returncode, 64, arguments)
 
     def test_help_and_version(self):
-        for option, text in [("--help", "--job"), ("--help", "max_depth (integer, 1 to 10): depth of each tree"),
+        for option, text in [("--help", "--job"), ("--help", "max_depth. Auto, GradientBoosting: integer, 1 to 10, depth of each tree"),
                              ("--version", "churn-trainer")]:
             run = subprocess.run([PROGRAM, option], capture_output=True, text=True, timeout=60)
             self.assertEqual(run.returncode, 0)
-            self.assertIn(text, run.stdout)
+            self.assertIn(text, " ".join(run.stdout.split()))
+            self.assertEqual(run.stdout.count("learning_rate. "), option == "--help")
 
     def test_unwritable_artifacts(self):
         self.write(history())

@@ -1,5 +1,6 @@
 """What the tests of churn-trainer share: generated customers, and a folder for each test with a history
 and a job document."""
+import csv
 import filecmp
 import json
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("CHURN_BIN", ROOT / "build" / "bin")).resolve() / "churn-trainer"
+SCORER = PROGRAM.with_name("churn-scorer")
 TELCO = ROOT / "manifests" / "samples" / "telco_history.csv"
 STAGES = ["ingest", "split", "fit", "calibrate", "evaluate", "explain", "package"]
 RUN_KEY = "0123456789abcdef0123456789abcdef"
@@ -69,6 +71,21 @@ class TrainerTest(unittest.TestCase):
     def train(self, **changes):
         result = self.run_program("--job", self.job(**changes))
         return result, Path(result["model"]["uri"].removeprefix("file://"))
+
+    def score(self, version, lines):
+        """The probabilities of a weekly file, in its order, by the real scorer."""
+        weekly, output = self.folder / "weekly.csv", self.folder / "scores.csv"
+        weekly.write_text("\n".join(lines) + "\n")
+        job = self.folder / "score.json"
+        job.write_text(json.dumps({
+            "version": 1, "kind": "Score", "batch": "weekly", "model": {"uri": f"file://{version}/"},
+            "input": {"uri": f"file://{weekly}"},
+            "output": {"uri": f"file://{output}", "overwrite": True}}))
+        run = subprocess.run([SCORER, "--job", job, "--result", self.folder / "score.result.json"],
+                             capture_output=True, text=True, timeout=120)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        with open(output, newline="", encoding="utf-8") as file:
+            return [float(row["churn_probability"]) for row in csv.DictReader(file)]
 
     def same_files(self, left, right):
         for name in ["model.json", "booster.ubj", "evaluation/model.json",

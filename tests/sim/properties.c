@@ -41,7 +41,7 @@ static const struct {
     { "/data/id", "'Number'", "'Key'", "'Exited'" },
     { "/data/drop", "['Surname']", "['City','Surname']", "['Id']" },
     { "/data/columns", "[{'name':'Tenure','type':'Numeric'}]",
-      "[{'name':'Tenure','type':'Categorical'}]", NULL },
+      "[{'name':'Tenure','type':'Numeric','monotone':'Increasing'}]", NULL },
     { "/data/sensitive", "['Gender']", "['Age']", NULL },
     { "/parameters", "{'max_depth':'4'}", "{'max_depth':'5'}", "{'nonsense':'5'}" },
     { "/validation/holdout", "'0.3'", "'0.25'", "'0.9'" },

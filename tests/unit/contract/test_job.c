@@ -21,6 +21,12 @@
     "\"file:///h.csv\", \"target\": \"Exited\", \"id\": \"Id\", " members                          \
     "}, \"artifacts\": {\"uri\": \"file:///models/\"}}"
 
+#define TRAIN_MONOTONE(member)                                                                     \
+    "{\"version\": 1, \"kind\": \"Train\", \"model\": \"m\", \"data\": {\"uri\": "                 \
+    "\"file:///h.csv\", \"target\": \"Exited\", \"id\": \"Id\", \"columns\": [{\"name\": \"A\", "  \
+    "\"type\": \"Numeric\", \"monotone\": \"Increasing\"}]}, \"artifacts\": {\"uri\": "            \
+    "\"file:///models/\"}, " member "}"
+
 #define COMPOSE                                                                                    \
     "{\"version\": 1, \"kind\": \"Compose\", \"batch\": \"bank/b\", \"model\": {\"uri\": "         \
     "\"file:///models/v/\", \"version\": \"0123456789abcdef\"}, \"input\": {\"uri\": "             \
@@ -40,73 +46,80 @@ static json_t *parse(const char *text)
     return document;
 }
 
+static const struct {
+    const char *text, *message;
+    bool train;
+} offences[] = {
+    { TRAIN ", \"extra\": 1}", "unknown member \"extra\"", true },
+    { TRAIN ", \"algorithm\": \"RandomForest\"}", "algorithm: must be one of Auto", true },
+    { TRAIN ", \"algorithm\": \"NeuralNetwork\", \"parameters\": {\"max_depth\": \"1\"}}",
+      "parameters.max_depth: must be a parameter of NeuralNetwork: hidden_layers", true },
+    { TRAIN ", \"algorithm\": \"NeuralNetwork\", \"parameters\": {\"learning_rate\": \"0.5\"}}",
+      "parameters.learning_rate: must be a decimal number from 1e-05 to 0.1", true },
+    { TRAIN ", \"parameters\": {\"depth\": \"1\"}}", "parameters.depth: must be a parameter of",
+      true },
+    { TRAIN ", \"parameters\": {\"max_trees\": \"0\"}}", "parameters.max_trees: must be an", true },
+    { TRAIN ", \"algorithm\": \"LogisticRegression\", \"parameters\": {\"max_depth\": \"1\"}}",
+      "parameters.max_depth: must be a parameter of LogisticRegression: l2", true },
+    { TRAIN_WITH("\"columns\": [{\"name\": \"A\", \"type\": \"Numeric\"}, {\"name\": \"A\", "
+                 "\"type\": \"Boolean\"}]"),
+      "data.columns[1].name: must not repeat \"A\"", true },
+    { TRAIN_WITH("\"columns\": [{\"name\": \"Id\", \"type\": \"Numeric\"}]"),
+      "data.columns[0].name: must be neither", true },
+    { TRAIN_WITH("\"columns\": [{\"name\": \"A\", \"type\": \"Categorical\", \"monotone\": "
+                 "\"Increasing\"}]"),
+      "data.columns[0].monotone: must not be set for a Categorical column", true },
+    { TRAIN_WITH("\"columns\": [{\"name\": \"A\", \"type\": \"Numeric\", \"monotone\": \"Up\"}]"),
+      "data.columns[0].monotone: must be one of Increasing, Decreasing", true },
+    { TRAIN_MONOTONE("\"algorithm\": \"NeuralNetwork\""),
+      "data.columns[0].monotone: must not be set with algorithm NeuralNetwork: only Auto", true },
+    { TRAIN_MONOTONE("\"parameters\": {\"l2\": \"1\"}"),
+      "parameters.l2: must not be set while data.columns[0].monotone is", true },
+    { TRAIN_WITH("\"sensitive\": [\"A\", \"B\", \"A\"]"),
+      "data.sensitive[2]: must not repeat \"A\"", true },
+    { TRAIN_WITH("\"sensitive\": [\"Exited\"]"), "data.sensitive[0]: must be neither", true },
+    { TRAIN_WITH("\"drop\": [\"Exited\"]"), "data.drop[0]: must not be data.target", true },
+    { TRAIN ", \"keep\": 0}", "keep: ", true },
+    { TRAIN ", \"keepVersions\": [\"0123456789abcdef\", \"../x\"]}", "keepVersions[1]: ", true },
+    { TRAIN ", \"champion\": {\"uri\": \"file:///m/v/\"}}", "champion.version: ", true },
+    { TRAIN ", \"promotion\": {\"metric\": \"log_loss\"}}",
+      "promotion.metric: must be one of auc, pr_auc", true },
+    { TRAIN ", \"promotion\": {\"minimum\": \"0.5\"}}", "unknown member \"minimum\"", true },
+    { TRAIN ", \"threshold\": {\"objective\": \"Loss\"}}",
+      "threshold.objective: must be one of F1, Profit", true },
+    { "{\"version\": 2, \"kind\": \"Train\"}", "version: must be 1", true },
+    { SCORE "}", "kind: must be \"Train\"", true },
+    { TRAIN "}", "kind: must be \"Score\"", false },
+    { SCORE ", \"reasons\": 21}", "reasons: ", false },
+    { SCORE ", \"threshold\": \"2\"}", "threshold: must be Auto", false },
+    { SCORE ", \"maxRejected\": 0.1}", "maxRejected: ", false },
+    { SCORE ", \"shards\": 2}", "unknown member \"shards\"", false },
+    { SCORE ", \"shard\": {\"count\": 0}}", "shard.count: ", false },
+    { SCORE ", \"shard\": {\"count\": 257}}", "shard.count: ", false },
+    { SCORE ", \"shard\": {\"index\": 1}}", "shard: unknown member \"index\"", false },
+    { SCORE ", \"drift\": {\"fail\": \"0\"}}", "drift.fail: ", false },
+    { SCORE ", \"drift\": {\"warn\": 0.1}}", "drift.warn: ", false },
+    { SCORE ", \"parts\": \"file:///o.csv.parts/p/\"}", "parts: only with kind Compose", false },
+    { SCORE ", \"discard\": true}", "discard: only with kind Compose", false },
+    { SHARDED_FOLDER, "input.uri: must name a file", false },
+    { COMPOSE "}", "parts: is required with kind Compose", false },
+    { COMPOSE ", \"parts\": \"file:///o.csv.parts\"}", "parts: must name a folder", false },
+};
+
 static void test_offences(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text, *message;
-        bool train;
-    } cases[] = {
-        { TRAIN ", \"extra\": 1}", "unknown member \"extra\"", true },
-        { TRAIN ", \"algorithm\": \"RandomForest\"}", "algorithm: must be one of Auto", true },
-        { TRAIN ", \"algorithm\": \"NeuralNetwork\", \"parameters\": {\"max_depth\": \"1\"}}",
-          "parameters.max_depth: must be a parameter of NeuralNetwork: hidden_layers", true },
-        { TRAIN ", \"algorithm\": \"NeuralNetwork\", \"parameters\": {\"learning_rate\": \"0.5\"}}",
-          "parameters.learning_rate: must be a decimal number from 1e-05 to 0.1", true },
-        { TRAIN ", \"parameters\": {\"depth\": \"1\"}}", "parameters.depth: must be a parameter of",
-          true },
-        { TRAIN ", \"parameters\": {\"max_trees\": \"0\"}}", "parameters.max_trees: must be an",
-          true },
-        { TRAIN ", \"algorithm\": \"LogisticRegression\", \"parameters\": {\"max_depth\": \"1\"}}",
-          "parameters.max_depth: must be a parameter of LogisticRegression: l2", true },
-        { TRAIN_WITH("\"columns\": [{\"name\": \"A\", \"type\": \"Numeric\"}, {\"name\": \"A\", "
-                     "\"type\": \"Boolean\"}]"),
-          "data.columns[1].name: must not repeat \"A\"", true },
-        { TRAIN_WITH("\"columns\": [{\"name\": \"Id\", \"type\": \"Numeric\"}]"),
-          "data.columns[0].name: must be neither", true },
-        { TRAIN_WITH("\"sensitive\": [\"A\", \"B\", \"A\"]"),
-          "data.sensitive[2]: must not repeat \"A\"", true },
-        { TRAIN_WITH("\"sensitive\": [\"Exited\"]"), "data.sensitive[0]: must be neither", true },
-        { TRAIN_WITH("\"drop\": [\"Exited\"]"), "data.drop[0]: must not be data.target", true },
-        { TRAIN ", \"keep\": 0}", "keep: ", true },
-        { TRAIN ", \"keepVersions\": [\"0123456789abcdef\", \"../x\"]}",
-          "keepVersions[1]: ", true },
-        { TRAIN ", \"champion\": {\"uri\": \"file:///m/v/\"}}", "champion.version: ", true },
-        { TRAIN ", \"promotion\": {\"metric\": \"log_loss\"}}",
-          "promotion.metric: must be one of auc, pr_auc", true },
-        { TRAIN ", \"promotion\": {\"minimum\": \"0.5\"}}", "unknown member \"minimum\"", true },
-        { TRAIN ", \"threshold\": {\"objective\": \"Loss\"}}",
-          "threshold.objective: must be one of F1, Profit", true },
-        { "{\"version\": 2, \"kind\": \"Train\"}", "version: must be 1", true },
-        { SCORE "}", "kind: must be \"Train\"", true },
-        { TRAIN "}", "kind: must be \"Score\"", false },
-        { SCORE ", \"reasons\": 21}", "reasons: ", false },
-        { SCORE ", \"threshold\": \"2\"}", "threshold: must be Auto", false },
-        { SCORE ", \"maxRejected\": 0.1}", "maxRejected: ", false },
-        { SCORE ", \"shards\": 2}", "unknown member \"shards\"", false },
-        { SCORE ", \"shard\": {\"count\": 0}}", "shard.count: ", false },
-        { SCORE ", \"shard\": {\"count\": 257}}", "shard.count: ", false },
-        { SCORE ", \"shard\": {\"index\": 1}}", "shard: unknown member \"index\"", false },
-        { SCORE ", \"drift\": {\"fail\": \"0\"}}", "drift.fail: ", false },
-        { SCORE ", \"drift\": {\"warn\": 0.1}}", "drift.warn: ", false },
-        { SCORE ", \"parts\": \"file:///o.csv.parts/p/\"}", "parts: only with kind Compose",
-          false },
-        { SCORE ", \"discard\": true}", "discard: only with kind Compose", false },
-        { SHARDED_FOLDER, "input.uri: must name a file", false },
-        { COMPOSE "}", "parts: is required with kind Compose", false },
-        { COMPOSE ", \"parts\": \"file:///o.csv.parts\"}", "parts: must name a folder", false },
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(offences); i++) {
         auto_arena struct arena arena = { 0 };
-        auto_json json_t *document = parse(cases[i].text);
+        auto_json json_t *document = parse(offences[i].text);
         struct train_job train;
         struct score_job score;
         struct err err = { .kind = ERR_NONE };
-        int result = cases[i].train ? train_job_decode(document, &arena, &train, &err)
-                                    : score_job_decode(document, &arena, &score, &err);
-        CASE(cases[i].message, result == -1);
-        if (!strstr(err.message, cases[i].message))
-            fail_msg("%s: \"%s\"", cases[i].text, err.message);
+        int result = offences[i].train ? train_job_decode(document, &arena, &train, &err)
+                                       : score_job_decode(document, &arena, &score, &err);
+        CASE(offences[i].message, result == -1);
+        if (!strstr(err.message, offences[i].message))
+            fail_msg("%s: \"%s\"", offences[i].text, err.message);
         assert_string_equal(err.reason, "UsageError");
     }
 }

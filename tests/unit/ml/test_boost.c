@@ -69,6 +69,35 @@ static void learns_and_stops(void **state)
     boost_curve_release(&curve);
 }
 
+/* Columns 0 and 1 raise the chance; the grids go along each column from many rows. */
+static void directions_are_kept(void **state)
+{
+    (void)state;
+    static const int8_t directions[COLUMNS] = { -1, 1, 0, 1 };
+    struct boost_options kept = options;
+    struct err err;
+    kept.max_depth = 6;
+    kept.monotone = directions;
+    auto_booster struct booster *booster = booster_train(&kept, rows_of(all), labels, 60, &err);
+    assert_non_null(booster);
+    for (size_t row = 0; row < 20; row++)
+        for (size_t column = 0; column < COLUMNS; column++) {
+            float grid[21 * COLUMNS];
+            double margins[21];
+            for (size_t i = 0; i < 21; i++) {
+                memcpy(grid + i * COLUMNS, values + row * COLUMNS, COLUMNS * sizeof(float));
+                grid[i * COLUMNS + column] = (float)i * 0.05F;
+            }
+            struct matrix rows = { grid, 21, COLUMNS };
+            assert_int_equal(booster_margins(booster, rows, 0, margins, &err), 0);
+            for (size_t i = 1; i < 21; i++)
+                assert_true(directions[column] * (margins[i] - margins[i - 1]) >= 0);
+        }
+    double margins[ROWS];
+    assert_int_equal(booster_margins(booster, all, 0, margins, &err), 0);
+    assert_true(auc_of(margins, labels, ROWS) > 0.7); /* by column 1 alone */
+}
+
 static void same_bytes_and_round_trip(void **state)
 {
     (void)state;
@@ -172,6 +201,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(learns_and_stops),
+        cmocka_unit_test(directions_are_kept),
         cmocka_unit_test(same_bytes_and_round_trip),
         cmocka_unit_test(contributions_add_up),
         cmocka_unit_test(other_bytes_are_refused),

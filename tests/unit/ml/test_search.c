@@ -311,6 +311,42 @@ static void the_model_is_the_blend_and_keeps_to_its_trees(void **state)
                "log-loss that is told");
 }
 
+/* The labels rise with column 0 only where column 1 is positive; the model has to rise everywhere.
+ */
+static void the_blend_keeps_directions(void **state)
+{
+    (void)state;
+    make_data(SHAPE_STEPS);
+    struct feature_source sources[COLUMNS] = { [0] = { .monotone = 1 }, [3] = { .monotone = -1 } };
+    struct feature items[COLUMNS] = { [1] = { .source = 1 }, { .source = 2 }, { .source = 3 } };
+    struct features features = { sources, COLUMNS, items, COLUMNS };
+    struct search_request request = SEARCH_REQUEST_AUTO;
+    request.try_linear = false;
+    request.max_trees = 60;
+    request.features = &features;
+    auto_search_result struct search_result result = searched(&request);
+    assert_non_null(strstr(result.why, "directions"));
+    struct err err = { 0 };
+    struct model model = { .features = features }; /* borrowed */
+    assert_int_equal(search_fit(&result, rows_of(matrix), labels, &model, &err), 0);
+    auto_forest struct forest forest = { 0 };
+    assert_int_equal(
+        forest_read((struct span){ model.weights, model.weights_size }, COLUMNS, &forest, &err), 0);
+    for (size_t row = 0; row < 50; row++)
+        for (size_t column = 0; column < COLUMNS; column += 3) {
+            float grid[41 * COLUMNS];
+            double margins[41];
+            for (size_t i = 0; i < 41; i++) {
+                memcpy(grid + i * COLUMNS, values + row * COLUMNS, COLUMNS * sizeof(float));
+                grid[i * COLUMNS + column] = (float)i * 0.05F - 1;
+            }
+            forest_margins(&forest, grid, 41, margins);
+            for (size_t i = 1; i < 41; i++)
+                assert_true(sources[column].monotone * (margins[i] - margins[i - 1]) >= 0);
+        }
+    free(model.weights);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +358,7 @@ int main(void)
         cmocka_unit_test(users_fix_what_they_name),
         cmocka_unit_test(networks_are_searched_when_asked),
         cmocka_unit_test(the_model_is_the_blend_and_keeps_to_its_trees),
+        cmocka_unit_test(the_blend_keeps_directions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* Goal: every split is the best there is, leaves have the values that Newton's steps give, trees
- * learn and stop, the same input gives the same bytes, and libxgboost, our forest and our SHAP read
- * what is saved. Method: a plain search in double over all conditions, by raw values; data with
- * missing numbers and categories. */
+ * learn and stop, keep to directions, the same input gives the same bytes, and libxgboost, our
+ * forest and our SHAP read what is saved. Method: a plain search in double over all conditions, by
+ * raw values; data with missing numbers and categories; grids on which no score goes back. */
 #include "check.h"
 
 #include "base/mem.h"
@@ -76,24 +76,35 @@ static bool goes_right(const struct bins *bins, const struct symmetric_condition
     return value >= column->thresholds[condition->bin];
 }
 
-/* The sum over leaves and sides of G^2 / (H + lambda). */
+/* Features 0 and 5 go against what was learned without: 0 goes both ways, and 5 down. */
+static const int8_t directions[COLUMNS] = { 1, 0, -1, 1, 0, 1, -1 };
+
+/* The sum over leaves and sides of G^2 / (H + lambda); of leaves that a split would bring out of
+ * order, as one. */
 static double score_of(const struct bins *bins, const struct symmetric_condition *condition,
                        const unsigned *leaves, const float *gradients, const float *hessians,
-                       double lambda)
+                       const struct symmetric_options *options)
 {
-    double g[64] = { 0 }, h[64] = { 0 }, score = 0;
+    const struct bin_column *column = &bins->columns[condition->column];
+    size_t feature = column->feature + (column->feature_count > 0 ? condition->bin - 1 : 0);
+    int direction = options->monotone == NULL ? 0 : options->monotone[feature];
+    double g[64] = { 0 }, h[64] = { 0 }, score = 0, lambda = options->lambda;
     for (size_t row = 0; row < ROWS; row++) {
         size_t place = leaves[row] * 2 + goes_right(bins, condition, values + row * COLUMNS);
         g[place] += (double)gradients[row];
         h[place] += (double)hessians[row];
     }
-    for (size_t i = 0; i < 64; i++)
-        score += g[i] * g[i] / (h[i] + lambda);
+    for (size_t i = 0; i < 64; i += 2) {
+        double left = -g[i] / (h[i] + lambda), right = -g[i + 1] / (h[i + 1] + lambda);
+        double both = g[i] + g[i + 1];
+        score += direction * (right - left) < 0 ? both * both / (h[i] + h[i + 1] + lambda)
+                                                : -g[i] * left - g[i + 1] * right;
+    }
     return score;
 }
 
 static double best_score(const struct bins *bins, const unsigned *leaves, const float *gradients,
-                         const float *hessians, double lambda)
+                         const float *hessians, const struct symmetric_options *options)
 {
     double best = 0;
     for (uint32_t column = 0; column < bins->column_count; column++)
@@ -101,22 +112,21 @@ static double best_score(const struct bins *bins, const unsigned *leaves, const 
              bin < bins->columns[column].bins; bin++)
             for (int missing = 0; missing < 2; missing++) {
                 struct symmetric_condition condition = { column, bin, missing };
-                double score = score_of(bins, &condition, leaves, gradients, hessians, lambda);
+                double score = score_of(bins, &condition, leaves, gradients, hessians, options);
                 best = score > best ? score : best;
             }
     return best;
 }
 
-static void splits_are_the_best_there_are(void **state)
+static void check_splits(const struct symmetric_options *options)
 {
-    (void)state;
     float gradients[ROWS], hessians[ROWS];
     struct random random;
     random_seed(&random, 4);
     auto_bins struct bins bins;
     bins_init(&bins, rows_of(all), 60);
     auto_grower struct grower grower;
-    grower_init(&grower, &bins, &plain);
+    grower_init(&grower, &bins, options);
     for (size_t round = 0; round < 5; round++) {
         struct symmetric_condition conditions[SYMMETRIC_DEPTH_MAXIMUM];
         unsigned leaves[ROWS] = { 0 };
@@ -127,8 +137,9 @@ static void splits_are_the_best_there_are(void **state)
         }
         grower_grow(&grower, gradients, hessians, 0, conditions);
         for (int level = 0; level < plain.depth; level++) {
-            double chosen = score_of(&bins, &conditions[level], leaves, gradients, hessians, 1);
-            double best = best_score(&bins, leaves, gradients, hessians, 1);
+            double chosen =
+                score_of(&bins, &conditions[level], leaves, gradients, hessians, options);
+            double best = best_score(&bins, leaves, gradients, hessians, options);
             check_near(chosen, best, 1e-4 * best, "score");
             for (size_t row = 0; row < ROWS; row++)
                 leaves[row] =
@@ -139,6 +150,15 @@ static void splits_are_the_best_there_are(void **state)
                 assert_int_equal(grower.leaves[row] >> level & 1,
                                  leaves[row] >> (plain.depth - 1 - level) & 1);
     }
+}
+
+static void splits_are_the_best_there_are(void **state)
+{
+    (void)state;
+    struct symmetric_options kept = plain;
+    kept.monotone = directions;
+    check_splits(&plain);
+    check_splits(&kept);
 }
 
 static void both_twins_choose_the_same(void **state)
@@ -242,6 +262,45 @@ static void learns_and_stops(void **state)
     boost_curve_release(&curve);
 }
 
+/* Along a column that has a direction, everything else as it is, no margin goes back. Without
+ * directions some would. */
+static size_t count_steps_back(const struct symmetric *trees)
+{
+    size_t back = 0;
+    for (size_t row = 0; row < 40; row++)
+        for (size_t column = 0; column < COLUMNS; column++) {
+            float grid[21 * COLUMNS];
+            double margins[21];
+            for (size_t i = 0; i < 21; i++) {
+                memcpy(grid + i * COLUMNS, values + row * COLUMNS, COLUMNS * sizeof(float));
+                grid[i * COLUMNS + column] = (float)i * (column == 3 ? 0.1F : 0.05F);
+            }
+            symmetric_margins(trees, (struct matrix){ grid, 21, COLUMNS }, 0, margins);
+            for (size_t i = 1; i < 21; i++)
+                back += directions[column] * (margins[i] - margins[i - 1]) < 0;
+        }
+    return back;
+}
+
+static void directions_are_kept(void **state)
+{
+    (void)state;
+    for (int depth = 1; depth <= SYMMETRIC_DEPTH_MAXIMUM; depth++) {
+        struct symmetric_options options = sampled;
+        options.depth = depth;
+        auto_symmetric struct symmetric *free_trees =
+            symmetric_train(&options, rows_of(all), labels, 40);
+        assert_true(count_steps_back(free_trees) > 0);
+        options.monotone = directions;
+        auto_symmetric struct symmetric *kept = symmetric_train(&options, rows_of(all), labels, 40);
+        assert_int_equal(count_steps_back(kept), 0);
+        double margins[ROWS];
+        symmetric_margins(kept, all, 0, margins);
+        /* and learn all the same: the share of churners alone costs 0.69 */
+        assert_true(loss_of(margins, labels, ROWS) < 0.66);
+    }
+}
+
 static void same_seed_same_bytes(void **state)
 {
     (void)state;
@@ -335,6 +394,7 @@ int main(void)
         cmocka_unit_test(both_twins_choose_the_same),
         cmocka_unit_test(leaves_are_newton_steps),
         cmocka_unit_test(learns_and_stops),
+        cmocka_unit_test(directions_are_kept),
         cmocka_unit_test(same_seed_same_bytes),
         cmocka_unit_test(everybody_reads_what_is_saved),
         cmocka_unit_test(nothing_to_ask_gives_the_base),
