@@ -76,7 +76,7 @@ class Stalled(ClusterTest):
         for path, words, rule, spec in (
                 ("spec.image", "image reference", None, {"image": "Not An Image"}),
                 ("spec.imagePollInterval", "24h", "must be a duration from 1s to 24h", {"imagePollInterval": "48h"}),
-                ("spec.data.uri", "must begin with file://", "spec.data.uri: Invalid value: \"string\": must begin with file://",
+                ("spec.data.uri", "must begin with file://", "must begin with file://, gs:// or s3://",
                  data(uri="ftp://bank/history.csv")),
                 ("spec.data.uri", "must name a bucket", "must name a bucket and a path", data(uri="gs://b/h.csv")),
                 ("spec.data.uri", "", "must have three slashes", data(uri="file://bank/history.csv")),
