@@ -234,14 +234,15 @@ static void note_ticks(struct ledger *ledger, const json_t *model)
 /* What is known of a model's inbox: "seen", how many changes the volume had seen when its folder
  * was named, and then when a controller began with it; "ignored", the same for those that are to be
  * passed over; "taken", the files that
- * became batches, "<uri> <generation>", true while none may become another. Another folder begins
- * anew. */
+ * became batches, "<uri> <generation>", true while none may become another; "makers", which process
+ * made a batch. Another folder begins anew. */
 static json_t *inbox_of(const struct ledger *ledger, const char *uid)
 {
     json_t *inbox = json_object_get(ledger->inboxes, uid);
 
     if (!inbox) {
-        inbox = json_pack("{si si so}", "seen", 0, "ignored", 0, "taken", json_object());
+        inbox = json_pack("{si si so so}", "seen", 0, "ignored", 0, "taken", json_object(),
+                          "makers", json_object());
         json_object_set_new(ledger->inboxes, uid, inbox);
     }
     return inbox;
@@ -292,6 +293,14 @@ bool inbox_is_done_with(const struct ledger *ledger, const char *uid, const char
 
     return json_object_get(json_object_get(inbox, "taken"), key) ||
            number_of(generation) <= jx_int(inbox, "seen", 0);
+}
+
+/* The process that writes now. */
+static const char *writer_of(const struct ledger *ledger)
+{
+    const struct sim_controller *writer = ledger->play->sim->writer;
+
+    return writer ? writer->identity : "";
 }
 
 /* Of the model with that uid; NULL: of none. */
@@ -357,6 +366,18 @@ void files_become_one_batch(struct ledger *ledger, const struct change *change)
         report(ledger, change, "%s may still be changing", uri);
 }
 
+/* Whoever makes a batch now knows of this one: it made it, too, or had the time to see it however
+ * long its watch was silent. */
+static bool is_known(const struct ledger *ledger, const json_t *inbox, const json_t *batch)
+{
+    const json_t *metadata = json_object_get(batch, "metadata");
+    const char *maker = jx_string(inbox, "makers", jx_string(metadata, "name", NULL), NULL);
+
+    return same(maker, writer_of(ledger)) ||
+           now_ms(ledger) - jx_int(ledger->born, jx_string(metadata, "uid", NULL), 0) >
+               IGNORANCE_MS;
+}
+
 /* Not more batches of an inbox at a time than it says. */
 void inboxes_are_bounded(struct ledger *ledger, const struct change *change)
 {
@@ -364,14 +385,20 @@ void inboxes_are_bounded(struct ledger *ledger, const struct change *change)
     const struct index *batches = &resource_named(ledger, "churnbatches")->objects;
     const struct index *models = &resource_named(ledger, "churnmodels")->objects;
     int64_t active = 0;
+    json_t *inbox;
 
     if (!is_batch(change) || change->type != CHANGE_ADDED || !uid ||
         ledger->play->sim->writer_is_late)
         return;
+    inbox = inbox_of(ledger, uid);
+    json_object_set_new(json_object_get(inbox, "makers"),
+                        jx_string(change->after->json, "metadata", "name", NULL),
+                        json_string(writer_of(ledger)));
     for (size_t i = 0; i < batches->count; i++) {
         const json_t *batch = ((struct object *)batches->entries[i].value)->snapshot->json;
 
-        active += same(job_owner_uid(batch), uid) && is_unfinished(batch);
+        active += same(job_owner_uid(batch), uid) && is_unfinished(batch) &&
+                  is_known(ledger, inbox, batch);
     }
     for (size_t i = 0; i < models->count; i++) {
         const json_t *model = ((struct object *)models->entries[i].value)->snapshot->json;
