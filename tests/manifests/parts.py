@@ -12,6 +12,7 @@ CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / "
 GO_PROGRAMS = {"helm": "helm.sh/helm/v3/cmd/helm@v3.22.0",
                "kube-score": "github.com/zegl/kube-score/cmd/kube-score@v1.20.0"}
 VALIDATOR = "kubernetes-validate==1.37.0"
+LINTER = "checkov==3.3.30"
 HCL = "python-hcl2==8.1.4"
 # The arguments that resources of these Terraform providers really have, as types: the providers
 # themselves come from a registry of their own.
@@ -65,6 +66,11 @@ def python_with(requirement):
 def validator():
     """kubernetes-validate with its schemas."""
     return [python_with(VALIDATOR), "-m", "kubernetes_validate"]
+
+
+def linter():
+    """checkov, which knows what is unsafe in Terraform."""
+    return [python_with(LINTER), "-m", "checkov.main"]
 
 
 def provider_types():

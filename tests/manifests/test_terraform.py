@@ -73,6 +73,12 @@ class Terraform(unittest.TestCase):
                 self.assertIn(f'"{folder}"', Module.read(FOLDER / name).text, name)
 
     @only_full
+    def test_nothing_is_unsafe(self):
+        """What is passed over is said, with its reason, in the module."""
+        parts.run(*parts.linter(), "--directory", str(FOLDER), "--framework", "terraform", "--skip-download",
+                  "--quiet", "--compact")
+
+    @only_full
     def test_arguments_are_those_of_the_providers(self):
         if not shutil.which("npm"):
             self.skipTest("npm is not on PATH")
