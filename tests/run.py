@@ -19,7 +19,7 @@ PARALLEL = os.cpu_count() or 1
 GRACE_SECONDS = 60
 UNAVAILABLE = 69  # how scripts end when this machine lacks what they need
 # Of presets that are not built whole, or not only what is built by default.
-TARGETS = {"sim": ["sim", "sim-properties"], "release": ["all", "churn-fault"]}
+TARGETS = {"sim": ["sim", "sim-properties"], "release": ["all", "churn-fault", "bench-generate"]}
 
 
 @dataclasses.dataclass
