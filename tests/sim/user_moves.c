@@ -362,6 +362,7 @@ static void try_again(struct play *play, const struct subject *subject)
 void users_mend(struct play *play)
 {
     users_write_files(play);
+    sim_run(play->sim, 1); /* else a listing that began before would count as one of after */
     for (const struct subject *subject = subjects; subject->name; subject++) {
         if (subject_is_model(subject) && !subject_exists(play, subject))
             subject_create(play, subject);
