@@ -3,21 +3,19 @@ Secret, which may not lead to its own machine: so all of this runs in a network 
 import os
 import sys
 import tempfile
-import time
 
-from cluster import DEADLINE_SECONDS, POLL_SECONDS, ClusterTest, NotInTime, first_lines
+from weekly import WeeklyTest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "stores"))
 import parts  # noqa: E402
 import s3_server  # noqa: E402
 from own_network import ADDRESS, OwnNetwork  # noqa: E402
 
-ROWS = 60
 TOKEN = "a-shared-token-of-stores"
 
 
-class S3Test(ClusterTest):
-    """Each test has a folder of its own in the bucket. The controller takes pushes at `hooks_port`."""
+class S3Test(WeeklyTest):
+    """The controller takes pushes at `hooks_port`."""
 
     @classmethod
     def setUpClass(cls):
@@ -49,7 +47,6 @@ class S3Test(ClusterTest):
     def setUp(self):
         super().setUp()
         self.start_server()
-        self.folder = self.id().rsplit(".", 1)[-1]
         self.put_secret(self.server.endpoint)
 
     def put_secret(self, endpoint):
@@ -77,19 +74,3 @@ class S3Test(ClusterTest):
                                    credentials={"secretRef": {"name": "bucket-key"}}, **spec)
         model["spec"]["data"]["uri"] = self.uri("input_folder/")
         return model
-
-    def inbox(self, poll_interval="1s", output="output_folder/"):
-        return {"uri": self.uri("weekly_folder/"), "pollInterval": poll_interval,
-                "template": {"output": {"uri": self.uri(output)}}}
-
-    def drop_week(self, number):
-        """The file of a week comes; returns its batch when it is Complete."""
-        name = f"week-{number}.csv"
-        self.upload(f"weekly_folder/{name}", first_lines(f"telco_week_0{number}.csv", ROWS))
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while time.monotonic() < deadline:
-            for batch in self.cluster.list("churnbatch"):
-                if batch["spec"]["input"]["uri"] == self.uri(f"weekly_folder/{name}"):
-                    return self.cluster.wait_condition("churnbatch", batch["metadata"]["name"], "Complete")
-            time.sleep(POLL_SECONDS)
-        raise NotInTime(f"no batch for {name}\n{self.cluster.controller.log()[-6000:]}")

@@ -1,15 +1,13 @@
 """The bank's weeks in a bucket of Google Cloud Storage, on a server that nobody here wrote: history in its
 input_folder, a file a week in its weekly_folder, each scored by itself; nothing of it is a local file."""
-import csv
-import io
 import os
 import sys
 import tempfile
-import time
 import urllib.parse
 import urllib.request
 
-from cluster import DEADLINE_SECONDS, POLL_SECONDS, ClusterTest, NotInTime, condition_of, first_lines, only_on_kubesim
+from cluster import condition_of, first_lines, only_on_kubesim
+from weekly import ROWS, WeeklyTest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "stores"))
 import gs_server  # noqa: E402
@@ -17,11 +15,9 @@ import parts  # noqa: E402
 from hook_client import PATH, Issuer  # noqa: E402
 
 BUCKET = "bank"
-ROWS = 60
 
 
-class GsTest(ClusterTest):
-    """A bucket in which each test has a folder of its own."""
+class GsTest(WeeklyTest):
     server = None
 
     @classmethod
@@ -36,10 +32,6 @@ class GsTest(ClusterTest):
     @classmethod
     def start_server(cls):
         cls.server = gs_server.start_gcs()
-
-    def setUp(self):
-        super().setUp()
-        self.folder = self.id().rsplit(".", 1)[-1]
 
     def uri(self, name):
         return f"gs://{BUCKET}/{self.folder}/{name}"
@@ -70,23 +62,6 @@ class GsTest(ClusterTest):
         model["spec"]["data"]["uri"] = self.uri("input_folder/")
         return model
 
-    def inbox(self, poll_interval="1s"):
-        return {"uri": self.uri("weekly_folder/"), "pollInterval": poll_interval,
-                "template": {"output": {"uri": self.uri("output_folder/")}}}
-
-    def drop_week(self, number):
-        """The file of a week comes; returns its batch when it is Complete, and what was scored."""
-        name = f"week-{number}.csv"
-        self.upload(f"weekly_folder/{name}", first_lines(f"telco_week_0{number}.csv", ROWS))
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while time.monotonic() < deadline:
-            for batch in self.cluster.list("churnbatch"):
-                if batch["spec"]["input"]["uri"] == self.uri(f"weekly_folder/{name}"):
-                    batch = self.cluster.wait_condition("churnbatch", batch["metadata"]["name"], "Complete")
-                    return batch, self.read(batch["status"]["output"]["uri"].removeprefix(self.uri("")))
-            time.sleep(POLL_SECONDS)
-        raise NotInTime(f"no batch for {name}\n{self.cluster.controller.log()[-6000:]}")
-
 
 @only_on_kubesim("the server listens on this machine alone")
 class Weeks(GsTest):
@@ -100,14 +75,13 @@ class Weeks(GsTest):
         version = model["status"]["model"]["version"]
         self.assertTrue(model["status"]["model"]["uri"].startswith(self.uri("models/default.telco/")))
         weeks = [self.drop_week(1), self.drop_week(2)]
-        self.assertEqual([batch["status"]["model"]["version"] for batch, _ in weeks], [version, version])
+        self.assertEqual([batch["status"]["model"]["version"] for batch in weeks], [version, version])
         self.assertEqual(self.cluster.get("churnmodel", "telco")["status"]["trainingsRun"], 1)
         self.cluster.set_image("churn-trainer", "two")
         weeks.append(self.drop_week(3))
         self.assertEqual(self.cluster.get("churnmodel", "telco")["status"]["trainingsRun"], 2)
-        for batch, text in weeks:
-            self.assertEqual(len(list(csv.DictReader(io.StringIO(text)))), ROWS)
-            self.assertEqual(batch["status"]["rows"], {"read": ROWS, "scored": ROWS, "rejected": 0})
+        for batch in weeks:
+            self.check_scored(batch)
             self.assertEqual(batch["spec"]["input"]["generation"], batch["status"]["input"]["generation"])
         self.assertEqual(len(self.cluster.list("churnbatch")), 3)
 

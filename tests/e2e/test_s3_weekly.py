@@ -1,13 +1,12 @@
 """The bank's weeks on an S3 server: history in a bucket's input_folder, a file a week in its weekly_folder, each
 scored by itself; nothing of it is a local file."""
-import csv
-import io
 import json
 import os
 import unittest
 
 from cluster import condition_of, first_lines, only_on_kubesim
-from s3_cluster import ADDRESS, ROWS, TOKEN, S3Test, s3_server
+from s3_cluster import ADDRESS, TOKEN, S3Test, s3_server
+from weekly import ROWS
 from hook_client import push, s3_event
 
 
@@ -31,10 +30,7 @@ class Weeks(S3Test):
         batches.append(self.drop_week(3))
         self.assertEqual(self.cluster.get("churnmodel", "telco")["status"]["trainingsRun"], 2)
         for batch in batches:
-            output = batch["status"]["output"]["uri"]
-            rows = list(csv.DictReader(io.StringIO(self.read(output.removeprefix(self.uri(""))))))
-            self.assertEqual(len(rows), ROWS)
-            self.assertEqual(batch["status"]["rows"], {"read": ROWS, "scored": ROWS, "rejected": 0})
+            self.check_scored(batch)
             self.assertEqual(batch["spec"]["input"]["generation"], batch["status"]["input"]["generation"])
         self.assertEqual(len(self.cluster.list("churnbatch")), 3)
 
