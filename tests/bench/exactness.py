@@ -4,9 +4,8 @@ import json
 import os
 
 import numpy
-import xgboost
 
-from reference_score import group, load
+from reference_score import Xgboost, group, load
 
 
 @dataclasses.dataclass
@@ -49,10 +48,10 @@ def same_top(ours, theirs):
 
 
 def compare(model_folder, dump, shape):
-    model, booster = load(model_folder)
+    model = load(model_folder)
     sources, slope = model["features"]["sources"], model["calibration"]["slope"]
     encoded, ours, margins = read_dump(dump, shape)
-    expected = booster.predict(xgboost.DMatrix(encoded, nthread=1), pred_contribs=True)
+    expected = Xgboost(model_folder, model).contributions(encoded)
     theirs = group(expected, owners_of(sources), sources, slope)
     base = float(expected[0, -1]) * slope
     return Differences(float(numpy.abs(ours - theirs).max()), float(same_top(ours, theirs)),

@@ -14,24 +14,9 @@ import time
 import numpy
 import pandas
 
-from reference_score import Phases, encode, group, name_reasons, read
+from reference_score import Phases, Xgboost, encode, load, read, score
 
 TREES, DEPTH = 400, 4
-
-
-class Xgboost:
-    def __init__(self, folder, model):
-        import xgboost
-        self.library = xgboost
-        self.booster = xgboost.Booster({"nthread": 1})
-        self.booster.load_model(os.path.join(folder, model["weights"]["file"]))
-        self.booster.set_param({"nthread": 1})
-
-    def log_odds(self, encoded):
-        return self.booster.predict(self.library.DMatrix(encoded, nthread=1), output_margin=True)
-
-    def contributions(self, encoded):
-        return self.booster.predict(self.library.DMatrix(encoded, nthread=1), pred_contribs=True)
 
 
 class Onedal(Xgboost):
@@ -112,32 +97,6 @@ def train(options, model):
     PEERS[options.peer].train(options.model, encoded, labels.to_numpy(int))
 
 
-def score(options, model, phases):
-    sources, calibration = model["features"]["sources"], model["calibration"]
-    peer = PEERS[options.peer](options.model, model)
-    phases.end("load")
-    table = read(options.input, sources, model.get("id"), options.rows)
-    phases.end("parse")
-    encoded, owners = encode(table, sources)
-    phases.end("encode")
-    log_odds = calibration["slope"] * peer.log_odds(encoded) + calibration["intercept"]
-    probability = 1 / (1 + numpy.exp(-log_odds))
-    phases.end("predict")
-    result = {model["id"]: table[model["id"]]} if model.get("id") else {}
-    result["churn_probability"] = probability.round(6)
-    result["churn_prediction"] = (probability >= model["threshold"]).astype(int)
-    if options.reasons:
-        contributions = peer.contributions(encoded)
-        phases.end("explain")
-        grouped = group(contributions, owners, sources, calibration["slope"])
-        for number, texts in enumerate(name_reasons(table, sources, grouped, options.reasons), 1):
-            result[f"reason_{number}"] = texts
-        phases.end("reasons")
-    pandas.DataFrame(result).to_csv(options.output, index=False)
-    phases.end("write")
-    return len(table)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("peer", choices=sorted(PEERS))
@@ -150,12 +109,11 @@ def main():
     options = parser.parse_args()
     phases = Phases()
     phases.seconds["start"] = time.process_time()
-    with open(os.path.join(options.model, "model.json"), encoding="utf-8") as file:
-        model = json.load(file)
+    model = load(options.model)
     if options.train:
         train(options, model)
         return
-    rows = score(options, model, phases)
+    rows = score(options, model, PEERS[options.peer], phases)
     print(json.dumps({"rows": rows, **phases.seconds}))
 
 

@@ -87,13 +87,49 @@ def name_reasons(table, sources, grouped, count):
             for chosen in top.T]
 
 
+class Xgboost:
+    def __init__(self, folder, model):
+        self.booster = xgboost.Booster({"nthread": 1})
+        self.booster.load_model(os.path.join(folder, model["weights"]["file"]))
+        self.booster.set_param({"nthread": 1})
+
+    def log_odds(self, encoded):
+        return self.booster.predict(xgboost.DMatrix(encoded, nthread=1), output_margin=True)
+
+    def contributions(self, encoded):
+        return self.booster.predict(xgboost.DMatrix(encoded, nthread=1), pred_contribs=True)
+
+
 def load(folder):
-    with open(os.path.join(folder, "model.json")) as file:
-        model = json.load(file)
-    booster = xgboost.Booster({"nthread": 1})
-    booster.load_model(os.path.join(folder, model["weights"]["file"]))
-    booster.set_param({"nthread": 1})
-    return model, booster
+    with open(os.path.join(folder, "model.json"), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def score(options, model, library, phases):
+    """Scores with a library: log_odds() and contributions() of encoded rows. Returns how many rows there were."""
+    sources, calibration = model["features"]["sources"], model["calibration"]
+    trees = library(options.model, model)
+    phases.end("load")
+    table = read(options.input, sources, model.get("id"), options.rows)
+    phases.end("parse")
+    encoded, owners = encode(table, sources)
+    phases.end("encode")
+    log_odds = calibration["slope"] * trees.log_odds(encoded) + calibration["intercept"]
+    probability = 1 / (1 + numpy.exp(-log_odds))
+    phases.end("predict")
+    result = {model["id"]: table[model["id"]]} if model.get("id") else {}
+    result["churn_probability"] = probability.round(6)
+    result["churn_prediction"] = (probability >= model["threshold"]).astype(int)
+    if options.reasons:
+        contributions = trees.contributions(encoded)
+        phases.end("explain")
+        grouped = group(contributions, owners, sources, calibration["slope"])
+        for number, texts in enumerate(name_reasons(table, sources, grouped, options.reasons), 1):
+            result[f"reason_{number}"] = texts
+        phases.end("reasons")
+    pandas.DataFrame(result).to_csv(options.output, index=False)
+    phases.end("write")
+    return len(table)
 
 
 def main():
@@ -105,31 +141,8 @@ def main():
     parser.add_argument("--rows", type=int)
     options = parser.parse_args()
     phases = Phases()
-    model, booster = load(options.model)
-    sources = model["features"]["sources"]
-    calibration = model["calibration"]
-    phases.end("load")
-    table = read(options.input, sources, model.get("id"), options.rows)
-    phases.end("parse")
-    encoded, owners = encode(table, sources)
-    matrix = xgboost.DMatrix(encoded, nthread=1)
-    phases.end("encode")
-    log_odds = calibration["slope"] * booster.predict(matrix, output_margin=True) + calibration["intercept"]
-    probability = 1 / (1 + numpy.exp(-log_odds))
-    phases.end("predict")
-    result = {model["id"]: table[model["id"]]} if model.get("id") else {}
-    result["churn_probability"] = probability.round(6)
-    result["churn_prediction"] = (probability >= model["threshold"]).astype(int)
-    if options.reasons:
-        contributions = booster.predict(matrix, pred_contribs=True)
-        phases.end("explain")
-        grouped = group(contributions, owners, sources, calibration["slope"])
-        for number, texts in enumerate(name_reasons(table, sources, grouped, options.reasons), 1):
-            result[f"reason_{number}"] = texts
-        phases.end("reasons")
-    pandas.DataFrame(result).to_csv(options.output, index=False)
-    phases.end("write")
-    print(json.dumps({"rows": len(table), **phases.seconds}))
+    rows = score(options, load(options.model), Xgboost, phases)
+    print(json.dumps({"rows": rows, **phases.seconds}))
 
 
 if __name__ == "__main__":
