@@ -15,7 +15,7 @@ struct round {
     size_t next;
     struct kube_call *call; /* the request that is out; the round's next step is its callback */
     bool again;             /* an answer is there already: another round at once */
-    bool owner_is_there;    /* and as the plan saw it: the API server said so in this round */
+    bool owner_is_known; /* to be there, as the plan saw it: the API server said so in this round */
 };
 
 void *round_owner(const struct round *round)
@@ -112,7 +112,7 @@ static void status_written(void *context, json_t *object, const struct err *fail
     const struct metadata *metadata = &round->metadata;
 
     if (!failure) {
-        round->owner_is_there = true;
+        round->owner_is_known = true;
         remember_version(round, object);
         count_decisions(round);
         next_action(round);
@@ -331,7 +331,7 @@ static void owner_read(void *context, json_t *object, const struct err *failure)
                json_object_get(metadata, "deletionTimestamp")) {
         end(round, ROUND_WAITED, NULL); /* as after a status write */
     } else {
-        round->owner_is_there = true;
+        round->owner_is_known = true;
         (void)step(round);
     }
 }
@@ -344,7 +344,7 @@ static void create_child(struct round *round)
 {
     const struct metadata *metadata = &round->metadata;
 
-    if (!round->owner_is_there) {
+    if (!round->owner_is_known) {
         round->call = kube_get(round->applier->client, &object_resources[round->kind],
                                metadata->namespace_, metadata->name, owner_read, round);
         return;
