@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/limits.h"
 #include "base/num.h"
 #include "ml/bins.h"
 #include "ml/metrics.h"
@@ -25,6 +26,76 @@ int guard_size(struct training *training, struct err *err)
                       table->name, table->row_count, table->positives, others);
     return 0;
 }
+
+/* --- memory ------------------------------------------------------------------ */
+
+/* What a row takes besides its values while a model is fitted on all: its number in two lists, its
+ * fold and its label; margins, both derivatives and a place in either kind of trees. */
+#define LISTED_BYTES 10
+#define TREES_BYTES  24
+
+static size_t count_sources(const struct table *table)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < table->column_count; i++)
+        count += table->columns[i].role == ROLE_FEATURE;
+    return count;
+}
+
+/* The floats of all rows, and the prepared ones of a regression. */
+static int find_matrix_bytes(const struct training *training, size_t *ret_bytes, struct err *err)
+{
+    size_t rows = training->table.row_count;
+    auto_free uint32_t *all = training_all_rows(&training->table);
+    auto_features struct features features = { 0 };
+    if (training_fit_features(training, all, rows, &features, err) < 0)
+        return -1;
+    bool twice = training->job.training.algorithm == ALGORITHM_LOGISTIC_REGRESSION;
+    *ret_bytes = rows * features.count * sizeof(float) * (twice ? 2 : 1);
+    return 0;
+}
+
+/* Less than the stages take that have all rows at once, and never more. */
+static int find_rows_bytes(const struct training *training, size_t *ret_bytes, struct err *err)
+{
+    int algorithm = training->job.training.algorithm;
+    size_t sources = count_sources(&training->table), rows = training->table.row_count;
+    size_t fit = rows * (TREES_BYTES + sources); /* a byte a value, as bins */
+    size_t matrices = 2 * rows * sources * sizeof(float);
+    if (algorithm == ALGORITHM_AUTO && matrices < fit) /* it may choose a regression */
+        fit = matrices;
+    if ((algorithm == ALGORITHM_LOGISTIC_REGRESSION || algorithm == ALGORITHM_NEURAL_NETWORK) &&
+        find_matrix_bytes(training, &fit, err) < 0)
+        return -1;
+    fit += rows * LISTED_BYTES;
+    *ret_bytes = fit > rows * FOLDS_ROW_BYTES ? fit : rows * FOLDS_ROW_BYTES;
+    return 0;
+}
+
+int guard_memory(const struct training *training, size_t bytes, struct err *err)
+{
+    const struct table *table = &training->table;
+    size_t all = table_bytes(table) + bytes;
+    if (training->memory == 0 || all <= training->memory)
+        return 0;
+    return err_reason(
+        err, ERR_INVALID, "DataInvalid",
+        "%s: %s on %zu rows of %zu columns takes more than %zu MiB of memory, and may "
+        "have %" PRIu64 ": raise resources.limits.memory of the pod, or give fewer "
+        "rows",
+        table->name, algorithm_names[training->job.training.algorithm], table->row_count,
+        count_sources(table), all / MIB, training->memory / MIB);
+}
+
+int guard_rows(const struct training *training, struct err *err)
+{
+    size_t bytes = 0;
+    if (training->memory > 0 && find_rows_bytes(training, &bytes, err) < 0)
+        return -1;
+    return guard_memory(training, bytes, err);
+}
+
+/* --- leaks ------------------------------------------------------------------- */
 
 /* Missing numbers rank below all others. */
 static double number_score(const struct column *column, size_t row)

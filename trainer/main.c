@@ -1,21 +1,34 @@
 /* churn-trainer: from a history file to a published churn model. */
 #include <signal.h>
 
+#include "base/cgroup.h"
+#include "base/limits.h"
 #include "base/num.h"
 #include "contract/program.h"
 #include "ml/parallel.h"
 #include "store/store.h"
 #include "trainer/run.h"
 
+#define MEMORY_MAXIMUM (1024 * 1024 * 1024) /* MiB: more than any machine has */
+
 struct arguments {
     struct program_arguments common;
     const char *in, *out;
+    int64_t memory; /* MiB */
 };
 
 static const struct option options[] = {
     PROGRAM_OPTION_JOB,
     PROGRAM_OPTION_RESULT,
     PROGRAM_OPTION_THREADS(PARALLEL_MAXIMUM),
+    { .name = "memory",
+      .kind = OPTION_INT,
+      .offset = offsetof(struct arguments, memory),
+      .environment = "CHURN_MEMORY",
+      .fallback = "0",
+      .maximum = MEMORY_MAXIMUM,
+      .argument = "MIB",
+      .help = "what surely takes more is refused; 0: what the container may use" },
     { .name = "in",
       .kind = OPTION_TEXT,
       .offset = offsetof(struct arguments, in),
@@ -147,6 +160,7 @@ int main(int argc, char **argv)
         .stores = stores,
         .threads =
             arguments.common.threads > 0 ? (unsigned)arguments.common.threads : parallel_threads(),
+        .memory = arguments.memory > 0 ? (uint64_t)arguments.memory * MIB : cgroup_memory(),
     };
     struct progress progress;
     struct result result;

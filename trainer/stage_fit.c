@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "ml/parallel.h"
+#include "trainer/guards.h"
 
 /* With more rows one of the two fits waits for the other: memory for one is what matters then. */
 #define FITS_AT_ONCE 2000000
@@ -68,6 +69,10 @@ static int search(struct training *training, struct err *err)
     struct search_request request = make_request(training);
     auto_features struct features features = { 0 };
     if (training_fit_features(training, folds->searched, count, &features, err) < 0)
+        return -1;
+    /* a fold is a copy, of which networks take a sample */
+    size_t matrices = training->job.training.algorithm == ALGORITHM_NEURAL_NETWORK ? 1 : 2;
+    if (guard_memory(training, matrices * count * features.count * sizeof(float), err) < 0)
         return -1;
     request.features = &features;
     auto_free float *values =

@@ -58,7 +58,7 @@ int stage_ingest(struct training *training, struct err *err)
         return -1;
     for (size_t i = 0; i < training->table.warning_count; i++)
         training_warn(training, "%s", training->table.warnings[i]);
-    if (guard_size(training, err) < 0)
+    if (guard_size(training, err) < 0 || guard_rows(training, err) < 0)
         return -1;
     guard_leaks(training);
     return 0;

@@ -43,6 +43,7 @@ struct training {
     struct arena arena; /* owns every string below */
     struct train_job job;
     unsigned threads;
+    uint64_t memory;       /* bytes that it may take; 0: any */
     struct stores *stores; /* borrowed; NULL: file:// only */
     /* Of the stage, as progress_update() takes it; may be NULL. */
     void (*progress)(void *context, uint64_t done, uint64_t total, uint64_t rows);

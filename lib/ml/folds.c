@@ -16,6 +16,7 @@ struct card {
     uint8_t label;
     uint8_t fold; /* a held-out row's; 0 for those to learn from      */
 };
+_Static_assert(sizeof(struct card) + sizeof(uint8_t) == FOLDS_ROW_BYTES, "and its fold");
 
 void folds_release(struct folds *folds)
 {

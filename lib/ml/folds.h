@@ -23,6 +23,7 @@
 
 #define FOLDS_COPIES_SHARE 0.2
 #define FOLDS_SEARCHED     200000
+#define FOLDS_ROW_BYTES    33 /* what dealing takes */
 
 struct folds {
     uint8_t *fold; /* per row of the table: 0 .. fold_count - 1, or one of the above */

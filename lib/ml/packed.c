@@ -75,13 +75,14 @@ static uint32_t integer_of(const struct packed_block *block, double number)
     return isnan(number) ? UINT32_MAX : (uint32_t)(rint(number * block->divisor) - block->least);
 }
 
+static const size_t sizes[] = { [PACKED_1] = 1,
+                                [PACKED_2] = 2,
+                                [PACKED_4] = 4,
+                                [PACKED_FLOAT] = sizeof(float),
+                                [PACKED_DOUBLE] = sizeof(double) };
+
 static void fill(struct packed_block *block, const double *numbers)
 {
-    static const size_t sizes[] = { [PACKED_1] = 1,
-                                    [PACKED_2] = 2,
-                                    [PACKED_4] = 4,
-                                    [PACKED_FLOAT] = sizeof(float),
-                                    [PACKED_DOUBLE] = sizeof(double) };
     block->values = mem_alloc(PACKED_BLOCK * sizes[block->kind]);
     for (size_t i = 0; i < PACKED_BLOCK; i++) {
         switch (block->kind) {
@@ -125,4 +126,12 @@ void packed_add(struct packed *packed, double number)
     packed->rest[packed->rest_count++] = number;
     if (packed->rest_count == PACKED_BLOCK)
         pack(packed);
+}
+
+size_t packed_bytes(const struct packed *packed)
+{
+    size_t bytes = packed->rest_count * sizeof(*packed->rest);
+    for (size_t i = 0; i < packed->block_count; i++)
+        bytes += sizeof(packed->blocks[i]) + PACKED_BLOCK * sizes[packed->blocks[i].kind];
+    return bytes;
 }

@@ -35,6 +35,9 @@ void packed_release(struct packed *packed); /* safe on a zeroed struct, which is
 
 void packed_add(struct packed *packed, double number);
 
+/* What the numbers take in memory. */
+size_t packed_bytes(const struct packed *packed);
+
 static inline double packed_integer(const struct packed_block *block, uint32_t integer,
                                     uint32_t missing)
 {

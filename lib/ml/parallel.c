@@ -1,56 +1,20 @@
 #include "ml/parallel.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
 
-#include "base/mem.h"
-#include "base/num.h"
-
-/* The first `maximum` blank-separated integers of a small kernel file; a word
- * that is no number ("max") counts as -1. Returns how many there are. */
-static size_t read_integers(const char *path, int64_t *ret_values, size_t maximum)
-{
-    char text[128];
-    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-    if (length <= 0)
-        return 0;
-    text[length] = '\0';
-    size_t count = 0;
-    for (char *word = text; *word != '\0' && count < maximum; count++) {
-        size_t size = strcspn(word, " \n");
-        if (num_int64((struct span){ word, size }, 0, INT64_MAX, &ret_values[count], NULL) < 0)
-            ret_values[count] = -1;
-        word += size + strspn(word + size, " \n");
-    }
-    return count;
-}
-
-/* CPUs that the cgroup grants, rounded up; 0: no limit. */
-static unsigned cgroup_quota(void)
-{
-    int64_t limit[2]; /* quota and period, in microseconds */
-    bool known = read_integers("/sys/fs/cgroup/cpu.max", limit, 2) == 2 ||
-                 (read_integers("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", &limit[0], 1) == 1 &&
-                  read_integers("/sys/fs/cgroup/cpu/cpu.cfs_period_us", &limit[1], 1) == 1);
-    if (!known || limit[0] <= 0 || limit[1] <= 0)
-        return 0;
-    int64_t cpus = limit[0] / limit[1] + (limit[0] % limit[1] != 0);
-    return cpus > PARALLEL_MAXIMUM ? PARALLEL_MAXIMUM : (unsigned)cpus;
-}
+#include "base/cgroup.h"
 
 unsigned parallel_threads(void)
 {
     cpu_set_t affinity;
-    unsigned threads = 1;
+    uint64_t threads = 1, quota = cgroup_processors();
     if (sched_getaffinity(0, sizeof(affinity), &affinity) == 0)
-        threads = (unsigned)CPU_COUNT(&affinity);
-    unsigned quota = cgroup_quota();
+        threads = (uint64_t)CPU_COUNT(&affinity);
     if (quota > 0 && quota < threads)
         threads = quota;
-    return threads > PARALLEL_MAXIMUM ? PARALLEL_MAXIMUM : threads;
+    return threads > PARALLEL_MAXIMUM ? PARALLEL_MAXIMUM : (unsigned)threads;
 }
 
 struct crew {

@@ -11,8 +11,8 @@
 #define PARALLEL_MAXIMUM 64 /* threads; more gain nothing on our task sizes */
 
 /* How many threads the container may keep busy: the smaller of the CPU affinity
- * and the cgroup's quota (v2 cpu.max or v1 cpu.cfs_quota_us), rounded up; at
- * least 1. A process that starts more is throttled by the kernel. */
+ * and the cgroup's quota (cgroup.h); at least 1. A process that starts more is
+ * throttled by the kernel. */
 unsigned parallel_threads(void);
 
 typedef int (*parallel_task)(void *context, size_t index, struct err *err);

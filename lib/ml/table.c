@@ -319,6 +319,22 @@ const char *table_id(const struct table *table, size_t row)
     return table->id_text + (size_t)packed_get(&table->id_offsets, row);
 }
 
+size_t table_bytes(const struct table *table)
+{
+    size_t rows = table->row_count;
+    size_t bytes = rows * (sizeof(*table->labels) + sizeof(*table->row_keys)) +
+                   packed_bytes(&table->lines) + packed_bytes(&table->id_offsets);
+
+    for (size_t i = 0; i < table->column_count; i++)
+        bytes += packed_bytes(&table->columns[i].values);
+    for (size_t i = 0; i < table->grouping_count; i++)
+        bytes += packed_bytes(&table->groupings[i].codes);
+    if (rows == 0)
+        return bytes;
+    const char *last = table_id(table, rows - 1); /* ids lie one behind the other */
+    return bytes + (size_t)(last - table->id_text) + strlen(last) + 1;
+}
+
 const struct column *table_column(const struct table *table, const char *name)
 {
     for (size_t i = 0; i < table->column_count; i++)

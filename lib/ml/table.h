@@ -133,5 +133,8 @@ static inline uint32_t grouping_code(const struct grouping *grouping, size_t row
     return (uint32_t)packed_get(&grouping->codes, row);
 }
 
+/* What the rows take in memory. */
+size_t table_bytes(const struct table *table);
+
 /* A column by name, or NULL. */
 const struct column *table_column(const struct table *table, const char *name);

@@ -10,8 +10,8 @@ from trainer_case import HEADER, TrainerTest, history
 class BadData(TrainerTest):
     """Exit code, message with file and place, and nothing published."""
 
-    def refused(self, message, expect=65, reason="DataInvalid", **changes):
-        result = self.run_program("--job", self.job(**changes), expect=expect)
+    def refused(self, message, expect=65, reason="DataInvalid", arguments=(), **changes):
+        result = self.run_program("--job", self.job(**changes), *arguments, expect=expect)
         self.assertEqual(result["outcome"], "Failed")
         self.assertEqual(result["exitCode"], expect)
         self.assertEqual(result["reason"], reason)
@@ -56,6 +56,15 @@ class BadData(TrainerTest):
     def test_too_few_rows(self):
         self.write(history(rows=40))
         self.refused(r"history\.csv: 40 rows.* at least 50")
+
+    def test_too_little_memory(self):
+        """Before the kernel ends it; by what the algorithm takes."""
+        self.write(history(rows=30000))
+        for algorithm in ("Auto", "GradientBoosting", "LogisticRegression", "NeuralNetwork"):
+            with self.subTest(algorithm):
+                self.refused(rf"^history\.csv: {algorithm} on 30000 rows of 4 columns takes more than [1-9] MiB of "
+                             r"memory, and may have 1: raise resources\.limits\.memory of the pod, or give fewer "
+                             r"rows$", arguments=["--memory", "1"], algorithm=algorithm)
 
     def test_ragged_rows(self):
         lines = history()
