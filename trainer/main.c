@@ -1,8 +1,10 @@
 /* churn-trainer: from a history file to a published churn model. */
 #include <signal.h>
+#include <stdlib.h>
 
 #include "base/cgroup.h"
 #include "base/limits.h"
+#include "base/mem.h"
 #include "base/num.h"
 #include "contract/program.h"
 #include "ml/parallel.h"
@@ -139,7 +141,17 @@ static int run(const struct arguments *arguments, const struct strings *operands
     return run_stage(training, stage, arguments->in, arguments->out, progress, ret_result, err);
 }
 
-int main(int argc, char **argv)
+/* libgomp, below XGBoost and OpenBLAS, calls exit() when it has no memory for its threads. The
+ * libraries' destructors would then run beneath threads that still work, and crash. */
+static bool concluded;
+
+static void end_at_exit_of_library(void)
+{
+    if (!concluded)
+        mem_exhausted();
+}
+
+static int train(int argc, char **argv)
 {
     auto_arena struct arena arena = { 0 };
     struct arguments arguments = { 0 };
@@ -171,4 +183,12 @@ int main(int argc, char **argv)
         progress_conclude(&progress, "%s: version %s, %sreport.html", outcome_names[result.outcome],
                           result.model->version, result.model->uri);
     return program_done(&program, &arguments.common, &result);
+}
+
+int main(int argc, char **argv)
+{
+    (void)atexit(end_at_exit_of_library); /* the last registered is called first */
+    int code = train(argc, argv);
+    concluded = true;
+    return code;
 }
