@@ -162,25 +162,6 @@ static void choose_values(struct property *property, const json_t *schema)
     sim_fail("%s spec%s: properties.c has no values for it", property->plural, property->path);
 }
 
-/* {"spec": {...: value}} with only this member. */
-static json_t *patch_of(const char *path, json_t *value)
-{
-    json_t *patch = json_incref(value);
-
-    for (const char *end = path + strlen(path); end > path;) {
-        const char *slash = end;
-        json_t *outer = json_object();
-
-        while (*--slash != '/')
-            ;
-        char *name auto_free = mem_strndup(slash + 1, (size_t)(end - slash - 1));
-        json_object_set_new(outer, name, patch);
-        patch = outer;
-        end = slash;
-    }
-    return json_pack("{so}", "spec", patch);
-}
-
 /* --- the scene ------------------------------------------------------------------------------- */
 
 /* What a controller wrote, in order, as text. */
@@ -351,9 +332,9 @@ static void pass_time(struct sim *sim)
 
 static void change(struct sim *sim, const struct property *property, json_t *value)
 {
-    json_t *patch auto_json = patch_of(property->path, value);
+    json_t *patch auto_json = sim_patch_of_spec(property->path, value);
     json_t *nothing auto_json = json_null();
-    json_t *removal auto_json = patch_of(property->path, nothing);
+    json_t *removal auto_json = sim_patch_of_spec(property->path, nothing);
 
     if (json_is_object(value)) /* or it would be merged with what is there */
         (void)sim_send(sim, "PATCH", path_of(property->plural), removal);
@@ -379,7 +360,8 @@ static json_t *suspend(bool suspended)
 
 static void begin(struct sim *sim, const struct property *property, const struct way *way)
 {
-    json_t *first auto_json = property && way->first ? patch_of(property->path, way->first) : NULL;
+    json_t *first auto_json =
+        property && way->first ? sim_patch_of_spec(property->path, way->first) : NULL;
     json_t *other auto_json = way->suspended ? suspend(true) : json_object();
     json_t *own auto_json = first ? jx_merge_apply(other, first) : json_incref(other);
     bool is_model = property && strcmp(property->plural, "churnmodels") == 0;

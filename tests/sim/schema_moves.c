@@ -67,25 +67,6 @@ static json_t *any_invalid(const json_t *schema)
     return minimum ? json_integer(json_integer_value(minimum) - 1) : json_pack("[s]", "nonsense");
 }
 
-/* {"spec": {...: value}} with only this member. */
-static json_t *patch_of(const char *path, json_t *take_value)
-{
-    json_t *patch = take_value;
-
-    for (const char *end = path + strlen(path); end > path;) {
-        const char *slash = end;
-        json_t *outer = json_object();
-
-        while (*--slash != '/')
-            ;
-        char *name auto_free = mem_strndup(slash + 1, (size_t)(end - slash - 1));
-        json_object_set_new(outer, name, patch);
-        patch = outer;
-        end = slash;
-    }
-    return json_pack("{so}", "spec", patch);
-}
-
 void move_by_schema(struct play *play, struct random *random)
 {
     const struct subject *subject = any_subject(random);
@@ -95,14 +76,14 @@ void move_by_schema(struct play *play, struct random *random)
     struct properties properties = { .count = 0 };
     const struct property *property;
     bool valid = random_below(random, 4) > 0;
-    json_t *patch auto_json = NULL;
+    json_t *value auto_json = NULL, *patch auto_json = NULL;
     char *text auto_free = NULL;
     int status;
 
     collect(jx_get(resource->schema, "properties", "spec", NULL), "", &properties);
     property = &properties.items[random_below(random, properties.count)];
-    patch = patch_of(property->path,
-                     valid ? any_valid(property->schema, random) : any_invalid(property->schema));
+    value = valid ? any_valid(property->schema, random) : any_invalid(property->schema);
+    patch = sim_patch_of_spec(property->path, value);
     text = json_dumps(patch, JSON_COMPACT);
     status = sim_send(play->sim, "PATCH", path, patch);
     play_tell(play, "edit by schema %s %s %s: %d", subject->plural, subject->name, text, status);

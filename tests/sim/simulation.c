@@ -212,6 +212,24 @@ int sim_send(struct sim *sim, const char *method, const char *path, const json_t
     return ask(sim, method, path, json);
 }
 
+json_t *sim_patch_of_spec(const char *path, json_t *value)
+{
+    json_t *patch = json_incref(value);
+
+    for (const char *end = path + strlen(path); end > path;) {
+        const char *slash = end;
+        json_t *outer = json_object();
+
+        while (*--slash != '/')
+            ;
+        char *name auto_free = mem_strndup(slash + 1, (size_t)(end - slash - 1));
+        json_object_set_new(outer, name, patch);
+        patch = outer;
+        end = slash;
+    }
+    return json_pack("{so}", "spec", patch);
+}
+
 static char *unquote(const char *text)
 {
     char *json = mem_strdup(text ? text : "");

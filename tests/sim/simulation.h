@@ -126,6 +126,8 @@ void sim_fail(const char *format, ...) __attribute__((format(printf, 1, 2), nore
 int sim_ask(struct sim *sim, const char *method, const char *path, const char *body);
 /* The same with a tree. */
 int sim_send(struct sim *sim, const char *method, const char *path, const json_t *body);
+/* {"spec": {...: value}} with only the member of this path, "/data/uri". */
+json_t *sim_patch_of_spec(const char *path, json_t *value);
 /* The object at a path; borrowed until the next request; NULL: not there. */
 const json_t *sim_get(struct sim *sim, const char *path);
 /* One of our objects in namespace default; borrowed until the next change; NULL: not there. */
