@@ -36,12 +36,10 @@ struct manager {
     struct applier applier;
     struct gatherer gatherer;
 
-    bool leading, started; /* started: decisions are taken */
+    bool leading, started, stopping, stopped, lost; /* started: decisions are taken */
     struct ticket tickets[MANAGER_ROUNDS_MAXIMUM];
     size_t rounds;
-    bool stopping, stopped;
     struct timer stop_deadline;
-    bool lost;
     struct err loss;
 };
 
@@ -573,7 +571,8 @@ static void snapshot_caches(const struct manager *manager, struct metrics *metri
 
 bool manager_is_ready(const struct manager *manager)
 {
-    return objects_are_synced(manager->objects);
+    return objects_are_synced(manager->objects) &&
+           (!manager->lease || lease_is_known(manager->lease));
 }
 
 void manager_snapshot(const struct manager *manager, struct metrics *ret_metrics)

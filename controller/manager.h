@@ -53,7 +53,8 @@ bool manager_is_stopped(const struct manager *manager);
 /* Leadership is lost: the process must end at once. NULL while it is not. */
 const struct err *manager_loss(const struct manager *manager);
 
-/* The caches are complete; independent of leadership. */
+/* The caches are complete, and it is known who leads: a standby can pass on what is pushed to it.
+ */
 bool manager_is_ready(const struct manager *manager);
 
 /* Somebody says that an object of this URI has come: whoever looks at its folder looks again.

@@ -213,7 +213,8 @@ void metrics_render(const struct metrics *metrics, struct buf *out)
     family(out, "churn_build_info", "gauge", "Version of the program.");
     buf_string(out, "churn_build_info{version=\"" CHURN_VERSION "\"} 1\n");
     single(out, "churn_leader", "gauge", "This process is the leader.", metrics->leader);
-    single(out, "churn_ready", "gauge", "The caches have been complete.", metrics->ready);
+    single(out, "churn_ready", "gauge", "The caches have been complete, and the leader is known.",
+           metrics->ready);
     family(out, "churn_clock_skew_seconds", "gauge",
            "How far this clock is ahead of the API server's.");
     buf_format(out, "churn_clock_skew_seconds %" PRId64 "\n", metrics->clock_skew_ms / 1000);

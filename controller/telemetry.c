@@ -96,7 +96,8 @@ static void handle(void *context, struct httpd_exchange *exchange)
         reply_text(exchange, ailment ? 503 : 200, ailment ? ailment : "ok\n");
     else if (strcmp(path, "/readyz") == 0)
         reply_text(exchange, metrics.ready ? 200 : 503,
-                   metrics.ready ? "ok\n" : "the caches are not complete yet\n");
+                   metrics.ready ? "ok\n"
+                                 : "the caches are not complete yet, or the leader is not known\n");
     else
         reply_text(exchange, 404, "try /metrics, /healthz, /readyz\n");
 }

@@ -1,7 +1,7 @@
 /* telemetry.h - /metrics, /healthz and /readyz, served by a thread of their own.
  *
  *   /metrics   Prometheus text
- *   /readyz    200 once the caches are complete, whoever is the leader; else 503
+ *   /readyz    200 once the caches are complete and the leader is known, whoever it is; else 503
  *   /healthz   200 while the loop turns and its watches are alive; else 503
  *
  * The loop publishes copies of its figures; the server sees nothing else. */

@@ -401,6 +401,11 @@ bool lease_is_held(const struct lease *lease)
     return lease->held && now_ms(lease) < lease->renewed_ms + lease->options.renew_deadline_ms;
 }
 
+bool lease_is_known(const struct lease *lease)
+{
+    return lease->seen_spec != NULL;
+}
+
 const char *lease_holder_note(const struct lease *lease)
 {
     const char *holder = holder_in(lease->seen_spec);

@@ -65,6 +65,9 @@ void lease_free(struct lease *lease);
 /* Whether this process may write right now. */
 bool lease_is_held(const struct lease *lease);
 
+/* The Lease was read or written at least once: who holds it is known. */
+bool lease_is_known(const struct lease *lease);
+
 /* What another holder's annotation `note_name` said when the Lease was read last; NULL: there is no
  * other holder, or it says nothing. Borrowed until the loop goes on. */
 const char *lease_holder_note(const struct lease *lease);

@@ -413,6 +413,21 @@ static void test_a_clock_that_jumps_back(void **state)
 
 /* --- leadership ---------------------------------------------------------------------------- */
 
+/* Or it would be sent what it cannot pass on. */
+static void test_a_standby_that_does_not_know_the_leader_is_not_ready(void **state)
+{
+    struct sim *sim = sim_begin();
+
+    (void)state;
+    sim_add_fault(sim, "{'verb':'get','resource':'leases','action':'slow','delay':'1s','count':1}");
+    sim_start_controller(sim, 1);
+    sim_run(sim, SECOND / 2);
+    assert_false(manager_is_ready(sim->controllers[1].manager));
+    sim_run(sim, SECOND);
+    assert_true(manager_is_ready(sim->controllers[1].manager));
+    sim_free(sim);
+}
+
 static void test_a_standby_writes_nothing_and_takes_over(void **state)
 {
     struct sim *sim = sim_begin();
@@ -556,6 +571,7 @@ int main(void)
         cmocka_unit_test(test_a_refused_job_is_told),
         cmocka_unit_test(test_a_late_job_loses_no_event),
         cmocka_unit_test(test_a_clock_that_jumps_back),
+        cmocka_unit_test(test_a_standby_that_does_not_know_the_leader_is_not_ready),
         cmocka_unit_test(test_a_standby_writes_nothing_and_takes_over),
         cmocka_unit_test(test_the_lease_is_checked_before_each_write),
         cmocka_unit_test(test_an_outage_ends_leadership),
