@@ -36,6 +36,9 @@ REFUSED = {
     "the parameter of LogisticRegression": {"parameters": {"max_depth": "6"}},
     "parameters of NeuralNetwork": {"algorithm": "NeuralNetwork", "parameters": {"max_depth": "6"}},
     "schedule must be set": {"on": ["Schedule"]},
+    "monotone must not be set": [{"name": "Age", "type": "Categorical", "monotone": "Increasing"}],
+    "data.columns with monotone": {"algorithm": "LogisticRegression", "data": {
+        "columns": [{"name": "Age", "type": "Numeric", "monotone": "Increasing"}]}},
 }
 NAMES = "metadata.name must be"  # of the object itself
 CHANGES = "oldSelf"  # what may follow what: a scenario of tests/e2e
@@ -48,6 +51,8 @@ def rules_of(schema, path=()):
             yield path, rule["message"]
     for name, member in schema.get("properties", {}).items():
         yield from rules_of(member, (*path, name))
+    if "items" in schema:
+        yield from rules_of(schema["items"], path)
 
 
 def merged(old, new):
