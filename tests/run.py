@@ -138,6 +138,11 @@ def python_suites(folder, preset, timeout_seconds, only="test_*.py", **environme
             for path in sorted(glob.glob(os.path.join(ROOT, folder, only)))]
 
 
+def without_built(suites, options):
+    """Of buckets' tests, what needs a program that is built from its Go module is for --full."""
+    return [suite for suite in suites if options.full or not suite.name.endswith(BUILT)]
+
+
 def style(options):
     return [], lambda: [Suite("style", ["hack/check-style"], whole=True)]
 
@@ -217,8 +222,7 @@ def e2e(options):
     --full also what needs a program that is built from its Go module; with --exhaustive scenarios also
     on an API server that fails in each way that kubesim knows."""
     def suites():
-        found = python_suites("tests/e2e", "dev", 1500)
-        return found if options.full else [suite for suite in found if not suite.name.endswith("/test_versitygw_push.py")]
+        return without_built(python_suites("tests/e2e", "dev", 1500), options)
 
     def tsan_suites():
         return python_suites("tests/e2e", "tsan", 1500, only="test_main_job.py",
@@ -239,11 +243,8 @@ def e2e(options):
 
 def stores(options):
     """lib/store against servers that nobody here wrote, and faults on the way to them. With --full also
-    against one that is built from its Go module."""
-    suites = python_suites("tests/stores", "dev", 1800)
-    if not options.full:
-        suites = [suite for suite in suites if not suite.name.endswith("/test_versitygw.py")]
-    return ["dev"], lambda: suites
+    with those that are built from their Go modules."""
+    return ["dev"], lambda: without_built(python_suites("tests/stores", "dev", 1800), options)
 
 
 def manifests(options):
@@ -282,6 +283,7 @@ GROUPS = {"style": style, "unit": unit, "golden": golden, "fuzz": fuzz, "sim": s
           "quality": quality, "fault": fault, "stores": stores, "e2e": e2e, "manifests": manifests,
           "images": images, "apiserver": apiserver, "cluster": cluster}
 NOT_QUICK = ("quality",)
+BUILT = ("/test_pstest_push.py", "/test_toxiproxy.py", "/test_versitygw.py", "/test_versitygw_push.py")
 ONLY_FULL = ("images", "apiserver")
 BY_NAME = ("cluster",)  # changes the network of the machine for its time: only when asked for
 

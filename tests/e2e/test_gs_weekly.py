@@ -113,6 +113,7 @@ class Weeks(GsTest):
 @only_on_kubesim("the server listens on this machine alone")
 class Notifications(GsTest):
     """The store itself says that a file has come: by Pub/Sub, whose subscription pushes to the controller."""
+    start_pubsub = staticmethod(gs_server.start_pubsub)
 
     @classmethod
     def setUpClass(cls):
@@ -125,7 +126,7 @@ class Notifications(GsTest):
         address = f"http://127.0.0.1:{hook}{PATH}"
         token = issuer.token("first", iss="https://accounts.google.com", aud=address, email_verified=True,
                              email="push@bank.iam.gserviceaccount.com")
-        cls.pubsub = gs_server.start_pubsub(address, token)
+        cls.pubsub = cls.start_pubsub(address, token)
         cls.addClassCleanup(cls.pubsub.close)
         cls.controller_arguments = (
             "--no-leader-elect", "--allowed-uri", f"gs://{BUCKET}/", "--hooks-address", f"127.0.0.1:{hook}",

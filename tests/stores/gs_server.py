@@ -74,6 +74,12 @@ def start_pubsub(push_url, token):
     return Server([str(python), str(HERE / "pubsub_relay.py"), str(port), push_url, token], port)
 
 
+def start_pstest(push_url, token):
+    """The same, with Pub/Sub's own fake server. Built from its Go module."""
+    port, = parts.free_ports(1)
+    return Server([str(parts.own_go_program(HERE / "pstest")), str(port), push_url, token], port)
+
+
 def start_gcs_emulator():
     """gcp-storage-emulator: the one that tells truly where an upload stands."""
     port, = parts.free_ports(1)

@@ -1,5 +1,6 @@
 """Servers and clients that nobody here wrote, pinned, installed once and kept in a cache."""
 import fcntl
+import hashlib
 import os
 import pathlib
 import shutil
@@ -39,6 +40,19 @@ def go_program(module):
         if not program.exists():
             subprocess.run(["go", "install", "-trimpath", "-ldflags", "-s -w", module], check=True,
                            env=dict(os.environ, GOBIN=str(folder), CGO_ENABLED="0"))
+    return program
+
+
+def own_go_program(source):
+    """A program of ours of a few lines around released Go modules, which its go.sum pins; `source`: its folder."""
+    key = hashlib.sha256(b"".join((source / name).read_bytes() for name in ("main.go", "go.mod", "go.sum"))).hexdigest()
+    program = CACHE / f"{source.name}-{key[:16]}" / source.name
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / f"{program.parent.name}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not program.exists():
+            subprocess.run(["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", str(program), "."], check=True,
+                           cwd=source, env=dict(os.environ, CGO_ENABLED="0"))
     return program
 
 
