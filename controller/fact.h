@@ -10,6 +10,8 @@ struct fact {
     struct fact_store *store;
     enum fact_kind kind;
     char *argument;
+    struct strings pull_secrets;     /* IMAGE: what opens the registry; owned */
+    char *service_account;           /* IMAGE: the same */
     struct image_source *image;      /* IMAGE */
     struct inbox_question *question; /* INBOX: the latest */
     struct bucket_secret *secret;    /* FOLDER, INBOX: what opens the bucket; NULL: none is named */

@@ -18,6 +18,8 @@ static int64_t pending_ms(const struct fact *fact)
 static struct image_fact image_view(const struct fact *fact)
 {
     return (struct image_fact){ .reference = fact->argument,
+                                .pull_secrets = fact->pull_secrets,
+                                .service_account = fact->service_account,
                                 .digest = fact->value,
                                 .checked_ms = fact->checked_ms,
                                 .took_ms = fact->took_ms,

@@ -45,6 +45,10 @@ static void free_fact(struct fact *fact)
     free(fact->generation);
     free(fact->message);
     free(fact->argument);
+    for (size_t i = 0; i < fact->pull_secrets.count; i++)
+        free((char *)fact->pull_secrets.items[i]);
+    free(fact->pull_secrets.items);
+    free(fact->service_account);
     free((char *)fact->id);
     free(fact);
 }
@@ -74,7 +78,7 @@ static char *fact_id(const struct fact_request *request, const char *key)
         buf_format(&id, "\n%.*s", length, key);
     if (request->secret)
         buf_format(&id, "\n%s", request->secret);
-    if (request->pull_secrets.count == 0 && request->service_account)
+    if (request->service_account)
         buf_format(&id, "/%s", request->service_account); /* no name of a Secret has a '/' */
     for (size_t i = 0; i < request->pull_secrets.count; i++)
         buf_format(&id, "\n%s", request->pull_secrets.items[i]);
@@ -82,6 +86,19 @@ static char *fact_id(const struct fact_request *request, const char *key)
 }
 
 static void look_up_again(void *context);
+
+static void add_image(struct fact *fact, const char *namespace, const struct fact_request *request)
+{
+    const struct strings *secrets = &request->pull_secrets;
+
+    fact->pull_secrets.items = mem_zero(secrets->count, sizeof(*secrets->items));
+    for (size_t i = 0; i < secrets->count; i++)
+        fact->pull_secrets.items[i] = mem_strdup(secrets->items[i]);
+    fact->pull_secrets.count = secrets->count;
+    if (request->service_account)
+        fact->service_account = mem_strdup(request->service_account);
+    fact->image = image_source_new(fact->store->resolver, namespace, request);
+}
 
 static struct fact *find_or_create(struct fact_store *store, const char *key,
                                    const struct fact_request *request)
@@ -100,7 +117,7 @@ static struct fact *find_or_create(struct fact_store *store, const char *key,
     fact->kind = request->kind;
     fact->argument = mem_strdup(request->argument);
     if (request->kind == FACT_IMAGE)
-        fact->image = image_source_new(store->resolver, namespace, request);
+        add_image(fact, namespace, request);
     if (request->secret)
         fact->secret = bucket_secret_new(store->options.client, namespace, request->secret);
     fact->retry = (struct timer){ .fire = look_up_again, .context = fact };
@@ -425,17 +442,21 @@ void fact_user_release(struct fact_user *user)
     }
 }
 
-/* Other pull secrets for the same image, or another question to the same folder: a view has one
- * answer about each. */
+/* Another question to the same folder: a view has one answer about each. The same image opened in
+ * another way: it has two, the latest asked for, because a batch may open the trainer's image in
+ * one way and the scorer's, which may be the same, in another. */
 static void drop_others(struct fact_user *user, const struct fact *fact)
 {
     struct fact_use **place = &user->uses;
+    unsigned kept = fact->kind == FACT_IMAGE ? 2 : 1; /* the latest uses come first */
 
     while (*place) {
         struct fact_use *use = *place;
+        bool is_other =
+            use->fact->kind != fact->kind || strcmp(use->fact->argument, fact->argument) != 0;
 
-        if (use->fact == fact || use->fact->kind != fact->kind ||
-            strcmp(use->fact->argument, fact->argument) != 0) {
+        if (is_other || kept > 0) {
+            kept -= !is_other;
             place = &use->next_of_user;
         } else {
             *place = use->next_of_user;

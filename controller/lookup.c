@@ -15,12 +15,48 @@
 
 /* --- images -------------------------------------------------------------- */
 
-static const struct image_fact *find_image(const struct facts *facts, const char *reference)
+static bool is_same_account(const char *left, const char *right)
+{
+    return left && right ? strcmp(left, right) == 0 : left == right;
+}
+
+bool lookup_is_answered(const struct image_fact *fact, const struct fact_request *request)
+{
+    const struct strings *asked = &request->pull_secrets, *had = &fact->pull_secrets;
+    if (strcmp(fact->reference, request->argument) != 0 || asked->count != had->count ||
+        !is_same_account(fact->service_account, request->service_account))
+        return false;
+    for (size_t i = 0; i < asked->count; i++)
+        if (strcmp(had->items[i], asked->items[i]) != 0)
+            return false;
+    return true;
+}
+
+static const struct image_fact *find_image(const struct facts *facts,
+                                           const struct fact_request *request)
 {
     for (size_t i = 0; i < facts->image_count; i++)
-        if (strcmp(facts->images[i].reference, reference) == 0)
+        if (lookup_is_answered(&facts->images[i], request))
             return &facts->images[i];
     return NULL;
+}
+
+/* What asks for the image; without its probe, which only what goes into a plan needs. */
+static struct fact_request image_request(struct arena *arena, const char *reference,
+                                         const struct image_access *access)
+{
+    const struct list *pull_secrets = access->pull_secrets;
+    const struct object_reference *secrets = pull_secrets ? pull_secrets->items : NULL;
+    const char *account = access->pods ? access->pods->service_account_name : NULL;
+    struct fact_request request = { .kind = FACT_IMAGE, .argument = reference };
+    size_t count = pull_secrets ? pull_secrets->count : 0;
+    if (count == 0)
+        request.service_account = account ? account : DEFAULT_ACCOUNT;
+    request.pull_secrets.count = count;
+    request.pull_secrets.items = arena_zero(arena, count, sizeof(*request.pull_secrets.items));
+    for (size_t i = 0; i < count; i++)
+        request.pull_secrets.items[i] = secrets[i].name;
+    return request;
 }
 
 /* NULL: there may be none. */
@@ -34,24 +70,15 @@ static json_t *build_probe(const struct object_view *view, const char *reference
     return view->settings->probe_pods ? job_build_probe(&order) : NULL;
 }
 
-static void need_image(const struct object_view *view, struct plan *plan, const char *reference,
-                       const struct image_access *access, int64_t newer_than_ms)
+static void need_image(const struct object_view *view, struct plan *plan,
+                       const struct fact_request *request, const struct image_access *access,
+                       int64_t newer_than_ms)
 {
-    const struct list *pull_secrets = access->pull_secrets;
-    const struct object_reference *secrets = pull_secrets ? pull_secrets->items : NULL;
-    const char *account = access->pods ? access->pods->service_account_name : NULL;
-    struct fact_request request = { .kind = FACT_IMAGE,
-                                    .argument = reference,
-                                    .newer_than_ms = newer_than_ms };
-    request.pull_secrets.count = pull_secrets ? pull_secrets->count : 0;
-    request.pull_secrets.items =
-        arena_zero(&plan->arena, request.pull_secrets.count, sizeof(*request.pull_secrets.items));
-    for (size_t i = 0; i < request.pull_secrets.count; i++)
-        request.pull_secrets.items[i] = secrets[i].name;
-    request.service_account = account ? account : DEFAULT_ACCOUNT;
-    auto_json json_t *probe = build_probe(view, reference, access);
-    request.probe = probe;
-    plan_need(plan, &request);
+    auto_json json_t *probe = build_probe(view, request->argument, access);
+    struct fact_request need = *request;
+    need.probe = probe;
+    need.newer_than_ms = newer_than_ms;
+    plan_need(plan, &need);
 }
 
 static const char *image_reason(enum image_error error)
@@ -78,8 +105,8 @@ static int64_t retry_delay(int64_t failing_ms)
 }
 
 static void image_failed(const struct object_view *view, struct plan *plan,
-                         const struct image_fact *fact, const struct image_access *access,
-                         struct image_lookup *image)
+                         const struct fact_request *request, const struct image_access *access,
+                         const struct image_fact *fact, struct image_lookup *image)
 {
     image->state = LOOKUP_FAILED;
     image->digest = fact->digest;
@@ -91,9 +118,9 @@ static void image_failed(const struct object_view *view, struct plan *plan,
     if (image->failing_ms < REGISTRY_PATIENCE_MS)
         plan_requeue(plan, REGISTRY_PATIENCE_MS - image->failing_ms);
     if (fact->pending_ms > 0)
-        need_image(view, plan, image->reference, access, fact->pending_ms);
+        need_image(view, plan, request, access, fact->pending_ms);
     else if (view->steady_ms >= due_ms)
-        need_image(view, plan, image->reference, access, view->steady_ms);
+        need_image(view, plan, request, access, view->steady_ms);
     else
         plan_requeue(plan, due_ms - view->steady_ms);
 }
@@ -111,22 +138,23 @@ static bool wait_for(const struct object_view *view, struct plan *plan, int64_t 
 /* What `fact`, which may be NULL, says when it is good; else waits for a look-up that begins at
  * or after wanted_ms. One that is under way is asked for all the same: somebody else may have
  * begun it, and only who asked is woken. */
-static void look_up(const struct object_view *view, struct plan *plan, const char *reference,
-                    const struct image_access *access, const struct image_fact *fact,
-                    bool is_recent, int64_t wanted_ms, struct image_lookup *ret_image)
+static void look_up(const struct object_view *view, struct plan *plan,
+                    const struct fact_request *request, const struct image_access *access,
+                    const struct image_fact *fact, bool is_recent, int64_t wanted_ms,
+                    struct image_lookup *ret_image)
 {
-    const char *pinned = strstr(reference, "@sha256:");
-    *ret_image = (struct image_lookup){ .reference = reference };
+    const char *pinned = strstr(request->argument, "@sha256:");
+    *ret_image = (struct image_lookup){ .reference = request->argument };
     if (pinned) {
         ret_image->digest = pinned + 1;
     } else if (fact && fact->error != IMAGE_OK) {
-        image_failed(view, plan, fact, access, ret_image);
+        image_failed(view, plan, request, access, fact, ret_image);
     } else if (fact && fact->digest && is_recent) {
         ret_image->digest = fact->digest;
     } else {
         ret_image->state = LOOKUP_PENDING;
         ret_image->slow = wait_for(view, plan, fact ? fact->pending_ms : 0);
-        need_image(view, plan, reference, access, wanted_ms);
+        need_image(view, plan, request, access, wanted_ms);
     }
 }
 
@@ -134,8 +162,9 @@ void lookup_image(const struct object_view *view, struct plan *plan, const char 
                   const struct image_access *access, int64_t newer_than_ms,
                   struct image_lookup *ret_image)
 {
-    const struct image_fact *fact = find_image(&view->facts, reference);
-    look_up(view, plan, reference, access, fact, fact && fact->checked_ms >= newer_than_ms,
+    const struct fact_request request = image_request(&plan->arena, reference, access);
+    const struct image_fact *fact = find_image(&view->facts, &request);
+    look_up(view, plan, &request, access, fact, fact && fact->checked_ms >= newer_than_ms,
             newer_than_ms, ret_image);
 }
 
@@ -143,12 +172,15 @@ void lookup_recent_image(const struct object_view *view, struct plan *plan, cons
                          const struct image_access *access, int64_t age_ms,
                          struct image_lookup *ret_image)
 {
-    const struct image_fact *fact = find_image(&view->facts, reference);
+    const struct fact_request request = image_request(&plan->arena, reference, access);
+    const struct image_fact *fact = find_image(&view->facts, &request);
     int64_t oldest_ms = view->steady_ms - age_ms;
     bool is_recent = fact && fact->checked_ms + fact->took_ms >= oldest_ms;
     bool is_pending = fact && fact->pending_ms > 0;
-    look_up(view, plan, reference, access, fact, is_recent,
+    look_up(view, plan, &request, access, fact, is_recent,
             is_pending ? fact->pending_ms : oldest_ms, ret_image);
+    if (fact && ret_image->state == LOOKUP_KNOWN)
+        ret_image->good_for_ms = fact->checked_ms + fact->took_ms - oldest_ms + 1;
 }
 
 /* --- folders ------------------------------------------------------------- */

@@ -21,6 +21,8 @@ struct image_lookup {
     const char *digest;           /* KNOWN: current. FAILED: last known, or NULL */
     const char *reason, *message; /* FAILED */
     int64_t failing_ms;           /* FAILED: for how long */
+    int64_t good_for_ms;          /* KNOWN by lookup_recent_image(): after that it is too old; 0:
+                                   * never                                                      */
 };
 
 /* What opens an image's registry: what opens it for the pods that will run it. */
@@ -31,6 +33,8 @@ struct image_access {
     const struct metadata *model; /* whose probe is, where there may be one */
 };
 
+/* Is `fact` of the image that `request` asks for, opened in the same way? */
+bool lookup_is_answered(const struct image_fact *fact, const struct fact_request *request);
 /* The digest of `reference` by a look-up that began at or after newer_than_ms.
  * A reference with a digest needs none. Adds NEED_FACT and requeue to the plan. */
 void lookup_image(const struct object_view *view, struct plan *plan, const char *reference,

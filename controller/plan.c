@@ -109,15 +109,22 @@ void plan_event(struct plan *plan, bool warning, const char *reason, const char 
     action->event.note = arena_strdup(&plan->arena, note);
 }
 
+static struct strings copy_strings(const struct strings *strings, struct arena *arena)
+{
+    struct strings copy = { arena_zero(arena, strings->count, sizeof(*copy.items)),
+                            strings->count };
+    for (size_t i = 0; i < strings->count; i++)
+        copy.items[i] = arena_strdup(arena, strings->items[i]);
+    return copy;
+}
+
 static const struct inbox_question *copy_question(const struct inbox_question *question,
                                                   struct arena *arena)
 {
     struct inbox_question *copy = arena_zero(arena, 1, sizeof(*copy));
     *copy = *question;
     copy->floor = question->floor ? arena_strdup(arena, question->floor) : NULL;
-    copy->taken.items = arena_zero(arena, question->taken.count, sizeof(*copy->taken.items));
-    for (size_t i = 0; i < question->taken.count; i++)
-        copy->taken.items[i] = arena_strdup(arena, question->taken.items[i]);
+    copy->taken = copy_strings(&question->taken, arena);
     return copy;
 }
 
@@ -132,10 +139,7 @@ void plan_need(struct plan *plan, const struct fact_request *request)
     if (request->probe)
         arena_defer(arena, release_json, json_incref(request->probe));
     copy.inbox = request->inbox ? copy_question(request->inbox, arena) : NULL;
-    copy.pull_secrets.items =
-        arena_zero(arena, request->pull_secrets.count, sizeof(*copy.pull_secrets.items));
-    for (size_t i = 0; i < request->pull_secrets.count; i++)
-        copy.pull_secrets.items[i] = arena_strdup(arena, request->pull_secrets.items[i]);
+    copy.pull_secrets = copy_strings(&request->pull_secrets, arena);
     add(plan, ACTION_NEED_FACT)->need = copy;
 }
 

@@ -61,7 +61,7 @@ struct fact_request {
     enum fact_kind kind;
     const char *argument;               /* image reference, URI of a folder or file, Job name */
     struct strings pull_secrets;        /* IMAGE: names of Secrets in the key's namespace     */
-    const char *service_account;        /* IMAGE: whose secrets count when none is named      */
+    const char *service_account;        /* IMAGE: whose secrets count; NULL when some are named */
     json_t *probe;                      /* IMAGE: the Job of job_build_probe(), which may be asked
                                          * when the registry refuses; NULL: none              */
     const char *secret;                 /* FOLDER, INBOX: of spec.credentials, in the key's

@@ -41,20 +41,14 @@ static void look_up_image(struct model_pass *pass)
 {
     const struct object_view *view = &pass->view->object;
     const char *reference = trainer_image(&pass->spec, view->settings->trainer_image);
-    int64_t interval_ms = pass->spec.image_poll_interval_ms;
     const struct image_access access = { &pass->spec.image_pull_secrets, pass->spec.pod_template,
                                          &view->metadata };
-    lookup_recent_image(view, pass->plan, reference, &access, interval_ms, &pass->image);
+    lookup_recent_image(view, pass->plan, reference, &access, pass->spec.image_poll_interval_ms,
+                        &pass->image);
     if (pass->image.state == LOOKUP_PENDING && !pass->image.slow)
         pass->hold = true;
-    if (pass->image.state != LOOKUP_KNOWN)
-        return;
-    for (size_t i = 0; i < view->facts.image_count; i++) {
-        const struct image_fact *fact = &view->facts.images[i];
-        if (strcmp(fact->reference, reference) == 0)
-            plan_requeue(pass->plan,
-                         fact->checked_ms + fact->took_ms + interval_ms - view->steady_ms + 1);
-    }
+    if (pass->image.good_for_ms > 0)
+        plan_requeue(pass->plan, pass->image.good_for_ms);
 }
 
 static void record_image(struct model_pass *pass)

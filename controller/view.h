@@ -57,7 +57,9 @@ enum image_error {
 
 /* What a tag points to. */
 struct image_fact {
-    const char *reference;    /* as in the request                                       */
+    const char *reference;       /* as in the request                                       */
+    struct strings pull_secrets; /* what opened the registry, as in the request       */
+    const char *service_account;
     const char *digest;       /* last one known, "sha256:..."; NULL: never               */
     int64_t checked_ms;       /* START of the last look-up that ended; 0: none ended     */
     int64_t took_ms;          /* from then to its answer                                 */

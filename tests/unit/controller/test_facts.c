@@ -306,9 +306,9 @@ static void test_pull_secrets(void **state)
     fixture_release(&fixture);
 }
 
-/* The pull secrets of an object are edited, and edited back: what the last ones open is all that it
- * sees. */
-static void test_other_pull_secrets_replace_those_before(void **state)
+/* The pull secrets of an object are edited: of each answer it sees what opened the registry, and
+ * the two latest ways are kept, one for its trainer and one for its scorer. */
+static void test_an_answer_tells_its_pull_secrets(void **state)
 {
     struct fixture fixture;
     struct arena arena auto_arena = { 0 };
@@ -322,12 +322,24 @@ static void test_other_pull_secrets_replace_those_before(void **state)
     assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, 0, "b"));
     run_for(&fixture, 100);
     fixture.status = 0;
-    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, 0, "a"));
+    assert_false(need(&fixture, 0, FACT_IMAGE, IMAGE, 0, "c"));
     run_for(&fixture, 100);
     facts = view(&fixture, 0, &arena);
-    assert_int_equal(facts.image_count, 1);
-    assert_int_equal(facts.images[0].error, IMAGE_OK);
+    assert_int_equal(facts.image_count, 2);
+    assert_int_equal(facts.images[0].pull_secrets.count, 1);
+    assert_string_equal(facts.images[0].pull_secrets.items[0], "c");
     assert_string_equal(facts.images[0].digest, DIGEST_A);
+    assert_string_equal(facts.images[1].pull_secrets.items[0], "b");
+    assert_int_equal(facts.images[1].error, IMAGE_DENIED);
+    /* and without any, the account */
+    assert_false(fact_need(fixture.store, &fixture.users[1], 1, "bank/n",
+                           &(struct fact_request){ .kind = FACT_IMAGE,
+                                                   .argument = IMAGE,
+                                                   .service_account = "robot" }));
+    run_for(&fixture, 100);
+    facts = view(&fixture, 1, &arena);
+    assert_int_equal(facts.images[0].pull_secrets.count, 0);
+    assert_string_equal(facts.images[0].service_account, "robot");
     fixture_release(&fixture);
 }
 
@@ -568,7 +580,7 @@ int main(void)
         cmocka_unit_test(test_failures_wait_longer_and_keep_the_digest),
         cmocka_unit_test(test_errors_of_a_registry),
         cmocka_unit_test(test_pull_secrets),
-        cmocka_unit_test(test_other_pull_secrets_replace_those_before),
+        cmocka_unit_test(test_an_answer_tells_its_pull_secrets),
         cmocka_unit_test(test_leaving_early),
         cmocka_unit_test(test_folders),
         cmocka_unit_test(test_hanging_folders_keep_no_image_waiting),

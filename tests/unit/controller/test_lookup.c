@@ -88,6 +88,51 @@ static void probes_are_allowed_by_an_option(void **state)
     }
 }
 
+/* What another pull secret opened may be another image, and is not kept up to date for us. */
+static void an_answer_is_of_those_who_may_pull(void **state)
+{
+    static struct object_reference wanted[] = { { .name = "a" }, { .name = "b" } };
+    static const char *same[] = { "a", "b" }, *other[] = { "a", "c" };
+    static const struct {
+        const char *name, *asked_account, *account;
+        size_t asked;
+        struct strings had;
+        enum lookup_state state;
+    } cases[] = {
+        { "the same secrets", NULL, NULL, 2, { same, 2 }, LOOKUP_KNOWN },
+        { "another secret", NULL, NULL, 2, { other, 2 }, LOOKUP_PENDING },
+        { "one secret less", NULL, NULL, 2, { same, 1 }, LOOKUP_PENDING },
+        { "an account for secrets", NULL, "default", 2, { NULL, 0 }, LOOKUP_PENDING },
+        { "the account counts for nothing", "robot", NULL, 2, { same, 2 }, LOOKUP_KNOWN },
+        { "the default account", NULL, "default", 0, { NULL, 0 }, LOOKUP_KNOWN },
+        { "the same account", "robot", "robot", 0, { NULL, 0 }, LOOKUP_KNOWN },
+        { "another account", "robot", "default", 0, { NULL, 0 }, LOOKUP_PENDING },
+        { "secrets for an account", "robot", NULL, 0, { same, 2 }, LOOKUP_PENDING },
+    };
+    static const struct settings settings = { 0 };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct list secrets = { wanted, cases[i].asked };
+        const struct pod_template pods = { .service_account_name = cases[i].asked_account };
+        const struct image_access access = { &secrets, &pods, NULL };
+        const struct image_fact fact = { .reference = "registry.test/app:v1",
+                                         .pull_secrets = cases[i].had,
+                                         .service_account = cases[i].account,
+                                         .digest = "sha256:1",
+                                         .checked_ms = 1000 };
+        const struct object_view view = { .settings = &settings,
+                                          .facts = { .images = &fact, .image_count = 1 },
+                                          .steady_ms = 1000 };
+        struct plan plan auto_plan = { 0 };
+        struct image_lookup image;
+
+        plan_init(&plan);
+        lookup_image(&view, &plan, "registry.test/app:v1", &access, 1000, &image);
+        CASE(cases[i].name, image.state == cases[i].state);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,6 +140,7 @@ int main(void)
         cmocka_unit_test(a_secret_counts_also_where_the_controller_may_look),
         cmocka_unit_test(allowed_places_are_folders_in_buckets),
         cmocka_unit_test(probes_are_allowed_by_an_option),
+        cmocka_unit_test(an_answer_is_of_those_who_may_pull),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -168,6 +168,28 @@ static void test_tag_moves_again_while_it_waits(void **state)
     world_release(&world);
 }
 
+/* And the model opens its registry in another way, in which nobody asked before. */
+static void test_pull_secrets_change_while_it_waits(void **state)
+{
+    (void)state;
+    struct world world;
+    world_init_trained(&world);
+    world.trainer_digest = DIGEST_B;
+    world_add_batch(&world, "b");
+    world_settle(&world);
+    world_edit(&world, MODEL, "{\"imagePullSecrets\": [{\"name\": \"new\"}]}");
+    world.trainer_digest = DIGEST_S;
+    world_settle(&world);
+    world_succeed(&world); /* the training with B, which was made again with the secret */
+    world_settle(&world);
+    world_succeed(&world); /* the training with the third digest */
+    world_settle(&world);
+    assert_int_equal(world.created, 4);
+    assert_non_null(strstr(document(&world), "Score"));
+    assert_string_equal(world_status(&world, BATCH, "requiredDigest", NULL), DIGEST_S);
+    world_release(&world);
+}
+
 static void test_failed_training_uses_previous(void **state)
 {
     (void)state;
@@ -550,6 +572,7 @@ int main(void)
         cmocka_unit_test(test_current_takes_what_is_there),
         cmocka_unit_test(test_moved_tag_is_noticed),
         cmocka_unit_test(test_tag_moves_again_while_it_waits),
+        cmocka_unit_test(test_pull_secrets_change_while_it_waits),
         cmocka_unit_test(test_failed_training_uses_previous),
         cmocka_unit_test(test_waits_until_the_model_has_seen_its_spec),
         cmocka_unit_test(test_failed_first_training_waits),

@@ -314,8 +314,9 @@ static void test_first_looks_that_do_not_end(void **state)
     world_add_model(&world);
     world_edit(&world, MODEL,
                "{\"data\": {\"uri\": \"" FOLDER "\"}, \"retrain\": {\"on\": [\"Data\"]}}");
-    world.images[0] =
-        (struct image_fact){ .reference = TRAINER, .pending_ms = world.now_ms - 3000 };
+    world.images[0] = (struct image_fact){ .reference = TRAINER,
+                                           .service_account = "default",
+                                           .pending_ms = world.now_ms - 3000 };
     world.folders[0] = (struct folder_fact){ .uri = FOLDER, .pending_ms = world.now_ms - 3000 };
     world.image_count = world.folder_count = 1;
     assert_true(world_step(&world, MODEL));

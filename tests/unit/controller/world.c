@@ -230,93 +230,6 @@ static void reconcile(struct world *world, const char *kind, json_t *object, str
 
 /* --- applying plans ------------------------------------------------------ */
 
-/* When it began; time passes until it ends. */
-static int64_t begin_look_up(struct world *world)
-{
-    int64_t began_ms = world->now_ms;
-    world->now_ms += world->look_up_ms;
-    return began_ms;
-}
-
-static void answer_image(struct world *world, const char *reference)
-{
-    size_t i = 0;
-    while (i < world->image_count && strcmp(world->images[i].reference, reference) != 0)
-        i++;
-    assert_true(i < ARRAY_SIZE(world->images));
-    struct image_fact *fact = &world->images[i];
-    if (i == world->image_count) {
-        world->image_count++;
-        fact->reference = arena_strdup(&world->arena, reference);
-    }
-    fact->checked_ms = begin_look_up(world);
-    fact->took_ms = world->look_up_ms;
-    fact->error = world->registry;
-    fact->message = world->registry == IMAGE_OK ? NULL : "connection refused";
-    if (world->registry != IMAGE_OK) {
-        if (fact->failing_since_ms == 0)
-            fact->failing_since_ms = world->now_ms;
-        return;
-    }
-    fact->failing_since_ms = 0;
-    fact->digest = strcmp(reference, TRAINER) == 0 ? world->trainer_digest : world->other_digest;
-}
-
-static const char *newest_at(const struct world *world, const char *uri)
-{
-    if (uri[strlen(uri) - 1] == '/')
-        return world->newest;
-    bool missing = world->missing && strncmp(uri, world->missing, strlen(world->missing)) == 0;
-    return missing ? NULL : uri;
-}
-
-static void answer_folder(struct world *world, const char *uri)
-{
-    size_t i = 0;
-    while (i < world->folder_count && strcmp(world->folders[i].uri, uri) != 0)
-        i++;
-    assert_true(i < ARRAY_SIZE(world->folders));
-    world->folder_count += i == world->folder_count;
-    world->folders[i] = (struct folder_fact){
-        .uri = arena_strdup(&world->arena, uri),
-        .newest_uri = newest_at(world, arena_strdup(&world->arena, uri)),
-        .generation = world->generation,
-        .bytes = world->bytes,
-        .checked_ms = begin_look_up(world),
-        .took_ms = world->look_up_ms,
-        .message = world->listing_fails ? "permission denied" : NULL,
-    };
-}
-
-static void answer(struct world *world, const struct fact_request *need)
-{
-    const json_t *job;
-    const char *argument = arena_strdup(&world->arena, need->argument);
-    if (need->secret)
-        world->secret = arena_strdup(&world->arena, need->secret);
-    switch (need->kind) {
-    case FACT_IMAGE:
-        answer_image(world, argument);
-        break;
-    case FACT_FOLDER:
-        answer_folder(world, argument);
-        break;
-    case FACT_INBOX:
-        world_answer_inbox(world, need);
-        break;
-    case FACT_JOB:
-        job = world_get(world, "Job", argument);
-        world->job_fact = (struct job_fact){ .name = argument, .exists = job != NULL };
-        if (job)
-            job_view_decode(job, &world->arena, &world->job_fact.job);
-        break;
-    case FACT_PODS:
-        pods_fact_decode(argument, json_object_get(world->pods, argument), &world->arena,
-                         &world->pods_fact);
-        break;
-    }
-}
-
 static void write_status(struct world *world, json_t *object, const struct plan *plan,
                          const json_t *patch)
 {
@@ -405,7 +318,7 @@ static void apply(struct world *world, json_t *object, const struct plan *plan,
         world->last_event = arena_strdup(&world->arena, action->event.reason);
         break;
     case ACTION_NEED_FACT:
-        answer(world, &action->need);
+        world_answer(world, &action->need);
         break;
     case ACTION_WAKE:
         world->asked += action->wake.asked;

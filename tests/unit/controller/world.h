@@ -80,10 +80,11 @@ void world_remove(struct world *world, const char *kind, const char *name);
 /* A file comes into an inbox's folder: changed last at this second of 2026, "00" to "59". */
 void world_drop_file(struct world *world, const char *second, const char *name);
 
-/* What world.c and world_inbox.c need of each other. */
+/* What the parts of world need of each other. */
 extern const struct settings world_settings;
 void world_view_inbox(struct world *world, const json_t *model, struct arena *arena,
                       struct model_view *view);
+void world_answer(struct world *world, const struct fact_request *need);
 void world_answer_inbox(struct world *world, const struct fact_request *need);
 /* A refusal stays until one of this name is made. */
 void world_forget_refusal(struct world *world, const char *name);
