@@ -108,27 +108,48 @@ static void scale_sums(struct grower *grower, const float *gradients, const floa
 
 /* --- histograms ------------------------------------------------------------- */
 
-/* Adds the chosen ones of the drawn rows to a histogram of the leaves' parents. */
-static void add_rows(const struct grower *grower, size_t chosen_count, size_t parents,
-                     uint64_t *histogram)
+/* Adds the chosen ones of the drawn rows to a histogram of the leaves' parents. Written once for
+ * each width, which then is a constant, and for all columns, which then need no list. */
+__attribute__((always_inline)) static inline void add_rows_of(const struct grower *grower,
+                                                              size_t chosen_count, size_t parents,
+                                                              size_t width, bool all,
+                                                              uint64_t *histogram)
 {
     const struct bins *bins = grower->bins;
-    size_t places[BINS_MAXIMUM + 1], width = grower->width;
+    uint32_t places[BINS_MAXIMUM + 1];
     for (size_t begin = 0; begin < grower->drawn_columns; begin += ARRAY_SIZE(places)) {
         size_t count = grower->drawn_columns - begin;
         count = count < ARRAY_SIZE(places) ? count : ARRAY_SIZE(places);
         const uint32_t *columns = grower->columns + begin;
         for (size_t i = 0; i < count; i++)
-            places[i] = bins->columns[columns[i]].first * width;
+            places[i] = (uint32_t)bins->columns[all ? begin + i : columns[i]].first;
         for (size_t i = 0; i < chosen_count; i++) {
             uint32_t drawn = grower->chosen[i], row = grower->rows[drawn];
-            const uint8_t *values = bins->values + row * bins->column_count;
+            const uint8_t *values = bins->values + row * bins->column_count + (all ? begin : 0);
             uint64_t *target = histogram + (grower->leaves[row] & (parents - 1));
             uint64_t sum = grower->sums[drawn];
             for (size_t j = 0; j < count; j++)
-                target[places[j] + values[columns[j]] * width] += sum;
+                target[(places[j] + (size_t)values[all ? j : columns[j]]) * width] += sum;
         }
     }
+}
+
+static void add_rows(const struct grower *grower, size_t chosen_count, size_t parents,
+                     uint64_t *histogram)
+{
+    size_t width = grower->width;
+    if (grower->drawn_columns < grower->bins->column_count)
+        add_rows_of(grower, chosen_count, parents, width, false, histogram);
+    else if (width == 1)
+        add_rows_of(grower, chosen_count, parents, 1, true, histogram);
+    else if (width == 2)
+        add_rows_of(grower, chosen_count, parents, 2, true, histogram);
+    else if (width == 4)
+        add_rows_of(grower, chosen_count, parents, 4, true, histogram);
+    else if (width == 8)
+        add_rows_of(grower, chosen_count, parents, 8, true, histogram);
+    else
+        add_rows_of(grower, chosen_count, parents, width, true, histogram);
 }
 
 static size_t bins_of(const struct bin_column *column)
