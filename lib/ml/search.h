@@ -2,11 +2,12 @@
  *
  * All of it happens inside the training part. Gradient boosting goes in two steps: every shape of
  * symmetric trees (symmetric.h) and of XGBoost's (boost.h) with a large learning rate and early
- * stopping; then the best of each kind that is worth it with a small rate, symmetric ones several
- * times, and of what comes out a blend (blend.h), whose trees are at most max_trees. Logistic
- * regression tries every preparation of inputs and penalty. `Auto` compares the finalist of each
- * algorithm on out-of-fold predictions and prefers trees unless another is clearly better: more
- * than SEARCH_CLEARLY in log-loss and more than one standard error of the paired difference.
+ * stopping, those that are far behind after two folds on no more of them; then the best of each
+ * kind that is worth it with a small rate, symmetric ones several times, and of what comes out a
+ * blend (blend.h), whose trees are at most max_trees. Logistic regression tries every preparation
+ * of inputs and penalty. `Auto` compares the finalist of each algorithm on out-of-fold predictions
+ * and prefers trees unless another is clearly better: more than SEARCH_CLEARLY in log-loss and more
+ * than one standard error of the paired difference.
  *
  * When features have directions (features.h), only trees keep to them, and only they may be tried.
  *

@@ -11,6 +11,9 @@
 #define RANK_PATIENCE 20
 #define RANK_TREES    400
 #define RANK_ROWS     100000 /* more are thinned out: shapes rank the same */
+/* Shapes that are so far behind after two folds never were the best on five. */
+#define RANK_FOLDS    2
+#define RANK_HOPELESS 1.05
 /* Final rates: so small that a final needs about the trees that it may have, but not below what
  * gains no more. */
 #define SYMMETRIC_RATE 0.08
@@ -231,6 +234,8 @@ int search_boost(struct search *search, struct finalist *ret_finalist, struct er
                                   .count = count,
                                   .maximum_trees = (unsigned)trees,
                                   .patience = RANK_PATIENCE,
+                                  .race_folds = RANK_FOLDS,
+                                  .hopeless = RANK_HOPELESS,
                                   .stride = (search->matrix.rows - 1) / RANK_ROWS + 1 };
     /* a shape that the user fixed needs no ranking */
     if (count > 1 && round_search_run(&round, err) < 0)

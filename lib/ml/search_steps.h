@@ -66,11 +66,17 @@ struct round_search {
     struct candidate *candidates; /* gets rounds and log_loss */
     size_t count;
     unsigned maximum_trees, patience;
-    size_t stride;              /* of rows */
+    size_t stride; /* of rows */
+    /* After the first `race_folds`, candidates whose loss there is more than `hopeless` times the
+     * least are out: their log_loss is the best one's times how far they are behind. 0, and always
+     * with margins: all are tried on all folds. */
+    unsigned race_folds;
+    double hopeless;
     double *margins;            /* candidate x row, out of fold; NULL when only losses matter */
-    struct boost_curve *curves; /* candidate x fold, while it runs */
+    struct boost_curve *curves; /* candidate x fold, while it runs                          */
     size_t *rows;               /* the same: rows that were judged */
     struct trees_fit *fits;     /* the same, or NULL              */
+    size_t *tasks;              /* places in these                */
 };
 int round_search_run(struct round_search *round, struct err *err)
     __attribute__((warn_unused_result));

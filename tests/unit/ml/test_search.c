@@ -195,6 +195,28 @@ static void progress_ends_at_its_total(void **state)
     }
 }
 
+/* One level of trees finds nothing in an interaction: after two folds no more of them are spent on
+ * it. What was tried is behind the finals, and those are judged on all folds. */
+static void hopeless_shapes_end_early(void **state)
+{
+    (void)state;
+    struct progress progress = { 0 };
+    make_data(SHAPE_STEPS);
+    struct search_request request = SEARCH_REQUEST_AUTO;
+    request.try_linear = false;
+    request.progress = note_progress;
+    request.progress_context = &progress;
+    auto_search_result struct search_result result = searched(&request);
+    size_t shapes = 7, out = 0;
+    assert_true(result.count > shapes);
+    const struct candidate *ranked = result.candidates + result.count - shapes;
+    for (size_t i = 0; i < shapes; i++)
+        out += ranked[i].log_loss > 1.05 * ranked[0].log_loss;
+    assert_in_range(out, 1, shapes - 1);
+    assert_int_equal(progress.done, result.count * FOLDS - out * (FOLDS - 2));
+    assert_true(ranked[shapes - 1].boost.max_depth == 1);
+}
+
 static void users_fix_what_they_name(void **state)
 {
     (void)state;
@@ -355,6 +377,7 @@ int main(void)
         cmocka_unit_test(a_fold_may_stop_before_the_others),
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(progress_ends_at_its_total),
+        cmocka_unit_test(hopeless_shapes_end_early),
         cmocka_unit_test(users_fix_what_they_name),
         cmocka_unit_test(networks_are_searched_when_asked),
         cmocka_unit_test(the_model_is_the_blend_and_keeps_to_its_trees),
