@@ -9,7 +9,7 @@
 #include "facts.h"
 #include "job_builder.h"
 
-#include "fake_api.h"
+#include "../kube/fake_api.h"
 
 #define REGISTRY "registry.test:5000"
 #define IMAGE    REGISTRY "/trainer:stable"

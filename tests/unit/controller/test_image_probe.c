@@ -9,7 +9,7 @@
 #include "job_builder.h"
 #include "lookup.h"
 
-#include "fake_api.h"
+#include "../kube/fake_api.h"
 
 #define REPOSITORY "registry.test/acme/app"
 #define IMAGE      REPOSITORY ":v1"

@@ -5,7 +5,7 @@
 
 #include "image_resolver.h"
 
-#include "fake_api.h"
+#include "../kube/fake_api.h"
 
 #define IMAGE  "registry.test:5000/acme/app:v1"
 #define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

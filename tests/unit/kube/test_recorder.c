@@ -6,16 +6,10 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "kube/recorder.h"
-#include "fake_network.h"
-#include "virtual_clock.h"
+#include "fake_api.h"
 
 struct fixture {
-    struct virtual_clock time;
-    struct clock clock;
-    struct timers timers;
-    struct fake_network network;
-    struct kube_config config;
-    struct kube_client *client;
+    struct fake_api api;
     struct recorder *recorder;
     int status; /* of the next answers; 0: none at all */
     const char *reason;
@@ -46,19 +40,9 @@ static void on_failed(void *context, const struct err *failure)
 
 static void fixture_init(struct fixture *fixture)
 {
-    *fixture = (struct fixture){ .time = { .monotonic_ms = 1, .wall_ms = 1700000000000 },
-                                 .status = 201,
-                                 .sent = json_array() };
-    fixture->clock = virtual_clock_port(&fixture->time);
-    timers_init(&fixture->timers, &fixture->clock);
-    fake_network_init(&fixture->network, serve, fixture);
-    fixture->config.server = "http://api";
-    fixture->config.credentials = kube_credentials_new(&(struct kube_credentials_options){ 0 });
-    fixture->client =
-        kube_client_new(&(struct kube_client_options){ .transport = &fixture->network.transport,
-                                                       .timers = &fixture->timers,
-                                                       .config = &fixture->config });
-    fixture->recorder = recorder_new(fixture->client, &fixture->timers,
+    *fixture = (struct fixture){ .status = 201, .sent = json_array() };
+    fake_api_init(&fixture->api, serve, fixture);
+    fixture->recorder = recorder_new(fixture->api.client, &fixture->api.timers,
                                      &(struct recorder_options){ .controller = "churnops.io/test",
                                                                  .instance = "pod-1",
                                                                  .seed = 3,
@@ -69,18 +53,15 @@ static void fixture_init(struct fixture *fixture)
 static void fixture_release(struct fixture *fixture)
 {
     recorder_free(fixture->recorder);
-    kube_client_free(fixture->client);
-    kube_config_release(&fixture->config);
-    fake_network_release(&fixture->network);
-    timers_release(&fixture->timers);
+    fake_api_release(&fixture->api);
     json_decref(fixture->sent);
 }
 
 static void run_for(struct fixture *fixture, int64_t ms)
 {
-    virtual_clock_advance(&fixture->time, ms);
-    (void)timers_run(&fixture->timers);
-    fake_network_run(&fixture->network);
+    virtual_clock_advance(&fixture->api.time, ms);
+    (void)timers_run(&fixture->api.timers);
+    fake_network_run(&fixture->api.network);
 }
 
 static void say_about(struct fixture *fixture, const char *uid, const char *note)

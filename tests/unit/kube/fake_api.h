@@ -4,8 +4,8 @@
 
 #include "kube/client.h"
 
-#include "../kube/fake_network.h"
-#include "../kube/virtual_clock.h"
+#include "fake_network.h"
+#include "virtual_clock.h"
 
 struct fake_api {
     struct virtual_clock time;
