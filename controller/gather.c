@@ -59,7 +59,7 @@ static const struct zone *gather_zone(const struct gatherer *gatherer, const jso
 void gather_model(const struct gatherer *gatherer, const struct cache_entry *entry,
                   struct memo *memo, struct arena *arena, struct model_view *ret_view)
 {
-    const json_t *object = objects_decode(entry, OBJECT_MODEL, arena);
+    const json_t *object = objects_decode(gatherer->objects, entry, OBJECT_MODEL, arena);
     const json_t *pending = jx_get(object, "status", "inbox", "pending", NULL);
 
     *ret_view = (struct model_view){ .object = gather_object(gatherer, object, memo, arena),
@@ -90,7 +90,7 @@ static const struct model_of_batch *gather_model_of(const struct gatherer *gathe
 
     if (!entry)
         return NULL;
-    object = objects_decode(entry, OBJECT_MODEL, arena);
+    object = objects_decode(gatherer->objects, entry, OBJECT_MODEL, arena);
     model = arena_zero(arena, 1, sizeof(*model));
     metadata_decode(object, arena, &model->metadata);
     model->raw_spec = jx_get(object, "spec", NULL);
@@ -105,7 +105,7 @@ static const struct model_of_batch *gather_model_of(const struct gatherer *gathe
 void gather_batch(const struct gatherer *gatherer, const struct cache_entry *entry,
                   struct memo *memo, struct arena *arena, struct batch_view *ret_view)
 {
-    const json_t *object = objects_decode(entry, OBJECT_BATCH, arena);
+    const json_t *object = objects_decode(gatherer->objects, entry, OBJECT_BATCH, arena);
 
     *ret_view = (struct batch_view){ .object = gather_object(gatherer, object, memo, arena),
                                      .raw_spec = jx_get(object, "spec", NULL) };

@@ -1,5 +1,7 @@
 #include "objects.h"
 
+#include "base/limits.h"
+#include "base/packer.h"
 #include "base/sha256.h"
 #include "contract/check.h"
 #include "project.h"
@@ -31,7 +33,7 @@ static const char *const *const unread_members[OBJECT_KINDS] = {
 #define OUTPUT_DIGITS  16
 #define VERSION_DIGITS 16
 
-/* Precedes the projection of a batch in its cache entry: what is needed often
+/* Precedes the projection of a batch, which is packed, in its cache entry: what is needed often
  * and must not cost parsing. */
 struct batch_mark {
     int64_t created_ms;
@@ -56,6 +58,7 @@ struct version_index {
 
 struct objects {
     struct objects_options options;
+    struct packer *packer;
     struct source sources[OBJECT_KINDS];
     struct batch_index by_model;  /* "namespace/model" */
     struct batch_index by_output; /* struct batch_mark's output */
@@ -133,6 +136,7 @@ static int append_bytes(const char *bytes, size_t length, void *buffer)
 static int project(void *context, const json_t *object, struct buf *blob, struct err *err)
 {
     const struct source *source = context;
+    auto_buf struct buf text = { .maximum = LIMIT_KUBE_OBJECT };
     json_t *reduced auto_json = NULL;
     struct batch_mark mark;
 
@@ -147,10 +151,12 @@ static int project(void *context, const json_t *object, struct buf *blob, struct
         break;
     default:
         pack_job(object, blob);
+        return buf_check(blob, "a projection", err);
     }
-    if (reduced && json_dump_callback(reduced, append_bytes, blob, JSON_COMPACT) < 0)
+    if (json_dump_callback(reduced, append_bytes, &text, JSON_COMPACT) < 0)
         return err_set(err, ERR_INTERNAL, "a projection cannot be written as JSON");
-    return buf_check(blob, "a projection", err);
+    packer_pack(source->objects->packer, (struct span){ text.data, text.length }, blob);
+    return buf_check(&text, "a projection", err);
 }
 
 static const struct batch_mark *mark_of(const struct cache_entry *entry)
@@ -171,13 +177,17 @@ void objects_job(const struct cache_entry *entry, struct arena *arena, struct jo
     ret_job->resource_version = arena_strdup(arena, cache_entry_resource_version(entry));
 }
 
-const json_t *objects_decode(const struct cache_entry *entry, enum object_kind kind,
-                             struct arena *arena)
+const json_t *objects_decode(const struct objects *objects, const struct cache_entry *entry,
+                             enum object_kind kind, struct arena *arena)
 {
-    struct span text = cache_entry_blob(entry);
+    auto_buf struct buf text = { .maximum = LIMIT_KUBE_OBJECT };
+    struct span packed = cache_entry_blob(entry);
     size_t skip = kind == OBJECT_BATCH ? sizeof(struct batch_mark) : 0;
-    json_t *object = json_loadb(text.data + skip, text.length - skip, 0, NULL);
+    json_t *object;
 
+    packer_unpack(objects->packer, (struct span){ packed.data + skip, packed.length - skip },
+                  &text);
+    object = json_loadb(text.data, text.length, 0, NULL);
     if (!object)
         abort(); /* we wrote it ourselves */
     arena_defer(arena, release_json, object);
@@ -359,6 +369,7 @@ struct objects *objects_new(const struct objects_options *options)
     struct objects *objects = mem_zero(1, sizeof(*objects));
 
     objects->options = *options;
+    objects->packer = packer_new();
     for (enum object_kind kind = 0; kind < OBJECT_KINDS; kind++) {
         struct source *source = &objects->sources[kind];
 
@@ -395,6 +406,7 @@ void objects_free(struct objects *objects)
     batch_index_release(&objects->by_output);
     version_index_release(&objects->in_use);
     version_index_release(&objects->wanted);
+    packer_free(objects->packer);
     free(objects);
 }
 

@@ -59,8 +59,8 @@ const struct cache_entry *objects_find(const struct objects *objects, enum objec
 /* A Job as reconcilers see it; lives in the arena. */
 void objects_job(const struct cache_entry *entry, struct arena *arena, struct job_view *ret_job);
 /* The projection of a model or a batch; lives in the arena. */
-const json_t *objects_decode(const struct cache_entry *entry, enum object_kind kind,
-                             struct arena *arena);
+const json_t *objects_decode(const struct objects *objects, const struct cache_entry *entry,
+                             enum object_kind kind, struct arena *arena);
 
 /* Whether the batch of this entry is over, for the spec that it has now. */
 bool objects_batch_is_finished(const struct cache_entry *entry);
