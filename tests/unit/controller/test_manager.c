@@ -203,6 +203,36 @@ static void test_a_version_that_is_safe_wakes_who_waits(void **state)
     sim_free(sim);
 }
 
+/* A new process does not know yet that a batch names the version, which a training would delete. */
+static void test_nothing_is_decided_before_all_lists_are_there(void **state)
+{
+    struct sim *sim = sim_begin();
+    char *first auto_free = sim_train_past_first(sim);
+    char *body auto_free = mem_format("{'spec':{'modelVersion':'%s','suspend':true}}", first);
+    const char *document;
+    unsigned writes;
+
+    (void)state;
+    sim_pod_succeeds(sim);
+    sim_run(sim, 5 * SECOND);
+    sim_kill_controller(sim, 0);
+    sim_create_batch(sim, "week-1");
+    assert_int_equal(sim_ask(sim, "PATCH", SIM_BATCHES "/week-1", body), 200);
+    assert_int_equal(sim_ask(sim, "PATCH", SIM_MODEL, "{'spec':{'seed':9}}"), 200);
+    sim_add_fault(sim, "{'verb':'list','resource':'churnbatches','action':'slow','delay':'40s',"
+                       "'count':1}");
+    writes = sim->writes;
+    sim_start_controller(sim, 1);
+    sim_run(sim, 30 * SECOND);
+    assert_true(manager_leads(sim->controllers[1].manager));
+    assert_int_equal(sim->writes, writes);
+    sim_run(sim, 20 * SECOND);
+    assert_int_equal(sim->pod_count, 1);
+    document = jx_string(sim->pods[0]->pod, "metadata", "annotations", "churnops.io/job", NULL);
+    assert_non_null(strstr(document, first));
+    sim_free(sim);
+}
+
 /* --- crashes ------------------------------------------------------------------------ */
 
 struct crash {
@@ -428,9 +458,11 @@ static void test_a_standby_that_does_not_know_the_leader_is_not_ready(void **sta
     sim_free(sim);
 }
 
+/* Nor does it gather keys: its queue would look like one that does not get ahead. */
 static void test_a_standby_writes_nothing_and_takes_over(void **state)
 {
     struct sim *sim = sim_begin();
+    struct metrics metrics;
 
     (void)state;
     sim_start_controller(sim, 1);
@@ -440,6 +472,8 @@ static void test_a_standby_writes_nothing_and_takes_over(void **state)
     sim_create_model(sim);
     sim_run(sim, 10 * SECOND);
     assert_int_equal(sim->writes, 0);
+    manager_snapshot(sim->controllers[1].manager, &metrics);
+    assert_int_equal(metrics.queue_ready, 0);
     sim_run(sim, 10 * SECOND);
     assert_int_equal(sim_count(sim, SIM_JOBS), 1);
     sim->controllers[0].paused = false; /* the old leader wakes up: it must not write */
@@ -564,6 +598,7 @@ int main(void)
         cmocka_unit_test(test_a_registry_slower_than_the_poll_interval),
         cmocka_unit_test(test_deleted_jobs_do_not_run_again),
         cmocka_unit_test(test_a_version_that_is_safe_wakes_who_waits),
+        cmocka_unit_test(test_nothing_is_decided_before_all_lists_are_there),
         cmocka_unit_test(test_a_crash_at_every_write),
         cmocka_unit_test(test_a_conflict_is_decided_again),
         cmocka_unit_test(test_trouble_passes),
