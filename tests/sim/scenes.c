@@ -36,6 +36,15 @@ void sim_create_batch(struct sim *sim, const char *name)
     assert_int_equal(sim_ask(sim, "POST", SIM_BATCHES, body), 201);
 }
 
+void sim_finish_everything(struct sim *sim)
+{
+    for (int i = 0; i < 40; i++) {
+        sim_run(sim, SECOND);
+        while (sim->pod_count > 0)
+            sim_pod_succeeds(sim);
+    }
+}
+
 char *sim_train_past_first(struct sim *sim)
 {
     char *first = NULL;

@@ -150,6 +150,8 @@ struct sim *sim_begin(void) __attribute__((warn_unused_result));
 /* A ChurnModel "m" and a ChurnBatch in namespace default, and the files they read. */
 void sim_create_model(struct sim *sim);
 void sim_create_batch(struct sim *sim, const char *name);
+/* Runs on until nothing is left to do; pods succeed as soon as they run. */
+void sim_finish_everything(struct sim *sim);
 /* A model "m" has two versions, the second is in use, and a third training is at work. Returns the
  * first version, which nothing keeps; to be freed. */
 char *sim_train_past_first(struct sim *sim) __attribute__((warn_unused_result));

@@ -1,23 +1,12 @@
 /* Goal: the shell carries out what the reconcilers decide, exactly once, whatever happens between
  * it and the API server.
  * Method: whole controllers on a simulated cluster (sim/simulation.h): runs to the end, then the
- * same runs with a crash before and after every single write, conflicts, refusals, outages and a
- * change of leader. */
+ * same runs with a crash before and after every single write, conflicts, refusals and outages. */
 #include "sim/simulation.h"
 
 #define SECOND 1000
 
 /* --- runs ------------------------------------------------------------------------- */
-
-/* Runs on until nothing is left to do; pods succeed as soon as they run. */
-static void finish_everything(struct sim *sim)
-{
-    for (int i = 0; i < 40; i++) {
-        sim_run(sim, SECOND);
-        while (sim->pod_count > 0)
-            sim_pod_succeeds(sim);
-    }
-}
 
 static int64_t trainings(struct sim *sim)
 {
@@ -59,7 +48,7 @@ static void test_at_rest_nothing_is_written(void **state)
     (void)state;
     sim_create_model(sim);
     sim_create_batch(sim, "week-1");
-    finish_everything(sim);
+    sim_finish_everything(sim);
     assert_string_equal(sim_condition(sim, SIM_BATCHES "/week-1", "Complete"), "True Scored");
     writes = sim->writes;
     sim_run(sim, 11 * 60 * SECOND); /* more than one poll of the image, and one watch */
@@ -73,10 +62,10 @@ static void test_a_moved_tag_trains_once(void **state)
 
     (void)state;
     sim_create_model(sim);
-    finish_everything(sim);
+    sim_finish_everything(sim);
     sim_move_tag(sim, "trainer:stable", "2");
     sim_create_batch(sim, "week-1");
-    finish_everything(sim);
+    sim_finish_everything(sim);
     assert_int_equal(trainings(sim), 2);
     assert_string_equal(sim_condition(sim, SIM_BATCHES "/week-1", "Complete"), "True Scored");
     assert_int_equal(sim_count(sim, SIM_JOBS), 3);
@@ -92,7 +81,7 @@ static void test_a_spec_change_supersedes_the_training(void **state)
     sim_run(sim, SECOND);
     assert_int_equal(sim->pod_count, 1);
     assert_int_equal(sim_ask(sim, "PATCH", SIM_MODEL, "{'spec':{'seed':7}}"), 200);
-    finish_everything(sim);
+    sim_finish_everything(sim);
     assert_string_equal(sim_condition(sim, SIM_MODEL, "Ready"), "True Trained");
     assert_int_equal(sim_count(sim, SIM_JOBS), 1); /* the first one was deleted */
     sim_free(sim);
@@ -121,7 +110,7 @@ static void test_only_the_very_job_is_deleted(void **state)
     sim_create_model(sim);
     sim_run(sim, SECOND);
     assert_int_equal(sim_ask(sim, "PATCH", SIM_MODEL, "{'spec':{'seed':7}}"), 200);
-    finish_everything(sim);
+    sim_finish_everything(sim);
     assert_int_equal(count, 1);
     sim_free(sim);
 }
@@ -138,11 +127,11 @@ static void test_a_registry_slower_than_the_poll_interval(void **state)
     sim_create_model(sim);
     assert_int_equal(sim_ask(sim, "PATCH", SIM_MODEL, "{'spec':{'imagePollInterval':'1s'}}"), 200);
     sim_create_batch(sim, "week-1");
-    finish_everything(sim);
+    sim_finish_everything(sim);
     assert_string_equal(sim_condition(sim, SIM_BATCHES "/week-1", "Complete"), "True Scored");
     writes = sim->writes;
     sim_move_tag(sim, "trainer:stable", "2");
-    finish_everything(sim);
+    sim_finish_everything(sim);
     assert_int_equal(trainings(sim), 2);
     assert_true(sim->writes - writes <= 3);
     sim_free(sim);
@@ -170,9 +159,9 @@ static void test_deleted_jobs_do_not_run_again(void **state)
     (void)state;
     sim_create_model(sim);
     sim_create_batch(sim, "week-1");
-    finish_everything(sim);
+    sim_finish_everything(sim);
     delete_jobs(sim);
-    finish_everything(sim);
+    sim_finish_everything(sim);
     assert_int_equal(sim_count(sim, SIM_JOBS), 0);
     assert_int_equal(trainings(sim), 1);
     sim_free(sim);
@@ -200,36 +189,6 @@ static void test_a_version_that_is_safe_wakes_who_waits(void **state)
     assert_string_equal(sim_condition(sim, SIM_MODEL, "Reconciling"), "True Training");
     assert_string_not_equal(sim_condition(sim, SIM_BATCHES "/week-1", "ModelReady"),
                             "False ModelTraining"); /* its folder is looked at */
-    sim_free(sim);
-}
-
-/* A new process does not know yet that a batch names the version, which a training would delete. */
-static void test_nothing_is_decided_before_all_lists_are_there(void **state)
-{
-    struct sim *sim = sim_begin();
-    char *first auto_free = sim_train_past_first(sim);
-    char *body auto_free = mem_format("{'spec':{'modelVersion':'%s','suspend':true}}", first);
-    const char *document;
-    unsigned writes;
-
-    (void)state;
-    sim_pod_succeeds(sim);
-    sim_run(sim, 5 * SECOND);
-    sim_kill_controller(sim, 0);
-    sim_create_batch(sim, "week-1");
-    assert_int_equal(sim_ask(sim, "PATCH", SIM_BATCHES "/week-1", body), 200);
-    assert_int_equal(sim_ask(sim, "PATCH", SIM_MODEL, "{'spec':{'seed':9}}"), 200);
-    sim_add_fault(sim, "{'verb':'list','resource':'churnbatches','action':'slow','delay':'40s',"
-                       "'count':1}");
-    writes = sim->writes;
-    sim_start_controller(sim, 1);
-    sim_run(sim, 30 * SECOND);
-    assert_true(manager_leads(sim->controllers[1].manager));
-    assert_int_equal(sim->writes, writes);
-    sim_run(sim, 20 * SECOND);
-    assert_int_equal(sim->pod_count, 1);
-    document = jx_string(sim->pods[0]->pod, "metadata", "annotations", "churnops.io/job", NULL);
-    assert_non_null(strstr(document, first));
     sim_free(sim);
 }
 
@@ -348,7 +307,7 @@ static void test_trouble_passes(void **state)
         sim_add_fault(sim, faults[i]);
         sim_start_controller(sim, 0);
         sim_create_model(sim);
-        finish_everything(sim);
+        sim_finish_everything(sim);
         CASE(faults[i], strcmp(sim_condition(sim, SIM_MODEL, "Ready"), "True Trained") == 0);
         CASE(faults[i], sim_count(sim, SIM_JOBS) == 1);
         sim_free(sim);
@@ -408,11 +367,11 @@ static void test_a_late_job_loses_no_event(void **state)
 
     (void)state;
     sim_create_model(sim);
-    finish_everything(sim);
+    sim_finish_everything(sim);
     sim_add_fault(sim,
                   "{'verb':'create','resource':'jobs','action':'status','code':503,'count':2}");
     sim_create_batch(sim, "week-1");
-    finish_everything(sim);
+    sim_finish_everything(sim);
     assert_string_equal(sim_condition(sim, SIM_BATCHES "/week-1", "Complete"), "True Scored");
     assert_int_equal(jx_int(jx_get(sim_get(sim, SIM_MODEL), "status", NULL), "trainingsSkipped", 0),
                      1);
@@ -427,122 +386,17 @@ static void test_a_clock_that_jumps_back(void **state)
 
     (void)state;
     sim_create_model(sim);
-    finish_everything(sim);
+    sim_finish_everything(sim);
     sim->wall_offset_ms = -24 * 3600 * SECOND;
     sim_move_tag(sim, "trainer:stable", "2");
     sim_run(sim, 6 * 60 * SECOND); /* a poll later */
-    finish_everything(sim);
+    sim_finish_everything(sim);
     assert_int_equal(trainings(sim), 2);
     sim_create_batch(sim, "week-1");
-    finish_everything(sim);
+    sim_finish_everything(sim);
     assert_string_equal(sim_condition(sim, SIM_BATCHES "/week-1", "Complete"), "True Scored");
     assert_int_equal(jx_int(jx_get(sim_get(sim, SIM_MODEL), "status", NULL), "trainingsSkipped", 0),
                      1);
-    sim_free(sim);
-}
-
-/* --- leadership ---------------------------------------------------------------------------- */
-
-/* Or it would be sent what it cannot pass on. */
-static void test_a_standby_that_does_not_know_the_leader_is_not_ready(void **state)
-{
-    struct sim *sim = sim_begin();
-
-    (void)state;
-    sim_add_fault(sim, "{'verb':'get','resource':'leases','action':'slow','delay':'1s','count':1}");
-    sim_start_controller(sim, 1);
-    sim_run(sim, SECOND / 2);
-    assert_false(manager_is_ready(sim->controllers[1].manager));
-    sim_run(sim, SECOND);
-    assert_true(manager_is_ready(sim->controllers[1].manager));
-    sim_free(sim);
-}
-
-/* Nor does it gather keys: its queue would look like one that does not get ahead. */
-static void test_a_standby_writes_nothing_and_takes_over(void **state)
-{
-    struct sim *sim = sim_begin();
-    struct metrics metrics;
-
-    (void)state;
-    sim_start_controller(sim, 1);
-    sim_run(sim, 5 * SECOND);
-    assert_true(manager_is_ready(sim->controllers[1].manager));
-    sim->controllers[0].paused = true;
-    sim_create_model(sim);
-    sim_run(sim, 10 * SECOND);
-    assert_int_equal(sim->writes, 0);
-    manager_snapshot(sim->controllers[1].manager, &metrics);
-    assert_int_equal(metrics.queue_ready, 0);
-    sim_run(sim, 10 * SECOND);
-    assert_int_equal(sim_count(sim, SIM_JOBS), 1);
-    sim->controllers[0].paused = false; /* the old leader wakes up: it must not write */
-    sim_run(sim, SECOND);
-    assert_non_null(manager_loss(sim->controllers[0].manager));
-    assert_int_equal(sim_count(sim, SIM_JOBS), 1);
-    assert_int_equal(sim->writes, 2);
-    sim_free(sim);
-}
-
-/* The process freezes while its status write is answered, longer than the lease lasts. */
-static enum sim_fate freeze_at_status(void *context, struct sim_controller *controller,
-                                      struct fake_exchange *exchange)
-{
-    struct sim *sim = context;
-
-    (void)controller;
-    if (strstr(exchange->url, "/status")) {
-        sim->hooks.on_write = NULL;
-        sim->now_ms += 20 * SECOND;
-    }
-    return SIM_PASSES;
-}
-
-static void test_the_lease_is_checked_before_each_write(void **state)
-{
-    struct sim *sim = sim_begin();
-
-    (void)state;
-    sim->hooks = (struct sim_hooks){ .on_write = freeze_at_status, .context = sim };
-    sim_create_model(sim);
-    sim_run(sim, SECOND);
-    assert_null(sim->hooks.on_write);
-    assert_int_equal(sim->writes, 1); /* no Job was sent */
-    assert_non_null(manager_loss(sim->controllers[0].manager));
-    sim_kill_controller(sim, 0);
-    sim_start_controller(sim, 1);
-    finish_everything(sim);
-    assert_string_equal(sim_condition(sim, SIM_MODEL, "Ready"), "True Trained");
-    assert_int_equal(sim_count(sim, SIM_JOBS), 1);
-    sim_free(sim);
-}
-
-static void test_an_outage_ends_leadership(void **state)
-{
-    struct sim *sim = sim_begin();
-
-    (void)state;
-    sim->controllers[0].cut = true;
-    sim_run(sim, 8 * SECOND);
-    assert_null(manager_loss(sim->controllers[0].manager));
-    sim_run(sim, 4 * SECOND);
-    assert_non_null(manager_loss(sim->controllers[0].manager));
-    sim_free(sim);
-}
-
-static void test_a_graceful_stop_gives_the_lease_back(void **state)
-{
-    struct sim *sim = sim_begin();
-    const json_t *lease;
-
-    (void)state;
-    sim_create_model(sim);
-    sim_run(sim, SECOND);
-    manager_stop(sim->controllers[0].manager);
-    sim_run(sim, SECOND);
-    assert_true(manager_is_stopped(sim->controllers[0].manager));
-    lease = sim_get(sim, "/apis/coordination.k8s.io/v1/namespaces/default/leases/churn-controller");
-    assert_string_equal(jx_string(lease, "spec", "holderIdentity", NULL), "");
     sim_free(sim);
 }
 
@@ -566,7 +420,7 @@ static void test_snapshot(void **state)
 
     (void)state;
     sim_create_model(sim);
-    finish_everything(sim);
+    sim_finish_everything(sim);
     manager_snapshot(sim->controllers[0].manager, &metrics);
     assert_true(metrics.leader && metrics.ready);
     assert_int_equal(metrics.jobs_created[OBJECT_MODEL], 1);
@@ -598,7 +452,6 @@ int main(void)
         cmocka_unit_test(test_a_registry_slower_than_the_poll_interval),
         cmocka_unit_test(test_deleted_jobs_do_not_run_again),
         cmocka_unit_test(test_a_version_that_is_safe_wakes_who_waits),
-        cmocka_unit_test(test_nothing_is_decided_before_all_lists_are_there),
         cmocka_unit_test(test_a_crash_at_every_write),
         cmocka_unit_test(test_a_conflict_is_decided_again),
         cmocka_unit_test(test_trouble_passes),
@@ -606,11 +459,6 @@ int main(void)
         cmocka_unit_test(test_a_refused_job_is_told),
         cmocka_unit_test(test_a_late_job_loses_no_event),
         cmocka_unit_test(test_a_clock_that_jumps_back),
-        cmocka_unit_test(test_a_standby_that_does_not_know_the_leader_is_not_ready),
-        cmocka_unit_test(test_a_standby_writes_nothing_and_takes_over),
-        cmocka_unit_test(test_the_lease_is_checked_before_each_write),
-        cmocka_unit_test(test_an_outage_ends_leadership),
-        cmocka_unit_test(test_a_graceful_stop_gives_the_lease_back),
         cmocka_unit_test(test_snapshot),
     };
 
