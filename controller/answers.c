@@ -6,6 +6,24 @@
 
 static const struct kube_resource PODS = { "", "v1", "pods", "Pod" };
 
+struct question {
+    struct answers *answers;
+    struct kube_call *call; /* NULL: not under way */
+    char *job, *uid;        /* the Job that is asked about; uid: whose pods count, or NULL */
+    bool answered;
+    struct arena arena; /* owns the answer */
+};
+
+/* Of those who ask: of thousands at rest each would have an empty one. */
+struct answers {
+    const struct asker *asker;
+    unsigned kind;
+    const char *key;
+    struct question job, pods;
+    struct job_fact job_fact;
+    struct pods_fact pods_fact;
+};
+
 static void clear(struct question *question)
 {
     free(question->job);
@@ -22,10 +40,13 @@ static void release(struct question *question)
     clear(question);
 }
 
-void answers_release(struct answers *answers)
+void answers_free(struct answers *answers)
 {
+    if (!answers)
+        return;
     release(&answers->job);
     release(&answers->pods);
+    free(answers);
 }
 
 static void wake(const struct answers *answers)
@@ -137,34 +158,42 @@ static void ask_pods(struct answers *answers, const char *namespace, const char 
                                    pods_answered, &answers->pods);
 }
 
-void answers_ask(struct answers *answers, const struct asker *asker, unsigned kind, const char *key,
-                 const struct fact_request *request, const char *job_uid)
+void answers_ask(struct answers **answers, const struct asker *asker, unsigned kind,
+                 const char *key, const struct fact_request *request, const char *job_uid)
 {
     char *namespace auto_free = mem_strndup(key, (size_t)(strchr(key, '/') - key));
 
-    answers->asker = asker;
-    answers->kind = kind;
-    answers->key = key;
+    if (!*answers)
+        *answers = mem_zero(1, sizeof(**answers));
+    (*answers)->asker = asker;
+    (*answers)->kind = kind;
+    (*answers)->key = key;
     if (request->kind == FACT_JOB)
-        ask_job(answers, namespace, request->argument);
+        ask_job(*answers, namespace, request->argument);
     else
-        ask_pods(answers, namespace, request->argument, job_uid);
+        ask_pods(*answers, namespace, request->argument, job_uid);
 }
 
 void answers_view(const struct answers *answers, struct facts *facts)
 {
-    if (answers->job.job)
+    if (answers && answers->job.job)
         facts->job = &answers->job_fact;
-    if (answers->pods.job)
+    if (answers && answers->pods.job)
         facts->pods = &answers->pods_fact;
 }
 
-void answers_end_pass(struct answers *answers, bool asks_on)
+void answers_end_pass(struct answers **answers, bool asks_on)
 {
-    if (asks_on)
+    struct answers *ended = *answers;
+
+    if (!ended || asks_on)
         return;
-    if (answers->job.answered)
-        clear(&answers->job);
-    if (answers->pods.answered)
-        clear(&answers->pods);
+    if (ended->job.answered)
+        clear(&ended->job);
+    if (ended->pods.answered)
+        clear(&ended->pods);
+    if (ended->job.job || ended->pods.job)
+        return;
+    free(ended);
+    *answers = NULL;
 }

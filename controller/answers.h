@@ -19,31 +19,18 @@ struct asker {
     void *context;
 };
 
-struct question {
-    struct answers *answers;
-    struct kube_call *call; /* NULL: not under way */
-    char *job, *uid;        /* the Job that is asked about; uid: whose pods count, or NULL */
-    bool answered;
-    struct arena arena; /* owns the answer */
-};
-
-struct answers {
-    const struct asker *asker;
-    unsigned kind;
-    const char *key;
-    struct question job, pods;
-    struct job_fact job_fact;
-    struct pods_fact pods_fact;
-};
+struct answers;
 
 /* Starts a look-up of `request` (FACT_JOB or FACT_PODS); when the same is under
- * way already there is no effect. `key` is borrowed for the life of the answers.
+ * way already there is no effect. *answers is NULL before the first question and whenever nothing
+ * is asked. `key` is borrowed for the life of the answers.
  * `job_uid`: pods of another Job of this name do not count; NULL: all do. */
-void answers_ask(struct answers *answers, const struct asker *asker, unsigned kind, const char *key,
-                 const struct fact_request *request, const char *job_uid);
-void answers_release(struct answers *answers); /* cancels; safe on a zeroed struct */
+void answers_ask(struct answers **answers, const struct asker *asker, unsigned kind,
+                 const char *key, const struct fact_request *request, const char *job_uid);
+void answers_free(struct answers *answers); /* cancels; NULL: no effect */
 
-/* What is known goes into a view, where it stays valid until the pass ends. */
+/* What is known goes into a view, where it stays valid until the pass ends; answers NULL: nothing
+ * is. */
 void answers_view(const struct answers *answers, struct facts *facts);
 /* What was answered is forgotten, unless the pass asks on. */
-void answers_end_pass(struct answers *answers, bool asks_on);
+void answers_end_pass(struct answers **answers, bool asks_on);

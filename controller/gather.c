@@ -40,7 +40,7 @@ static struct object_view gather_object(const struct gatherer *gatherer, const j
     view.refusal_count = memo->refusal_count;
     view.jobs = gather_jobs(gatherer->objects, memo->uid, arena, &view.job_count);
     fact_user_view(&memo->facts, arena, &view.facts);
-    answers_view(&memo->answers, &view.facts);
+    answers_view(memo->answers, &view.facts);
     return view;
 }
 

@@ -58,7 +58,7 @@ static void free_memo(void *object)
         memo->expected = next;
     }
     fact_user_release(&memo->facts);
-    answers_release(&memo->answers);
+    answers_free(memo->answers);
     drop_refusals(memo, NULL);
     free(memo->refusals);
     free(memo->resource_version);

@@ -28,8 +28,8 @@ struct memo {
     int64_t asked;                /* see struct model_view                        */
     struct job_refusal *refusals; /* of this generation; texts owned            */
     size_t refusal_count;
-    struct fact_user facts; /* the shared facts it asked for                     */
-    struct answers answers; /* to its own questions                              */
+    struct fact_user facts;  /* the shared facts it asked for                     */
+    struct answers *answers; /* to its own questions; NULL: it has none           */
 };
 
 struct memos {
