@@ -10,7 +10,7 @@
 enum {
     WRITE_BYTES = 64 * 1024, /* at most so much in one lws_write() */
     READ_BYTES = 16 * 1024,  /* of one read */
-    STALLED_S = 60,          /* a peer that neither sends the rest nor reads */
+    STALLED_S = 60,          /* see struct httpd_options */
     IDLE_S = 180,            /* longer than clients keep idle connections (90 s to 118 s) */
     DRAIN_S = 5,             /* for a refused peer to read why */
 };
@@ -24,6 +24,7 @@ struct httpd {
     httpd_handler handler;
     void *context;
     size_t maximum_body;
+    int stalled_s;
     lws_sorted_usec_list_t deadline;  /* of the running httpd_run() */
     struct httpd_exchange *exchanges; /* all that are open */
     bool has_orphans;                 /* a stream was begun after its peer had gone */
@@ -39,6 +40,7 @@ struct connection {
     struct buf output;               /* after LWS_PRE bytes that belong to lws */
     size_t sent;                     /* of output, LWS_PRE included */
     struct httpd_exchange *exchange; /* that is being answered */
+    bool arriving;                   /* the time of the request that arrives runs */
     bool closing;                    /* no further request; close when all is sent */
     bool draining;                   /* refused: the peer closes, so that it reads why */
     bool aborted;
@@ -135,15 +137,19 @@ static void forget_output(struct connection *connection)
     connection->sent = 0;
 }
 
-/* Bounds how long a peer may stall; an open exchange may take any time. */
+/* Bounds how long a peer may stall; an open exchange may take any time. A request has its time as a
+ * whole: a peer that sends a byte now and then would hold the connection for ever. */
 static void set_timeout(struct connection *connection)
 {
-    if (connection->aborted)
+    bool arrives = unsent(connection) == 0 && request_begun(&connection->request);
+
+    if (connection->aborted || (arrives && connection->arriving && !connection->draining))
         return;
+    connection->arriving = arrives;
     if (connection->draining)
         lws_set_timeout(connection->wsi, PENDING_TIMEOUT_USER_OK, DRAIN_S);
-    else if (unsent(connection) > 0 || request_begun(&connection->request))
-        lws_set_timeout(connection->wsi, PENDING_TIMEOUT_USER_OK, STALLED_S);
+    else if (arrives || unsent(connection) > 0)
+        lws_set_timeout(connection->wsi, PENDING_TIMEOUT_USER_OK, connection->server->stalled_s);
     else if (!connection->exchange)
         lws_set_timeout(connection->wsi, PENDING_TIMEOUT_USER_OK, IDLE_S);
     else
@@ -374,6 +380,7 @@ struct httpd *httpd_new(const struct httpd_options *options, struct err *err)
     server->handler = options->handler;
     server->context = options->context;
     server->maximum_body = options->maximum_body ? options->maximum_body : LIMIT_HTTP_REQUEST_BODY;
+    server->stalled_s = options->stalled_s ? options->stalled_s : STALLED_S;
     server->loop = loop_new(server, options);
     if (server->loop)
         server->listener = listener_new(server, options);

@@ -32,6 +32,8 @@ struct httpd_options {
     const char *tls_client_ca_file; /* clients must present a certificate of it; NULL: none */
     size_t maximum_body;            /* 0: LIMIT_HTTP_REQUEST_BODY */
     unsigned maximum_connections;   /* 0: LIMIT_HTTP_CONNECTIONS; those beyond wait outside */
+    /* So long a request may take to arrive whole, and a peer not to read; 0: 60. */
+    int stalled_s;
     httpd_handler handler;
     void *context;
 };

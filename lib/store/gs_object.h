@@ -8,6 +8,8 @@
 
 /* The members of an object that we ask for. */
 #define GS_OBJECT_FIELDS "name,size,generation,timeCreated,crc32c,contentEncoding,metadata"
+/* Of each object of a page: an object's metadata may have 8 KiB, and a page has an end. */
+#define GS_LISTED_FIELDS "name,size,generation,timeCreated"
 
 /* Custom metadata by which a writer knows its own object again. */
 #define GS_WRITER_KEY "churn-writer"

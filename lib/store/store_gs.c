@@ -255,7 +255,7 @@ static char *list_url(const struct gs_store *self, const char *prefix, bool deli
 
     buf_format(&url,
                "%s/storage/v1/b/%s/o?prettyPrint=false&maxResults=" PAGE_OBJECTS
-               "&fields=nextPageToken,prefixes,items(" GS_OBJECT_FIELDS ")",
+               "&fields=nextPageToken,prefixes,items(" GS_LISTED_FIELDS ")",
                self->endpoint, self->bucket);
     buf_string(&url, "&prefix=");
     uri_encode(&url, span_of(prefix), false);

@@ -429,7 +429,7 @@ static void pages_follow_each_other(void **state)
         "{\"name\":\"in/.churn-part.a.1-0\",\"size\":\"2\",\"generation\":\"3\"}],"
         "\"prefixes\":[\"in/c/\"]}";
     const struct scene scenes[] = {
-        { .question = "GET prefix=in%2F&delimiter=%2F",
+        { .question = "GET items(name,size,generation,timeCreated)&prefix=in%2F&delimiter=%2F",
           .reply = { .status = 200, .body = span_of(first) } },
         { .question = "GET &pageToken=a%2F%3D%2B",
           .reply = { .status = 200, .body = span_of(second) } },
