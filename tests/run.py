@@ -284,12 +284,11 @@ GROUPS = {"style": style, "unit": unit, "golden": golden, "fuzz": fuzz, "sim": s
           "images": images, "apiserver": apiserver, "cluster": cluster}
 NOT_QUICK = ("quality",)
 BUILT = ("/test_pstest_push.py", "/test_toxiproxy.py", "/test_versitygw.py", "/test_versitygw_push.py")
-ONLY_FULL = ("images", "apiserver")
-BY_NAME = ("cluster",)  # changes the network of the machine for its time: only when asked for
+ONLY_FULL = ("images", "apiserver", "cluster")
 
 
 def groups_of(options):
-    left_out = BY_NAME + (() if options.full else ONLY_FULL) + (NOT_QUICK if options.quick else ())
+    left_out = (() if options.full else ONLY_FULL) + (NOT_QUICK if options.quick else ())
     return [name for name in GROUPS if name not in left_out]
 
 
@@ -326,8 +325,7 @@ def main():
     parser.add_argument("--seeds", type=int, metavar="N",
                         help="so many seeds of the simulation (1000; with --quick 300)")
     parser.add_argument("--only", action="append", choices=GROUPS, metavar="GROUP",
-                        help="only this group (repeatable): " + ", ".join(GROUPS) + "; " +
-                        ", ".join(BY_NAME) + " runs in no other way")
+                        help="only this group (repeatable): " + ", ".join(GROUPS))
     parser.add_argument("--data", metavar="DIR",
                         help="group quality: files and folds that do not come with the repository")
     parser.add_argument("--use-existing", action="store_true",
