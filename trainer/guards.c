@@ -42,7 +42,7 @@ static size_t count_sources(const struct table *table)
     return count;
 }
 
-/* The floats of all rows, and the prepared ones of a regression. */
+/* The floats of all rows, as they are or prepared. */
 static int find_matrix_bytes(const struct training *training, size_t *ret_bytes, struct err *err)
 {
     size_t rows = training->table.row_count;
@@ -50,8 +50,7 @@ static int find_matrix_bytes(const struct training *training, size_t *ret_bytes,
     auto_features struct features features = { 0 };
     if (training_fit_features(training, all, rows, &features, err) < 0)
         return -1;
-    bool twice = training->job.training.algorithm == ALGORITHM_LOGISTIC_REGRESSION;
-    *ret_bytes = rows * features.count * sizeof(float) * (twice ? 2 : 1);
+    *ret_bytes = rows * features.count * sizeof(float);
     return 0;
 }
 
@@ -61,9 +60,9 @@ static int find_rows_bytes(const struct training *training, size_t *ret_bytes, s
     int algorithm = training->job.training.algorithm;
     size_t sources = count_sources(&training->table), rows = training->table.row_count;
     size_t fit = rows * (TREES_BYTES + sources); /* a byte a value, as bins */
-    size_t matrices = 2 * rows * sources * sizeof(float);
-    if (algorithm == ALGORITHM_AUTO && matrices < fit) /* it may choose a regression */
-        fit = matrices;
+    size_t matrix = rows * sources * sizeof(float);
+    if (algorithm == ALGORITHM_AUTO && matrix < fit) /* it may choose a regression */
+        fit = matrix;
     if ((algorithm == ALGORITHM_LOGISTIC_REGRESSION || algorithm == ALGORITHM_NEURAL_NETWORK) &&
         find_matrix_bytes(training, &fit, err) < 0)
         return -1;

@@ -89,21 +89,29 @@ static size_t design_width(const struct linear *linear)
     return width;
 }
 
-void linear_design_init(struct linear_design *design, const struct linear *linear,
-                        struct matrix train)
+static void fill_inputs(const struct linear *linear, const float *values, float *ret_inputs)
 {
+    size_t indicator = linear->column_count;
+    for (size_t i = 0; i < linear->column_count; i++) {
+        const struct linear_column *column = &linear->columns[i];
+        ret_inputs[i] = (float)input_of(column, (double)values[i]);
+        if (column->missing_share > 0)
+            ret_inputs[indicator++] = (float)indicator_of(column, (double)values[i]);
+    }
+}
+
+void linear_design_init(struct linear_design *design, const struct linear *linear,
+                        struct row_source train)
+{
+    auto_free float *block = mem_zero(ROW_SOURCE_BLOCK * train.columns, sizeof(*block));
     *design = (struct linear_design){ .rows = train.rows, .width = design_width(linear) };
     design->values = mem_zero(train.rows, design->width * sizeof(*design->values));
-    for (size_t row = 0; row < train.rows; row++) {
-        float *inputs = design->values + row * design->width;
-        size_t indicator = linear->column_count;
-        for (size_t i = 0; i < linear->column_count; i++) {
-            const struct linear_column *column = &linear->columns[i];
-            double value = (double)train.values[row * train.columns + i];
-            inputs[i] = (float)input_of(column, value);
-            if (column->missing_share > 0)
-                inputs[indicator++] = (float)indicator_of(column, value);
-        }
+    for (size_t first = 0, count; first < train.rows; first += count) {
+        count = row_source_length(&train, first);
+        const float *rows = row_source_block(&train, first, count, block);
+        for (size_t i = 0; i < count; i++)
+            fill_inputs(linear, rows + i * train.columns,
+                        design->values + (first + i) * design->width);
     }
 }
 

@@ -47,13 +47,14 @@ void linear_release(struct linear *linear); /* safe on a zeroed struct */
 int linear_prepare(struct matrix train, enum linear_inputs inputs, struct linear *ret_linear,
                    struct err *err) __attribute__((warn_unused_result));
 
-/* Prepared inputs of the training rows, to solve for several penalties. */
+/* Prepared inputs of the training rows, which are read block by block, to solve for several
+ * penalties. */
 struct linear_design {
     float *values; /* rows x width */
     size_t rows, width;
 };
 void linear_design_init(struct linear_design *design, const struct linear *linear,
-                        struct matrix train);
+                        struct row_source train);
 void linear_design_release(struct linear_design *design);
 #define auto_linear_design __attribute__((cleanup(linear_design_release)))
 

@@ -231,14 +231,35 @@ int search_run(const struct search_request *request, struct matrix matrix, const
 
 /* --- fitting a recipe --------------------------------------------------- */
 
-static int fit_linear(const struct candidate *candidate, struct matrix matrix,
+/* The rows as floats; *ret_made is what the caller frees: NULL when they were a matrix already. */
+static struct matrix make_matrix(const struct row_source *source, float **ret_made)
+{
+    *ret_made = NULL;
+    if (source->values != NULL)
+        return (struct matrix){ source->values, source->rows, source->columns };
+    float *values = mem_zero(source->rows * source->columns, sizeof(*values));
+    source->read(source->context, 0, source->rows, values);
+    *ret_made = values;
+    return (struct matrix){ values, source->rows, source->columns };
+}
+
+static int prepare_linear(const struct candidate *candidate, const struct row_source *source,
+                          struct linear *ret_linear, struct err *err)
+{
+    auto_free float *values = NULL;
+    struct matrix matrix = make_matrix(source, &values);
+    return linear_prepare(matrix, candidate->inputs, ret_linear, err);
+}
+
+/* The matrix is gone when its prepared form, which is as large, is made from blocks. */
+static int fit_linear(const struct candidate *candidate, struct row_source source,
                       const uint8_t *labels, struct model *model, struct err *err)
 {
     auto_linear struct linear linear = { 0 };
-    if (linear_prepare(matrix, candidate->inputs, &linear, err) < 0)
+    if (prepare_linear(candidate, &source, &linear, err) < 0)
         return -1;
     auto_linear_design struct linear_design design;
-    linear_design_init(&design, &linear, matrix);
+    linear_design_init(&design, &linear, source);
     if (linear_solve(&linear, &design, labels, candidate->l2, err) < 0)
         return -1;
     model->linear = mem_alloc(sizeof(*model->linear));
@@ -247,31 +268,17 @@ static int fit_linear(const struct candidate *candidate, struct matrix matrix,
     return 0;
 }
 
-static int fit_network(const struct candidate *candidate, struct matrix matrix,
+static int fit_network(const struct candidate *candidate, struct row_source source,
                        const uint8_t *labels, struct model *model, struct err *err)
 {
     const struct features *features =
-        model->features.count == matrix.columns ? &model->features : NULL;
+        model->features.count == source.columns ? &model->features : NULL;
+    auto_free float *values = NULL;
     auto_network struct network network = { 0 };
-    if (network_fit(&candidate->network, features, matrix, labels, candidate->rounds, &network,
-                    err) < 0)
+    if (network_fit(&candidate->network, features, make_matrix(&source, &values), labels,
+                    candidate->rounds, &network, err) < 0)
         return -1;
     return model_take_network(model, &network, err);
-}
-
-/* What passes over its inputs many times, as floats. */
-static int fit_in_memory(const struct candidate *candidate, struct row_source source,
-                         const uint8_t *labels, struct model *model, struct err *err)
-{
-    struct matrix matrix = { source.values, source.rows, source.columns };
-    auto_free float *values = NULL;
-    if (matrix.values == NULL) {
-        matrix.values = values = mem_zero(source.rows * source.columns, sizeof(*values));
-        source.read(source.context, 0, source.rows, values);
-    }
-    if (candidate->algorithm == MODEL_LOGISTIC_REGRESSION)
-        return fit_linear(candidate, matrix, labels, model, err);
-    return fit_network(candidate, matrix, labels, model, err);
 }
 
 static int fit_symmetric(const struct candidate *candidate, const int8_t *monotone,
@@ -291,8 +298,10 @@ static int fit_candidate(const struct candidate *candidate, const struct feature
                          struct err *err)
 {
     model->algorithm = candidate->algorithm;
-    if (candidate->algorithm != MODEL_GRADIENT_BOOSTING)
-        return fit_in_memory(candidate, source, labels, model, err);
+    if (candidate->algorithm == MODEL_LOGISTIC_REGRESSION)
+        return fit_linear(candidate, source, labels, model, err);
+    if (candidate->algorithm == MODEL_NEURAL_NETWORK)
+        return fit_network(candidate, source, labels, model, err);
     auto_free int8_t *monotone = features_monotone(features);
     if (candidate->is_symmetric)
         return fit_symmetric(candidate, monotone, source, labels, model, err);

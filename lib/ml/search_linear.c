@@ -52,7 +52,7 @@ static int linear_task(void *context, size_t index, struct err *err)
     if (linear_prepare(fold.train, work->candidates[first].inputs, &linear, err) < 0)
         return -1;
     auto_linear_design struct linear_design design;
-    linear_design_init(&design, &linear, fold.train);
+    linear_design_init(&design, &linear, rows_of(fold.train));
     auto_free double *margins = mem_zero(fold.validation.rows, sizeof(*margins));
     for (size_t i = first; i < first + work->penalty_count; i++) {
         if (linear_solve(&linear, &design, fold.train_labels, work->candidates[i].l2, err) < 0)

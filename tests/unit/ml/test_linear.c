@@ -42,7 +42,7 @@ static struct linear solved(struct matrix matrix, enum linear_inputs inputs, dou
     struct linear linear;
     assert_int_equal(linear_prepare(matrix, inputs, &linear, &err), 0);
     auto_linear_design struct linear_design design;
-    linear_design_init(&design, &linear, matrix);
+    linear_design_init(&design, &linear, rows_of(matrix));
     assert_int_equal(linear_solve(&linear, &design, labels, l2, &err), 0);
     return linear;
 }
@@ -186,6 +186,36 @@ static void constant_columns_do_no_harm(void **state)
     assert_true(linear.columns[0].weight > 1);
 }
 
+static void read_again(const void *context, size_t first, size_t count, float *ret_values)
+{
+    const struct matrix *matrix = context;
+    for (size_t i = 0; i < count; i++)
+        memcpy(ret_values + i * COLUMNS, matrix->values + (first + i) % matrix->rows * COLUMNS,
+               COLUMNS * sizeof(float));
+}
+
+static void blocks_are_prepared_as_a_matrix_is(void **state)
+{
+    (void)state;
+    struct err err;
+    size_t rows = 2 * ROW_SOURCE_BLOCK + 7;
+    auto_free float *whole = mem_zero(rows * COLUMNS, sizeof(*whole));
+    read_again(&all, 0, rows, whole);
+    struct matrix matrix = { whole, rows, COLUMNS };
+    auto_linear struct linear linear = { 0 };
+    assert_int_equal(linear_prepare(matrix, LINEAR_QUANTILES, &linear, &err), 0);
+    auto_linear_design struct linear_design from_matrix, from_blocks;
+    linear_design_init(&from_matrix, &linear, rows_of(matrix));
+    linear_design_init(&from_blocks, &linear,
+                       (struct row_source){
+                           .rows = rows, .columns = COLUMNS, .read = read_again, .context = &all });
+    assert_int_equal(from_blocks.rows, rows);
+    assert_int_equal(from_blocks.width, COLUMNS + 1); /* column 2 is missing now and then */
+    assert_int_equal(from_matrix.width, from_blocks.width);
+    assert_memory_equal(from_matrix.values, from_blocks.values,
+                        rows * from_blocks.width * sizeof(float));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +226,7 @@ int main(void)
         cmocka_unit_test(saved_weights_score_the_same),
         cmocka_unit_test(damaged_weights_are_refused),
         cmocka_unit_test(constant_columns_do_no_harm),
+        cmocka_unit_test(blocks_are_prepared_as_a_matrix_is),
     };
     return cmocka_run_group_tests(tests, make_data, NULL);
 }
