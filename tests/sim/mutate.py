@@ -23,7 +23,7 @@ COPY = os.path.join(ROOT, "build", "mutations")
 PROCESSES = os.cpu_count() or 1
 UNIT_TESTS = [os.path.basename(path)[:-2]
               for folder in ("controller", "kube")
-              for path in sorted(glob.glob(os.path.join(ROOT, "tests/unit", folder, "test_*.c")))]
+              for path in sorted(glob.glob(os.path.join(ROOT, "tests/unit", folder, "test_*.c")))] + ["test_golden"]
 TIMEOUT_SECONDS = 600
 # Broken code need not be tidy. Not by other options of the compiler: nothing else is to be built again.
 UNTIDY = "".join(f'#pragma GCC diagnostic ignored "-W{kind}"\n' for kind in (
