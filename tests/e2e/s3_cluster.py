@@ -1,17 +1,35 @@
 """Scenarios with a bucket on an S3 server that nobody here wrote. The controller looks into it with the user's
-Secret, which may not lead to its own machine: so all of this runs in a network with another address."""
+Secret, which may not lead to its own machine: so all of this runs in a network with another address. On a real
+cluster that is the node's, which is all that pods can reach."""
 import os
 import sys
 import tempfile
+import unittest
 
+from cluster import REAL, ROOT
 from weekly import WeeklyTest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "stores"))
 import parts  # noqa: E402
 import s3_server  # noqa: E402
-from own_network import ADDRESS, OwnNetwork  # noqa: E402
+from own_network import NetworkOf, OwnNetwork  # noqa: E402
+
+sys.path.insert(0, os.path.join(ROOT, "hack", "kubenode"))
+from state import State  # noqa: E402
 
 TOKEN = "a-shared-token-of-stores"
+
+
+def enter_network():
+    if os.geteuid() != 0:
+        raise unittest.SkipTest("needs root for a network of its own")
+    if not REAL:
+        return OwnNetwork()
+    folder = os.environ.get("CHURN_CLUSTER_STATE")
+    if not folder:
+        raise unittest.SkipTest("the node of this cluster is not ours to run a server on")
+    state = State(folder)
+    return NetworkOf(state.pid("namespaces"), state.facts["address"])
 
 
 class S3Test(WeeklyTest):
@@ -20,7 +38,9 @@ class S3Test(WeeklyTest):
     @classmethod
     def setUpClass(cls):
         cls.fetch()
-        cls.addClassCleanup(OwnNetwork().leave)
+        network = enter_network()
+        cls.addClassCleanup(network.leave)
+        cls.address = network.address
         cls.scratch = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.scratch.cleanup)
         token_file = os.path.join(cls.scratch.name, "hook-token")

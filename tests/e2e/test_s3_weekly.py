@@ -1,29 +1,25 @@
 """The bank's weeks on an S3 server: history in a bucket's input_folder, a file a week in its weekly_folder, each
 scored by itself; nothing of it is a local file."""
 import json
-import os
-import unittest
 
-from cluster import condition_of, first_lines, only_on_kubesim
-from s3_cluster import ADDRESS, TOKEN, S3Test, s3_server
+from cluster import condition_of, first_lines
+from s3_cluster import TOKEN, S3Test, s3_server
 from weekly import ROWS
 from hook_client import push, s3_event
 
 
-@only_on_kubesim("the server listens on this machine alone")
-@unittest.skipIf(os.geteuid() != 0, "needs root for a network of its own")
 class Weeks(S3Test):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.use(s3_server.Server(cls.scratch.name, ADDRESS))
+        cls.use(s3_server.Server(cls.scratch.name, cls.address))
         cls.addClassCleanup(cls.server.stop)
 
     def test_three_weeks_and_a_new_image(self):
         self.upload("input_folder/history.csv", first_lines("telco_history.csv", 400))
         self.cluster.apply(self.model(inbox=self.inbox()))
         model = self.cluster.wait_condition("churnmodel", "telco", "Ready")
-        self.assertTrue(model["status"]["model"]["uri"].startswith(self.uri("models/default.telco/")))
+        self.assertTrue(model["status"]["model"]["uri"].startswith(self.uri(f"models/{self.cluster.namespace}.telco/")))
         batches = [self.drop_week(1), self.drop_week(2)]
         self.assertEqual(self.cluster.get("churnmodel", "telco")["status"]["trainingsRun"], 1)
         self.cluster.set_image("churn-trainer", "two")
@@ -60,14 +56,16 @@ class Weeks(S3Test):
 
     def copy_version(self, version, name, damaged=False):
         """Puts the folder of a version of telco's where a model of this name looks for it, as a person would."""
-        source = f"{self.folder}/models/default.telco/{version}/"
-        weights = json.loads(self.read(f"models/default.telco/{version}/model.json"))["weights"]["file"]
+        namespace = self.cluster.namespace
+        source = f"{self.folder}/models/{namespace}.telco/{version}/"
+        weights = json.loads(self.read(f"models/{namespace}.telco/{version}/model.json"))["weights"]["file"]
         for entry in self.boto3.list_objects_v2(Bucket="bank", Prefix=source)["Contents"]:
             file = entry["Key"].removeprefix(source)
             body = self.boto3.get_object(Bucket="bank", Key=entry["Key"])["Body"].read()
             if damaged and file == weights:
                 body = body[:-50] + bytes([body[-50] ^ 1]) + body[-49:]
-            self.boto3.put_object(Bucket="bank", Body=body, Key=f"{self.folder}/elsewhere/default.{name}/{version}/{file}")
+            self.boto3.put_object(Bucket="bank", Body=body,
+                                  Key=f"{self.folder}/elsewhere/{namespace}.{name}/{version}/{file}")
 
     def adopt(self, name, version):
         """A batch of a model that is told to use a version which it has never made."""
@@ -102,7 +100,7 @@ class Weeks(S3Test):
     def test_a_secret_does_not_lead_to_the_machine_of_the_controller(self):
         for host in "127.0.0.1", "localhost":
             with self.subTest(host):
-                self.put_secret(self.server.endpoint.replace(ADDRESS, host))
+                self.put_secret(self.server.endpoint.replace(self.address, host))
                 self.cluster.apply(self.model())
                 found = self.cluster.wait_condition("churnmodel", "telco", "Reconciling", reason="FolderUnreadable")
                 message = condition_of(found, "Reconciling")["message"]
