@@ -1,21 +1,20 @@
 """What Google has in front of its storage: a token endpoint, a metadata server, and a door that lets nobody
 in without a token. Runs in the environment of gs.requirements:
-google_front.py PORT UPSTREAM_PORT CERTIFICATE TOKEN_SECONDS REFUSALS
+google_front.py PORT UPSTREAM_PORT CERTIFICATE TOKEN_USES REFUSALS
 
-Assertions are checked by google-auth, as Google documents them. The metadata server answers 404 REFUSALS
-times first. GET /issued tells how many tokens were given out."""
+Assertions are checked by google-auth, as Google documents them. A token opens the door TOKEN_USES times. The
+metadata server answers 404 REFUSALS times first. GET /issued tells how many tokens were given out."""
 import http.client
 import http.server
 import json
 import secrets
 import sys
-import time
 import urllib.parse
 
 from google.auth import jwt
 
-PORT, UPSTREAM, CERTIFICATE, SECONDS, REFUSALS = (int(sys.argv[1]), int(sys.argv[2]), sys.argv[3],
-                                                  float(sys.argv[4]), int(sys.argv[5]))
+PORT, UPSTREAM, CERTIFICATE, USES, REFUSALS = (int(sys.argv[1]), int(sys.argv[2]), sys.argv[3],
+                                               int(sys.argv[4]), int(sys.argv[5]))
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 tokens, refused = {}, [0]
@@ -41,7 +40,7 @@ class Front(http.server.BaseHTTPRequestHandler):
 
     def issue(self, headers=()):
         token = secrets.token_hex(16)
-        tokens[token] = time.monotonic() + SECONDS
+        tokens[token] = USES
         self.reply_json(200, {"access_token": token, "expires_in": 3599, "token_type": "Bearer"}, headers)
 
     def serve(self):
@@ -80,9 +79,10 @@ class Front(http.server.BaseHTTPRequestHandler):
 
     def forward(self, body):
         token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
-        if tokens.get(token, 0) < time.monotonic():
+        if tokens.get(token, 0) == 0:
             self.reply_json(401, {"error": {"code": 401, "message": "Invalid Credentials"}})
             return
+        tokens[token] -= 1
         upstream = http.client.HTTPConnection("127.0.0.1", UPSTREAM)
         headers = {name: value for name, value in self.headers.items() if name.lower() != "authorization"}
         upstream.request(self.command, self.path, body, headers)

@@ -193,7 +193,7 @@ class Faults(BucketCase):
             for after in (0, 5, 400, 100000, 2 * MIB, 3 * MIB - 1):
                 with self.subTest(kind=kind, after=after):
                     harm = self.proxy.harm(kind, after=after, seconds=0.3, matches=b"GET /bank/read.bin")
-                    self.assertEqual(digest(self.get("read.bin", "--stall", "1s")), digest(data))
+                    self.assertEqual(digest(self.get("read.bin", "--stall", "500ms")), digest(data))
                     self.assertEqual(harm.done, 1)
         harm = self.proxy.harm("cut", after=300000, times=8, matches=b"GET /bank/read.bin")
         self.assertContent("read.bin", data)
@@ -225,7 +225,8 @@ class Faults(BucketCase):
             with self.subTest(side=side, kind=kind, after=after):
                 name = f"small-{side}-{kind}-{after}.bin"
                 harm = self.proxy.harm(kind, side=side, after=after, seconds=0.2, matches=b"PUT /bank/")
-                code, _ = self.probe("put", "--absent", "--patience", "3s", self.uri(name), data=data)
+                patience = "1s" if kind == "corrupt" else "20s"  # damage need not be waited out
+                code, _ = self.probe("put", "--absent", "--patience", patience, self.uri(name), data=data)
                 self.assertEqual(harm.done, 1)
                 self.proxy.heal()
                 self.assertWholeOrAbsent(name, data, None, code)
@@ -244,7 +245,7 @@ class Faults(BucketCase):
             with self.subTest(question=question, side=side, kind=kind, after=after):
                 self.put("large.bin", before)
                 harm = self.proxy.harm(kind, side=side, after=after, matches=matches)
-                code, _ = self.probe("put", "--stall", "2s", self.uri("large.bin"), data=data)
+                code, _ = self.probe("put", "--stall", "1s", self.uri("large.bin"), data=data)
                 self.assertEqual(harm.done, 1)
                 self.proxy.heal()
                 self.assertWholeOrAbsent("large.bin", data, before, code)
