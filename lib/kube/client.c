@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/prune.h"
 #include "base/uri.h"
 
 struct kube_client {
@@ -21,7 +22,8 @@ struct kube_call {
     const char *method, *verb, *content_type;
     const struct kube_resource *resource;
     char *url, *body;
-    char *what; /* begins error messages: "get jobs bank/week-07-s1" */
+    char *what;                /* begins error messages: "get jobs bank/week-07-s1" */
+    const char *const *unread; /* members of the answer that are not parsed; NULL: none */
     int64_t timeout_ms, idle_ms;
 
     kube_callback callback;            /* NULL for a stream */
@@ -213,6 +215,7 @@ static void call_send(struct kube_call *call);
 static void on_reply(struct kube_call *call, const struct http_reply *reply)
 {
     struct kube_client *client = call->client;
+    auto_buf struct buf storage = { .maximum = LIMIT_HTTP_BODY };
     auto_json json_t *object = NULL;
     struct err failure = { 0 };
 
@@ -229,7 +232,8 @@ static void on_reply(struct kube_call *call, const struct http_reply *reply)
         return;
     }
     if (call->callback) {
-        object = jx_parse(reply->body, LIMIT_HTTP_BODY, call->what, &failure);
+        object = jx_parse(prune(reply->body, NULL, call->unread, &storage), LIMIT_HTTP_BODY,
+                          call->what, &failure);
         if (!object) {
             call_finish(call, NULL, &failure);
             return;
@@ -370,6 +374,10 @@ void kube_path_query(struct buf *path, const char *name, const char *value)
 
 /* --- the verbs ---------------------------------------------------------------- */
 
+/* Most of an answer that repeats what was sent. Parsing it would cost more than sending it. */
+static const char *const unread_of_writes[] = { "metadata.managedFields", "spec.template", "status",
+                                                NULL };
+
 /* What the public functions differ in; NULL and false leave a part out. */
 struct operation {
     const char *method, *verb;
@@ -379,6 +387,7 @@ struct operation {
     const char *label_selector;
     const char *content_type;
     const json_t *body;
+    const char *const *unread;
     bool strict, managed; /* fieldValidation=Strict; fieldManager=<ours> */
 };
 
@@ -413,6 +422,7 @@ static struct kube_call *perform(struct kube_client *client, const struct operat
         call->content_type = operation->content_type;
         call->body = jx_canonical(operation->body);
     }
+    call->unread = operation->unread;
     call->callback = callback;
     call->context = context;
     return call_begin(call, &path);
@@ -440,6 +450,7 @@ struct kube_call *kube_create(struct kube_client *client, const struct kube_reso
                                          .described = jx_string(object, "metadata", "name", NULL),
                                          .content_type = "application/json",
                                          .body = object,
+                                         .unread = unread_of_writes,
                                          .strict = true,
                                          .managed = true };
 
@@ -458,6 +469,7 @@ struct kube_call *kube_patch(struct kube_client *client, const struct kube_resou
                                          .subresource = subresource,
                                          .content_type = "application/merge-patch+json",
                                          .body = patch,
+                                         .unread = unread_of_writes,
                                          .managed = true };
 
     return perform(client, &operation, callback, context);

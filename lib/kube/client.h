@@ -77,14 +77,16 @@ struct kube_call *kube_get(struct kube_client *client, const struct kube_resourc
                            const char *namespace, const char *name, kube_callback callback,
                            void *context);
 
-/* POST with fieldValidation=Strict: a field that the server does not know is an error. */
+/* POST with fieldValidation=Strict: a field that the server does not know is an error. The object
+ * that is answered comes without status, spec.template and managedFields. */
 struct kube_call *kube_create(struct kube_client *client, const struct kube_resource *resource,
                               const char *namespace, const json_t *object, kube_callback callback,
                               void *context);
 
 /* JSON merge patch (RFC 7386). `subresource`: "status" or NULL. A patch that carries
  * metadata.uid and metadata.resourceVersion fails with CONFLICT when either
- * differs: the fence against writes from an old view. */
+ * differs: the fence against writes from an old view. The answer is cut as that of kube_create().
+ */
 struct kube_call *kube_patch(struct kube_client *client, const struct kube_resource *resource,
                              const char *namespace, const char *name, const char *subresource,
                              const json_t *patch, kube_callback callback, void *context);

@@ -71,6 +71,37 @@ static void test_requests(void **state)
     fake_release(&fake);
 }
 
+static void keep(void *context, json_t *object, const struct err *failure)
+{
+    assert_null(failure);
+    *(char **)context = jx_canonical(object);
+}
+
+static void test_what_is_not_read_of_answers(void **state)
+{
+    static const char whole[] = "{\"metadata\":{\"managedFields\":[{}],\"name\":\"b\"},"
+                                "\"spec\":{\"suspend\":true,\"template\":{\"spec\":{}}},"
+                                "\"status\":{\"active\":1}}";
+    static const char cut[] = "{\"metadata\":{\"name\":\"b\"},\"spec\":{\"suspend\":true}}";
+    auto_free char *created = NULL, *patched = NULL, *read = NULL;
+    auto_json json_t *object = json_object();
+    struct fake fake;
+
+    (void)state;
+    fake_init(&fake);
+    kube_create(fake.client, &JOBS, "bank", object, keep, &created);
+    fake_answer(fake_expect(&fake, "POST", "/apis/batch/v1/namespaces/bank/jobs", ""), 201, whole);
+    assert_string_equal(created, cut);
+    kube_patch(fake.client, &JOBS, "bank", "b", "status", object, keep, &patched);
+    fake_answer(fake_expect(&fake, "PATCH", "/apis/batch/v1/namespaces/bank/jobs/b/status", ""),
+                200, whole);
+    assert_string_equal(patched, cut);
+    kube_get(fake.client, &JOBS, "bank", "b", keep, &read);
+    fake_answer(fake_expect(&fake, "GET", "/apis/batch/v1/namespaces/bank/jobs/b", ""), 200, whole);
+    assert_string_equal(read, whole);
+    fake_release(&fake);
+}
+
 static void test_delete(void **state)
 {
     struct fake fake;
@@ -435,6 +466,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_what_is_not_read_of_answers),
         cmocka_unit_test(test_delete),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_transport_failures),
