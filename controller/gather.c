@@ -74,8 +74,29 @@ void gather_model(const struct gatherer *gatherer, const struct cache_entry *ent
                           &ret_view->batch_count);
 }
 
+void gatherer_release(struct gatherer *gatherer)
+{
+    arena_release(&gatherer->recent.arena);
+    gatherer->recent = (struct recent_model){ 0 };
+}
+
+static const json_t *decode_recent(struct gatherer *gatherer, const struct cache_entry *model)
+{
+    struct recent_model *recent = &gatherer->recent;
+    const char *uid = cache_entry_uid(model), *version = cache_entry_resource_version(model);
+
+    if (recent->object && strcmp(recent->uid, uid) == 0 &&
+        strcmp(recent->resource_version, version) == 0)
+        return recent->object;
+    gatherer_release(gatherer);
+    recent->uid = arena_strdup(&recent->arena, uid);
+    recent->resource_version = arena_strdup(&recent->arena, version);
+    recent->object = objects_decode(gatherer->objects, model, OBJECT_MODEL, &recent->arena);
+    return recent->object;
+}
+
 /* NULL when it is not in the cache. */
-static const struct model_of_batch *gather_model_of(const struct gatherer *gatherer,
+static const struct model_of_batch *gather_model_of(struct gatherer *gatherer,
                                                     const struct cache_entry *batch,
                                                     const json_t *spec, struct arena *arena)
 {
@@ -90,7 +111,7 @@ static const struct model_of_batch *gather_model_of(const struct gatherer *gathe
 
     if (!entry)
         return NULL;
-    object = objects_decode(gatherer->objects, entry, OBJECT_MODEL, arena);
+    object = decode_recent(gatherer, entry);
     model = arena_zero(arena, 1, sizeof(*model));
     metadata_decode(object, arena, &model->metadata);
     model->raw_spec = jx_get(object, "spec", NULL);
@@ -102,8 +123,8 @@ static const struct model_of_batch *gather_model_of(const struct gatherer *gathe
     return model;
 }
 
-void gather_batch(const struct gatherer *gatherer, const struct cache_entry *entry,
-                  struct memo *memo, struct arena *arena, struct batch_view *ret_view)
+void gather_batch(struct gatherer *gatherer, const struct cache_entry *entry, struct memo *memo,
+                  struct arena *arena, struct batch_view *ret_view)
 {
     const json_t *object = objects_decode(gatherer->objects, entry, OBJECT_BATCH, arena);
 

@@ -503,6 +503,7 @@ void manager_free(struct manager *manager)
     timer_stop(manager->options.timers, &manager->stop_deadline);
     memos_release(&manager->memos);
     zones_release(&manager->zones);
+    gatherer_release(&manager->gatherer);
     fact_store_free(manager->facts);
     lease_free(manager->lease);
     recorder_free(manager->recorder);
