@@ -74,7 +74,8 @@ class Controller:
         while not self.is_ready():
             if self.process.poll() is not None or time.monotonic() - self.begun > timeout_seconds:
                 raise Failed(f"the controller does not become ready:\n{self.log()[-2000:]}")
-            time.sleep(0.0005)
+            # to 2 %: answering all the time would be a part of the CPU that a long start is said to take
+            time.sleep(max(0.0005, (time.monotonic() - self.begun) / 50))
         return time.monotonic() - self.begun
 
     def log(self):
