@@ -518,6 +518,29 @@ static void test_killed_before_any_write(void **state)
     assert_true(kill > 20);
 }
 
+/* A user deletes a batch that a process made right before its end: that file is done with. */
+static void test_a_batch_is_wanted_before_it_is_made(void **state)
+{
+    (void)state;
+    struct world world;
+    char name[IDENTITY_NAME];
+    begin(&world, "\"maxActive\": 1, ");
+    world_settle(&world);
+    world_drop_file(&world, "01", "a.csv");
+    world.budget = 1;
+    poll(&world);
+    assert_true(world.killed);
+    world_restart(&world);
+    poll(&world);
+    identity_inbox_batch("m", FOLDER "a.csv", "g01", name);
+    assert_int_equal(world.batches_created, 1);
+    world_remove(&world, "ChurnBatch", name);
+    poll(&world);
+    poll(&world);
+    assert_int_equal(world.batches_created, 1);
+    world_release(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -538,6 +561,7 @@ int main(void)
         cmocka_unit_test(test_trouble),
         cmocka_unit_test(test_invalid_specs),
         cmocka_unit_test(test_killed_before_any_write),
+        cmocka_unit_test(test_a_batch_is_wanted_before_it_is_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
