@@ -91,7 +91,7 @@ void block_append_header(const struct block_plan *plan, struct buf *out)
 
 /* --- the block ---------------------------------------------------------- */
 
-int block_init(struct block *block, const struct block_plan *plan, struct err *err)
+void block_init(struct block *block, const struct block_plan *plan)
 {
     const struct features *features = &plan->model->features;
 
@@ -106,13 +106,10 @@ int block_init(struct block *block, const struct block_plan *plan, struct err *e
     block->values = mem_zero(plan->rows * features->source_count, sizeof(*block->values));
     block->encoded = mem_zero(plan->rows * features->count, sizeof(*block->encoded));
     block->found = mem_zero(plan->rows * plan->reasons, sizeof(*block->found));
-    block->session = model_session_new(plan->model, err);
-    return block->session ? 0 : -1;
 }
 
 void block_release(struct block *block)
 {
-    model_session_free(block->session);
     csv_block_release(&block->csv);
     buf_release(&block->output);
     buf_release(&block->rejects);
@@ -263,7 +260,7 @@ static int check_probabilities(const struct block *block, struct err *err)
     return 0;
 }
 
-int block_score(struct block *block, struct err *err)
+int block_score(struct block *block, struct model_session *session, struct err *err)
 {
     const struct block_plan *plan = block->plan;
     const struct drift *drift = &plan->model->drift;
@@ -275,7 +272,7 @@ int block_score(struct block *block, struct err *err)
     memset(block->drift_counts, 0, drift->bin_total * sizeof(*block->drift_counts));
     if (take_records(block, err))
         return -1;
-    model_score(block->session, block->encoded, block->scored, plan->reasons, block->probabilities,
+    model_score(session, block->encoded, block->scored, plan->reasons, block->probabilities,
                 block->found);
     if (check_probabilities(block, err))
         return -1;

@@ -1,7 +1,7 @@
 /* block.h - some rows of the weekly file on their way to output lines.
  *
- * Each worker thread owns one block and one model session. A block depends only
- * on its rows, never on which thread works on it. */
+ * A thread that works on a block brings its own model session. The results depend
+ * only on the block's rows, never on which thread works on it. */
 #pragma once
 
 #include "base/buf.h"
@@ -38,7 +38,6 @@ void block_append_header(const struct block_plan *plan, struct buf *out);
 
 struct block {
     const struct block_plan *plan;
-    struct model_session *session;
     struct csv_block csv; /* filled by the reader */
     /* results of block_score() */
     struct buf output, rejects;
@@ -55,9 +54,9 @@ struct block {
     struct score_reason *found;
 };
 
-int block_init(struct block *block, const struct block_plan *plan, struct err *err)
-    __attribute__((warn_unused_result));
+void block_init(struct block *block, const struct block_plan *plan);
 void block_release(struct block *block); /* safe on a zeroed block */
 
-/* Everything from the CSV text to output lines. */
-int block_score(struct block *block, struct err *err) __attribute__((warn_unused_result));
+/* Everything from the CSV text to output lines. The session is of the plan's model. */
+int block_score(struct block *block, struct model_session *session, struct err *err)
+    __attribute__((warn_unused_result));

@@ -1,8 +1,10 @@
 /* pipeline.h - blocks of a file through worker threads, in order.
  *
- * Every worker takes the next block under one lock, works on it alone, and waits
- * for its turn to hand the result on: there is no queue, memory is one block per
- * thread, and results appear in the order of the file. A failure is that of the
+ * Every worker takes the next block under one lock and works on it alone. A block
+ * that is done waits for those before it, not its worker: that one takes the next,
+ * and whoever completes the block whose turn it is hands on all that follow it. Two
+ * blocks per thread (one for a single thread) are all there are, so memory is
+ * bounded, and results appear in the order of the file. A failure is that of the
  * earliest block, whatever thread met it first. */
 #pragma once
 

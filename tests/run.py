@@ -153,7 +153,7 @@ def unit(options):
     if options.quick:
         return ["dev"], lambda: cmocka_suites("dev")
     return (["dev", "clang", "tsan"], lambda: cmocka_suites("dev", full=options.exhaustive) + cmocka_suites("clang") +
-            cmocka_suites("tsan", only=r"test_(facts|folder_(lister|share)|google_token|hooks|http|image_resolver|leadership|log|manager|parallel|registry|search|senders|sockets|telemetry)"))
+            cmocka_suites("tsan", only=r"test_(facts|folder_(lister|share)|google_token|hooks|http|image_resolver|leadership|log|manager|parallel|pipeline|registry|search|senders|sockets|telemetry)"))
 
 
 def golden(options):
