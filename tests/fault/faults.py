@@ -127,6 +127,7 @@ class FaultTest(unittest.TestCase):
         """One run for each call that the kind can happen to, or for those that are chosen."""
         scenario.clear()
         count = scenario.run(library, kind).count
+        self.assertGreater(count, 0, "no call was counted: is the library of faults built?")
         numbers = choose(count)
         for number in numbers:
             scenario.clear()
