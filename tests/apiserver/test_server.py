@@ -11,6 +11,7 @@ from apiserver import (MODELS, ApiServerTest, setUpModule, tearDownModule,  # no
 
 ADMISSION = "admissionregistration.k8s.io/v1"
 FLOW = "flowcontrol.apiserver.k8s.io/v1"
+BEGINNING = "429 Too Many Requests: storage is (re)initializing"  # to watches, for a while after its start
 
 
 class Lists(ApiServerTest):
@@ -171,7 +172,6 @@ class Restarts(ApiServerTest):
         self.start()
         self.make_model("first")
         self.wait_job("first")
-        # Until here the server may be busy with its own beginning, which is told.
         begun, unanswered = len(self.log()), self.figure('code="0"')
         names = [f"model-{number}" for number in range(60)]
         for name in names:
@@ -179,7 +179,8 @@ class Restarts(ApiServerTest):
         for name in names:
             self.wait_job(name)
         self.assertEqual(self.figure('code="0"') - unanswered, 0, self.log()[begun:])  # cut off, or without an answer
-        self.assertNotIn('"level":"warning"', self.log()[begun:])
+        warnings = [line for line in self.log()[begun:].splitlines() if '"level":"warning"' in line]
+        self.assertEqual([line for line in warnings if BEGINNING not in line], [])
 
     def test_another_authority(self):
         """The API server comes back with a certificate of another authority, which is added to the file later."""
