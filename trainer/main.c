@@ -141,7 +141,7 @@ static int run(const struct arguments *arguments, const struct strings *operands
     return run_stage(training, stage, arguments->in, arguments->out, progress, ret_result, err);
 }
 
-/* libgomp, below XGBoost and OpenBLAS, calls exit() when it has no memory for its threads. The
+/* libgomp, below XGBoost, calls exit() when it has no memory for its threads. The
  * libraries' destructors would then run beneath threads that still work, and crash. */
 static bool concluded;
 

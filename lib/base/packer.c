@@ -1,6 +1,5 @@
 #include "base/packer.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <zstd.h>
 
