@@ -163,6 +163,19 @@ static struct store_reader *file_get(struct store *store, const char *uri, const
 
 /* --- folders ------------------------------------------------------------ */
 
+/* Gone since, or a link to what is not there or cannot be reached: nothing that is in the folder.
+ */
+static bool leads_nowhere(int folder, const char *name, int error_number)
+{
+    struct stat status;
+
+    if (error_number == ENOENT)
+        return true;
+    return (error_number == ELOOP || error_number == ENOTDIR || error_number == EACCES ||
+            error_number == ENAMETOOLONG) &&
+           fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode);
+}
+
 static int show_entry(int folder, const char *name, const char *folder_uri, store_visit visit,
                       void *context, struct err *err)
 {
@@ -172,8 +185,13 @@ static int show_entry(int folder, const char *name, const char *folder_uri, stor
 
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || file_is_part(name))
         return 0;
-    if (fstatat(folder, name, &status, 0) < 0) /* gone since, or a broken link */
-        return errno == ENOENT ? 0 : err_errno(err, errno, "%s%s", folder_uri, name);
+    if (fstatat(folder, name, &status, 0) < 0) {
+        int error_number = errno;
+
+        return leads_nowhere(folder, name, error_number)
+                   ? 0
+                   : err_errno(err, error_number, "%s%s", folder_uri, name);
+    }
     if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
         return 0;
     entry.name = copy = mem_strdup(name);

@@ -6,7 +6,10 @@
  * the folder removes those that a crashed writer left behind: old and not locked
  * by anybody. Demanding a generation is checked right before the rename: a file
  * system has no compare-and-rename, so two writers at the very same moment are
- * not told apart. */
+ * not told apart.
+ *
+ * Links to files and folders count as what they lead to; those that lead nowhere are in no
+ * listing. */
 #pragma once
 
 #include <sys/types.h>

@@ -276,6 +276,25 @@ static void listings_are_sorted_and_hide_parts(void **state)
     assert_true(listing.entries[2].is_folder && !listing.entries[1].is_folder);
 }
 
+/* Who may write into a folder may put anything there; the rest of it is still of use. */
+static void links_that_lead_nowhere_are_passed_over(void **state)
+{
+    (void)state;
+    auto_free char *file = uri_of("a.csv"), *folder = uri_of("");
+    auto_free char *endless = mem_format("%s/b.csv", fixture.folder);
+    auto_free char *below_file = mem_format("%s/c.csv", fixture.folder);
+    auto_free char *missing = mem_format("%s/d.csv", fixture.folder);
+    auto_free char *too_long = mem_format("%s/e.csv", fixture.folder);
+    char name[300] = "";
+    put(file, "1");
+    memset(name, 'x', sizeof(name) - 1);
+    assert_int_equal(symlink("b.csv", endless), 0);
+    assert_int_equal(symlink("a.csv/x", below_file), 0);
+    assert_int_equal(symlink("not-there", missing), 0);
+    assert_int_equal(symlink(name, too_long), 0);
+    assert_int_equal(count_entries(folder), 1);
+}
+
 static void parts_of_dead_writers_are_removed(void **state)
 {
     (void)state;
@@ -524,6 +543,7 @@ int main(void)
         TEST(ranges),
         TEST(the_newest_data_file),
         TEST(listings_are_sorted_and_hide_parts),
+        TEST(links_that_lead_nowhere_are_passed_over),
         TEST(parts_of_dead_writers_are_removed),
         TEST(short_writes_are_continued),
         TEST(failures_leave_the_old_object),
