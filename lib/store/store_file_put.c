@@ -88,7 +88,7 @@ static int open_part(struct file_writer *self, struct err *err)
 static void remove_stale(int folder, const char *name, int64_t now_s)
 {
     struct stat status;
-    auto_close int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    auto_close int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
     if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
         now_s - status.st_mtim.tv_sec > PART_STALE_S && flock(fd, LOCK_EX | LOCK_NB) == 0)

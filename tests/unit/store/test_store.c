@@ -311,6 +311,17 @@ static void parts_of_dead_writers_are_removed(void **state)
     assert_int_equal(access(young, F_OK), 0);
 }
 
+/* Opening a FIFO waits for whoever writes into it. */
+static void parts_that_are_no_files_do_not_stop_writers(void **state)
+{
+    (void)state;
+    auto_free char *uri = uri_of("b.csv");
+    auto_free char *fifo = mem_format("%s/.churn-part.b.csv.1", fixture.folder);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    put(uri, "1");
+    assert_int_equal(access(fifo, F_OK), 0);
+}
+
 /* --- failing disks ------------------------------------------------------ */
 
 static int writes_until_full;
@@ -545,6 +556,7 @@ int main(void)
         TEST(listings_are_sorted_and_hide_parts),
         TEST(links_that_lead_nowhere_are_passed_over),
         TEST(parts_of_dead_writers_are_removed),
+        TEST(parts_that_are_no_files_do_not_stop_writers),
         TEST(short_writes_are_continued),
         TEST(failures_leave_the_old_object),
         TEST(objects_are_appended),
