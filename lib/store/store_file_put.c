@@ -37,15 +37,29 @@ static const char *file_name(const struct file_writer *self)
     return strrchr(self->path, '/') + 1;
 }
 
-/* mkdir -p for the folders above a path. */
-static int make_folders(const char *path, const char *uri, struct err *err)
+/* A folder that was made is durable when the one above it is synced; where that may be written to
+ * but not opened, it cannot be. */
+static int sync_above(const struct file_writer *self, const char *folder, struct err *err)
 {
-    auto_free char *prefix = mem_strdup(path);
+    auto_free char *above = mem_strndup(folder, (size_t)(strrchr(folder, '/') - folder) + 1);
+    auto_close int fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return fd >= 0 && self->io->sync(fd) < 0 ? err_errno(err, errno, "%s", self->uri) : 0;
+}
+
+/* mkdir -p for the folders above a path. */
+static int make_folders(const struct file_writer *self, struct err *err)
+{
+    auto_free char *prefix = mem_strdup(self->path);
 
     for (char *slash = strchr(prefix + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        if (mkdir(prefix, 0777) < 0 && errno != EEXIST)
-            return err_errno(err, errno, "%s: cannot create folder %s", uri, prefix);
+        if (mkdir(prefix, 0777) == 0) {
+            if (sync_above(self, prefix, err))
+                return -1;
+        } else if (errno != EEXIST) {
+            return err_errno(err, errno, "%s: cannot create folder %s", self->uri, prefix);
+        }
         *slash = '/';
     }
     return 0;
@@ -57,7 +71,7 @@ static int open_folder(struct file_writer *self, struct err *err)
 
     self->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (self->folder < 0 && errno == ENOENT) {
-        if (make_folders(self->path, self->uri, err))
+        if (make_folders(self, err))
             return -1;
         self->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     }

@@ -280,18 +280,15 @@ static void listings_are_sorted_and_hide_parts(void **state)
 static void links_that_lead_nowhere_are_passed_over(void **state)
 {
     (void)state;
-    auto_free char *file = uri_of("a.csv"), *folder = uri_of("");
-    auto_free char *endless = mem_format("%s/b.csv", fixture.folder);
-    auto_free char *below_file = mem_format("%s/c.csv", fixture.folder);
-    auto_free char *missing = mem_format("%s/d.csv", fixture.folder);
-    auto_free char *too_long = mem_format("%s/e.csv", fixture.folder);
-    char name[300] = "";
+    char too_long[300] = "";
+    const char *const targets[] = { "0.csv", "file.csv/x", "not-there", too_long };
+    auto_free char *file = uri_of("file.csv"), *folder = uri_of("");
     put(file, "1");
-    memset(name, 'x', sizeof(name) - 1);
-    assert_int_equal(symlink("b.csv", endless), 0);
-    assert_int_equal(symlink("a.csv/x", below_file), 0);
-    assert_int_equal(symlink("not-there", missing), 0);
-    assert_int_equal(symlink(name, too_long), 0);
+    memset(too_long, 'x', sizeof(too_long) - 1);
+    for (size_t i = 0; i < ARRAY_SIZE(targets); i++) { /* the first leads to itself */
+        auto_free char *link = mem_format("%s/%zu.csv", fixture.folder, i);
+        assert_int_equal(symlink(targets[i], link), 0);
+    }
     assert_int_equal(count_entries(folder), 1);
 }
 
@@ -349,6 +346,37 @@ static int failing_sync(int fd)
     (void)fd;
     errno = EIO;
     return -1;
+}
+
+static ino_t synced[8];
+static size_t synced_count;
+
+static int noting_sync(int fd)
+{
+    struct stat status;
+    assert_int_equal(fstat(fd, &status), 0);
+    assert_true(synced_count < ARRAY_SIZE(synced));
+    synced[synced_count++] = status.st_ino;
+    return fsync(fd);
+}
+
+/* A folder is durable when the one that holds it is synced. */
+static void folders_are_made_durable(void **state)
+{
+    (void)state;
+    static const struct store_file_io io = { write, noting_sync };
+    static const char *const expected[] = { "", "x", "x/y/b.csv", "x/y" };
+    auto_store struct store *store = store_file_new(&io);
+    auto_free char *uri = uri_of("x/y/b.csv");
+    struct err err = { 0 };
+    assert_int_equal(store_put_text(store, uri, span_of("1"), STORE_ALWAYS, NULL, &err), 0);
+    assert_int_equal(synced_count, ARRAY_SIZE(expected));
+    for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+        auto_free char *path = mem_format("%s/%s", fixture.folder, expected[i]);
+        struct stat status;
+        assert_int_equal(stat(path, &status), 0);
+        CASE(expected[i], status.st_ino == synced[i] || strchr(expected[i], '.'));
+    }
 }
 
 static void short_writes_are_continued(void **state)
@@ -557,6 +585,7 @@ int main(void)
         TEST(links_that_lead_nowhere_are_passed_over),
         TEST(parts_of_dead_writers_are_removed),
         TEST(parts_that_are_no_files_do_not_stop_writers),
+        TEST(folders_are_made_durable),
         TEST(short_writes_are_continued),
         TEST(failures_leave_the_old_object),
         TEST(objects_are_appended),
