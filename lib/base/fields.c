@@ -120,10 +120,8 @@ static int check_text(const struct decoder *decoder, const struct place *place,
 static int need_string(const struct decoder *decoder, const struct place *place, const json_t *json,
                        const char **ret_text)
 {
-    if (!json_is_string(json))
-        return offence(decoder, place, "must be a string");
-    *ret_text = json_string_value(json);
-    return 0;
+    *ret_text = jx_text(json);
+    return *ret_text ? 0 : offence(decoder, place, "must be a string");
 }
 
 static int decode_string(struct decoder *decoder, const struct place *place, const json_t *json,
@@ -217,9 +215,9 @@ static int decode_number(struct decoder *decoder, const struct place *place, con
     const char *text;
     double number = 0;
 
-    if (!json_is_string(json))
+    text = jx_text(json);
+    if (!text)
         return offence(decoder, place, "must be a decimal number in a string, like \"0.25\"");
-    text = json_string_value(json);
     if (check_length(decoder, place, field, strlen(text)))
         return -1;
     *value = (struct decimal){ 0 };
@@ -292,7 +290,7 @@ static int index_of_name(const struct field *field, const char *text)
 static int decode_enum(struct decoder *decoder, const struct place *place, const json_t *json,
                        const struct field *field, int *value)
 {
-    const char *text = json_string_value(json);
+    const char *text = jx_text(json);
     int index = text ? index_of_name(field, text) : -1;
 
     if (index < 0)

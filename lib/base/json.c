@@ -93,7 +93,8 @@ static int check_nul(struct span text, const char *what, struct err *err)
                    position.column);
 }
 
-json_t *jx_parse(struct span text, size_t maximum, const char *what, struct err *err)
+static json_t *parse(struct span text, size_t maximum, size_t flags, const char *what,
+                     struct err *err)
 {
     json_error_t failure;
 
@@ -104,11 +105,21 @@ json_t *jx_parse(struct span text, size_t maximum, const char *what, struct err 
     if (check_nul(text, what, err) || check_depth(text, what, err))
         return NULL;
     json_t *value = json_loadb(text.length > 0 ? text.data : "", text.length,
-                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &failure);
+                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, &failure);
 
     if (!value)
         syntax_error(what, &failure, err);
     return value;
+}
+
+json_t *jx_parse(struct span text, size_t maximum, const char *what, struct err *err)
+{
+    return parse(text, maximum, 0, what, err);
+}
+
+json_t *jx_parse_with_nul(struct span text, size_t maximum, const char *what, struct err *err)
+{
+    return parse(text, maximum, JSON_ALLOW_NUL, what, err);
 }
 
 json_t *jx_parse_file(const char *path, size_t maximum, struct err *err)
@@ -154,12 +165,19 @@ json_t *jx_get(const json_t *object, ...)
     return value;
 }
 
+const char *jx_text(const json_t *value)
+{
+    const char *text = json_string_value(value);
+
+    return text && strlen(text) == json_string_length(value) ? text : NULL;
+}
+
 const char *jx_string(const json_t *object, ...)
 {
     va_list names;
 
     va_start(names, object);
-    const char *text = json_string_value(walk(object, names));
+    const char *text = jx_text(walk(object, names));
     va_end(names);
     return text;
 }

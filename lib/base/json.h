@@ -24,6 +24,11 @@ static inline void jx_cleanup(json_t **value)
 json_t *jx_parse(struct span text, size_t maximum, const char *what, struct err *err)
     __attribute__((warn_unused_result));
 
+/* The same, but strings may hold U+0000, for lists of which one such item shall not cost all
+ * others. To jx_text(), jx_string() and fields.h such a string is none. */
+json_t *jx_parse_with_nul(struct span text, size_t maximum, const char *what, struct err *err)
+    __attribute__((warn_unused_result));
+
 /* Reads and parses a file ("what" in errors is its path). */
 json_t *jx_parse_file(const char *path, size_t maximum, struct err *err)
     __attribute__((warn_unused_result));
@@ -36,7 +41,10 @@ char *jx_canonical(const json_t *value) __attribute__((returns_nonnull, warn_unu
  * NULL when a step is missing or no object. JSON null counts as missing. */
 json_t *jx_get(const json_t *object, ...) __attribute__((sentinel));
 
-/* The same for strings: NULL when missing or no string. Borrowed. */
+/* A string's text; NULL when it is no string or holds U+0000. Borrowed. */
+const char *jx_text(const json_t *value);
+
+/* The same of a member: NULL when missing, too. Borrowed. */
 const char *jx_string(const json_t *object, ...) __attribute__((sentinel));
 
 /* Object member as an integer; `fallback` when missing or no integer. */

@@ -73,6 +73,12 @@ int gs_object_parse(struct span text, struct arena *arena, struct gs_object *ret
     return json && take_object(json, arena, ret_object, &why) == 0 ? 0 : strange(&why, err);
 }
 
+/* No URI can name what has a NUL in its name. */
+static bool has_nul(const json_t *name)
+{
+    return json_is_string(name) && !jx_text(name);
+}
+
 static int take_page(const json_t *json, struct arena *arena, struct gs_page *ret_page,
                      struct err *err)
 {
@@ -83,13 +89,19 @@ static int take_page(const json_t *json, struct arena *arena, struct gs_page *re
         return -1;
     result.objects = arena_zero(arena, json_array_size(page.items), sizeof(*result.objects));
     result.prefixes = arena_zero(arena, json_array_size(page.prefixes), sizeof(*result.prefixes));
-    for (size_t i = 0; i < json_array_size(page.items); i++)
-        if (take_object(json_array_get(page.items, i), arena,
-                        &result.objects[result.object_count++], err))
-            return -1;
-    for (size_t i = 0; i < json_array_size(page.prefixes); i++) {
-        const char *prefix = json_string_value(json_array_get(page.prefixes, i));
+    for (size_t i = 0; i < json_array_size(page.items); i++) {
+        const json_t *item = json_array_get(page.items, i);
 
+        if (!has_nul(jx_get(item, "name", NULL)) &&
+            take_object(item, arena, &result.objects[result.object_count++], err))
+            return -1;
+    }
+    for (size_t i = 0; i < json_array_size(page.prefixes); i++) {
+        const json_t *item = json_array_get(page.prefixes, i);
+        const char *prefix = jx_text(item);
+
+        if (has_nul(item))
+            continue;
         if (!prefix)
             return err_set(err, ERR_INVALID, "prefixes[%zu]: must be a string", i);
         result.prefixes[result.prefix_count++] = arena_strdup(arena, prefix);
@@ -103,7 +115,7 @@ static int take_page(const json_t *json, struct arena *arena, struct gs_page *re
 int gs_page_parse(struct span text, struct arena *arena, struct gs_page *ret_page, struct err *err)
 {
     struct err why;
-    auto_json json_t *json = jx_parse(text, LIMIT_JSON_DOCUMENT, "list", &why);
+    auto_json json_t *json = jx_parse_with_nul(text, LIMIT_JSON_DOCUMENT, "list", &why);
 
     return json && take_page(json, arena, ret_page, &why) == 0 ? 0 : strange(&why, err);
 }

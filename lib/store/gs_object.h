@@ -27,7 +27,8 @@ struct gs_object {
 int gs_object_parse(struct span text, struct arena *arena, struct gs_object *ret_object,
                     struct err *err) __attribute__((warn_unused_result));
 
-/* A page of a listing. */
+/* A page of a listing. Objects and prefixes with U+0000 in their names are left out: an error would
+ * let one of them hide all others. */
 struct gs_page {
     struct gs_object *objects;
     size_t object_count;

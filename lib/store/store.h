@@ -188,8 +188,9 @@ void store_listing_release(struct store_listing *listing);
 /* Looks at one entry, which is borrowed; -1 with *err ends the walk. */
 typedef int (*store_visit)(void *context, const struct store_entry *entry, struct err *err);
 
-/* Shows what is directly in a folder, in no order, unfinished objects left out, and keeps
- * nothing of it: for folders of any size. ERR_NOT_FOUND when a file:// folder does not exist. */
+/* Shows what is directly in a folder, in no order, unfinished objects and names with U+0000 left
+ * out, and keeps nothing of it: for folders of any size. ERR_NOT_FOUND when a file:// folder does
+ * not exist. */
 int store_walk(struct store *store, const char *folder_uri, store_visit visit, void *context,
                struct err *err) __attribute__((warn_unused_result));
 

@@ -65,6 +65,21 @@ static void nul_bytes_are_no_json(void **state)
     assert_string_equal(err.message, "job line 2 column 6: NUL byte");
 }
 
+static void strings_with_nul_are_taken_on_demand(void **state)
+{
+    static const char text[] = "{\"a\":\"b\\u0000c\",\"d\":\"e\"}";
+    auto_json json_t *value = jx_parse_with_nul(span_of(text), 100, "list", NULL);
+    struct err err;
+
+    (void)state;
+    assert_int_equal(json_string_length(jx_get(value, "a", NULL)), 3);
+    assert_null(jx_string(value, "a", NULL)); /* no text that C can tell */
+    assert_string_equal(jx_string(value, "d", NULL), "e");
+    assert_null(jx_parse_with_nul((struct span){ "[1\0]", 4 }, 100, "list", &err));
+    assert_string_equal(err.message, "list line 1 column 3: NUL byte");
+    assert_null(jx_parse_with_nul(span_of("{\"\\u0000\":1}"), 100, "list", &err));
+}
+
 static void any_value_is_a_document(void **state)
 {
     static const char *const cases[] = { "null", "true", "1", "\"x\"", "[]", "{}", " [1] \n" };
@@ -235,6 +250,7 @@ int main(void)
         cmocka_unit_test(strict_documents_only),
         cmocka_unit_test(messages_do_not_quote_the_input),
         cmocka_unit_test(nul_bytes_are_no_json),
+        cmocka_unit_test(strings_with_nul_are_taken_on_demand),
         cmocka_unit_test(any_value_is_a_document),
         cmocka_unit_test(nesting_is_limited),
         cmocka_unit_test(brackets_in_strings_are_not_nesting),

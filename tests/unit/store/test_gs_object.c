@@ -96,6 +96,14 @@ static void pages(void **state)
           "\"nextPageToken\":\"t=\"}",
           0, 1, 1, "t=" },
         { "{\"nextPageToken\":\"\"}", 0, 0, 0, NULL },
+        /* what no URI can name is left out, not all that is with it */
+        { "{\"items\":[{\"name\":\"a\\u0000.csv\",\"size\":\"1\",\"generation\":\"2\"},"
+          "{\"name\":\"b\",\"size\":\"1\",\"generation\":\"2\"}],"
+          "\"prefixes\":[\"c\\u0000/\",\"d/\"]}",
+          0, 1, 1, NULL },
+        { "{\"items\":[{\"name\":\"a\",\"size\":\"1\",\"generation\":\"2\\u0000\"}]}", -1, 0, 0,
+          NULL },
+        { "{\"nextPageToken\":\"t\\u0000\"}", -1, 0, 0, NULL },
         { "{\"items\":[{}]}", -1, 0, 0, NULL },
         { "{\"prefixes\":[1]}", -1, 0, 0, NULL },
         { "{\"nextPageToken\":7}", -1, 0, 0, NULL },
@@ -111,6 +119,7 @@ static void pages(void **state)
              gs_page_parse(span_of(cases[i].text), &arena, &page, &err) == cases[i].outcome);
         CASE(cases[i].text, page.object_count == cases[i].objects);
         CASE(cases[i].text, page.prefix_count == cases[i].prefixes);
+        CASE(cases[i].text, page.object_count == 0 || page.objects[0].name[1] == '\0');
         CASE(cases[i].text, !page.next == !cases[i].next);
         CASE(cases[i].text, !page.next || strcmp(page.next, cases[i].next) == 0);
     }
