@@ -9,7 +9,6 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/timer.h"
-#include "base/uri.h"
 #include "net/guard.h"
 #include "net/http_prepare.h"
 
@@ -48,9 +47,10 @@ struct http_call {
     char *what; /* "GET https://host/path", begins messages */
     enum host_guard guard;
     int64_t idle_ms;
-    struct timer idle;       /* fires after too long a silence */
-    curl_off_t sent;         /* of the body */
-    struct buf header_lines; /* of the last answer, as received */
+    size_t idle_bytes, moved; /* since the timer was set */
+    struct timer idle;        /* fires after too long a silence */
+    curl_off_t sent;          /* of the body */
+    struct buf header_lines;  /* of the last answer, as received */
     struct buf body;
     bool header_complete; /* the empty line after the header came */
     bool head_shown;
@@ -186,10 +186,14 @@ static void finish_with_code(struct http_call *call, CURLcode code)
 
 /* --- what libcurl calls --- */
 
-static void heard(struct http_call *call)
+/* So many bytes came or went: if that is enough, silence counts from now on. */
+static void heard(struct http_call *call, size_t length)
 {
-    if (call->idle_ms > 0)
-        timer_set(&call->http->timers, &call->idle, call->idle_ms);
+    call->moved += length;
+    if (call->idle_ms == 0 || call->moved < call->idle_bytes)
+        return;
+    call->moved = 0;
+    timer_set(&call->http->timers, &call->idle, call->idle_ms);
 }
 
 static size_t on_header(char *bytes, size_t size, size_t count, void *context)
@@ -199,7 +203,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *context)
 
     if (call->state == CALL_DEAD)
         return 0;
-    heard(call);
+    heard(call, length);
     if (length >= 5 && memcmp(bytes, "HTTP/", 5) == 0) {
         buf_clear(&call->header_lines); /* the answer after a redirect or a 1xx */
         call->header_complete = false;
@@ -222,7 +226,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 
     if (call->state == CALL_DEAD)
         return 0;
-    heard(call);
+    heard(call, length);
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     if (show_head(call, (int)status) < 0 || call->state == CALL_DEAD)
         return 0;
@@ -240,15 +244,15 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
     return 0;
 }
 
-/* A body that goes out is a sign of life as well. */
+/* A body that goes out is a sign of life as well. When it is out, the server may think. */
 static int on_progress(void *context, curl_off_t expected, curl_off_t received, curl_off_t to_send,
                        curl_off_t sent)
 {
     struct http_call *call = context;
 
-    (void)expected, (void)received, (void)to_send;
+    (void)expected, (void)received;
     if (call->state != CALL_DEAD && sent > call->sent)
-        heard(call);
+        heard(call, sent == to_send ? call->idle_bytes : (size_t)(sent - call->sent));
     call->sent = sent;
     return 0;
 }
@@ -304,7 +308,10 @@ static int on_connected(void *context, char *peer, char *local, int peer_port, i
 static void on_silence(void *context)
 {
     struct http_call *call = context;
-    auto_free char *text = mem_format("nothing came for %lld ms", (long long)call->idle_ms);
+    auto_free char *text = call->moved == 0
+                               ? mem_format("nothing came for %" PRId64 " ms", call->idle_ms)
+                               : mem_format("less than %zu bytes came in %" PRId64 " ms",
+                                            call->idle_bytes, call->idle_ms);
 
     fail(call, ERR_RETRY, text);
     finish(call, NULL, &call->failure);
@@ -378,20 +385,6 @@ static void unlink_call(struct http_call *call)
         call->next->previous = call->previous;
 }
 
-/* For messages: without the query, which may hold a secret, and without a URL
- * that is refused, which may hold a password. */
-static char *describe(const struct http_request *request)
-{
-    struct url url;
-    struct err ignored;
-
-    if (url_parse(request->url, &url, &ignored) < 0)
-        return mem_strdup(request->method);
-    size_t length =
-        request->hide_path ? strlen(request->url) - url.path.length : strcspn(request->url, "?");
-    return mem_format("%s %.*s", request->method, (int)length, request->url);
-}
-
 static struct http_call *http_start(struct transport *transport, const struct http_request *request,
                                     const struct http_handler *handler, void *context)
 {
@@ -403,7 +396,8 @@ static struct http_call *http_start(struct transport *transport, const struct ht
     call->context = context;
     call->guard = request->guard;
     call->idle_ms = request->idle_ms;
-    call->what = describe(request);
+    call->idle_bytes = request->idle_bytes;
+    call->what = http_describe(request);
     call->idle = (struct timer){ .fire = on_silence, .context = call };
     buf_init(&call->header_lines, LIMIT_HTTP_HEADERS);
     buf_init(&call->body, request->maximum_body ? request->maximum_body : LIMIT_HTTP_BODY);
@@ -419,7 +413,7 @@ static struct http_call *http_start(struct transport *transport, const struct ht
     }
     if (call->lists.proxied)
         call->guard = HOST_ANY; /* the proxy's own address is no news */
-    heard(call);
+    heard(call, call->idle_bytes);
     http->has_new = true;
     return call;
 }

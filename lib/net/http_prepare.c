@@ -27,6 +27,18 @@ static int check(CURLcode code, struct err *err)
     return err_set(err, ERR_INTERNAL, "libcurl refuses an option: %s", curl_easy_strerror(code));
 }
 
+char *http_describe(const struct http_request *request)
+{
+    struct url url;
+    struct err ignored;
+
+    if (url_parse(request->url, &url, &ignored) < 0)
+        return mem_strdup(request->method);
+    size_t length =
+        request->hide_path ? strlen(request->url) - url.path.length : strcspn(request->url, "?");
+    return mem_format("%s %.*s", request->method, (int)length, request->url);
+}
+
 void http_lists_release(struct http_lists *lists)
 {
     curl_slist_free_all(lists->headers);

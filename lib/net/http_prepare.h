@@ -5,6 +5,10 @@
 
 #include "net/http.h"
 
+/* For messages: without the query, which may hold a secret, and without a URL that is refused,
+ * which may hold a password. The caller frees. */
+char *http_describe(const struct http_request *request) __attribute__((returns_nonnull));
+
 /* What a handle borrows while it is used. */
 struct http_lists {
     struct curl_slist *headers, *connect_to;

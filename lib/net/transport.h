@@ -52,6 +52,7 @@ struct http_request {
     const char *proxy;             /* instead of the transport's own; NULL: that */
     int64_t timeout_ms;            /* whole exchange; 0: no limit (streams) */
     int64_t idle_ms;               /* longest time without a byte in or out; 0: no limit */
+    size_t idle_bytes; /* less than this in that time is as good as none; 0: any byte counts */
     bool bulk; /* moves megabytes: large buffers; `body` is not copied, it stays until on_done */
     size_t maximum_body; /* of a collected answer; 0: LIMIT_HTTP_BODY */
     enum host_guard guard;

@@ -323,7 +323,6 @@ static void test_deadlines(void **state)
     }
 }
 
-/* Silence counts from the last byte. */
 /* What on_head saw. */
 struct head {
     unsigned heads, done;
@@ -398,32 +397,69 @@ static void test_head_comes_before_the_body(void **state)
     }
 }
 
+/* Silence counts from the last byte, or from when enough of them had come. */
 static void test_idle_is_reset(void **state)
 {
+    static const size_t least[] = { 0, 5 };
     auto_free char *url = url_of(fixture.server, "/stream");
-    int64_t begin = now_ms();
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(least); i++) {
+        int64_t begin = now_ms();
+        struct outcome outcome;
+
+        outcome_init(&outcome);
+        start(
+            &(struct http_request){
+                .method = "GET", .url = url, .idle_ms = 500, .idle_bytes = least[i] },
+            true, &outcome);
+        turn_until(&outcome.pieces_count, 1);
+        while (now_ms() - begin < 700) {
+            httpd_stream_write(fixture.held, span_of("....."));
+            turn_until(&outcome.pieces_count, outcome.pieces_count + 1);
+        }
+        assert_int_equal(outcome.done, 0);
+        transport_cancel(fixture.transport, outcome.call);
+        outcome_release(&outcome);
+    }
+}
+
+/* A peer that says a little now and then would hold an exchange for ever. */
+static void test_a_trickle_is_silence(void **state)
+{
+    auto_free char *url = url_of(fixture.server, "/stream");
+    int64_t give_up = now_ms() + 20000;
     struct outcome outcome;
 
     (void)state;
     outcome_init(&outcome);
-    start(&(struct http_request){ .method = "GET", .url = url, .idle_ms = 500 }, true, &outcome);
+    start(&(struct http_request){ .method = "GET", .url = url, .idle_ms = 200, .idle_bytes = MIB },
+          true, &outcome);
     turn_until(&outcome.pieces_count, 1);
-    while (now_ms() - begin < 700) {
+    while (!outcome.done && now_ms() < give_up) {
         httpd_stream_write(fixture.held, span_of("."));
-        turn_until(&outcome.pieces_count, outcome.pieces_count + 1);
+        turn();
     }
-    assert_int_equal(outcome.done, 0);
+    assert_int_equal(outcome.done, 1);
+    assert_int_equal(outcome.failure.kind, ERR_RETRY);
+    assert_non_null(strstr(outcome.failure.message, "less than 1048576 bytes came in 200 ms"));
     outcome_release(&outcome);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        HTTP_TEST(test_methods),       HTTP_TEST(test_perform),
-        HTTP_TEST(test_every_cut),     HTTP_TEST(test_every_truncation),
-        HTTP_TEST(test_header_limit),  HTTP_TEST(test_body_limit),
-        HTTP_TEST(test_stream),        HTTP_TEST(test_data_fails),
-        HTTP_TEST(test_deadlines),     HTTP_TEST(test_head_comes_before_the_body),
+        HTTP_TEST(test_methods),
+        HTTP_TEST(test_perform),
+        HTTP_TEST(test_every_cut),
+        HTTP_TEST(test_every_truncation),
+        HTTP_TEST(test_header_limit),
+        HTTP_TEST(test_body_limit),
+        HTTP_TEST(test_stream),
+        HTTP_TEST(test_data_fails),
+        HTTP_TEST(test_a_trickle_is_silence),
+        HTTP_TEST(test_deadlines),
+        HTTP_TEST(test_head_comes_before_the_body),
         HTTP_TEST(test_idle_is_reset),
     };
 
