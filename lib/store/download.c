@@ -14,6 +14,7 @@ struct stream {
     struct http_call *call; /* NULL: none is running */
     struct remote_tries tries;
     uint64_t position; /* of the next byte that comes, in the object */
+    uint64_t got_on;   /* where it was when `tries` began anew */
     uint64_t skip;     /* bytes that come again, because the server began at 0 */
     char *target;      /* where the reader wants what comes next: `room` bytes of it are free */
     size_t room;
@@ -100,6 +101,16 @@ static void keep(struct stream *self, struct span piece)
     buf_append(&self->pieces, piece.data + wanted, piece.length - wanted);
 }
 
+/* A few bytes more are none: a server could bring them one by one, for ever. */
+static void note_progress(struct stream *self)
+{
+    self->tries.refused = false;
+    if (self->position - self->got_on < REMOTE_LEAST_BYTES)
+        return;
+    self->tries = (struct remote_tries){ 0 };
+    self->got_on = self->position;
+}
+
 static int on_data(void *context, struct span piece, struct err *err)
 {
     struct stream *self = context;
@@ -115,8 +126,8 @@ static int on_data(void *context, struct span piece, struct err *err)
         piece.length = (size_t)rest;
     if (piece.length == 0)
         return 0;
-    self->tries = (struct remote_tries){ 0 };
     self->position += piece.length;
+    note_progress(self);
     checksum_add(&self->checksum, piece.data, piece.length);
     keep(self, piece);
     return buf_check(&self->pieces, self->plan.question.what, err);
@@ -312,7 +323,7 @@ struct store_reader *download_new(struct remote *remote, const struct download *
                                .free = stream_free };
     self->remote = remote;
     self->plan = *download;
-    self->position = download->begin;
+    self->position = self->got_on = download->begin;
     question->what = copy(self, question->what);
     question->right = copy(self, question->right);
     question->method = copy(self, question->method);

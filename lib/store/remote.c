@@ -14,6 +14,7 @@ enum {
     PATIENCE_MS = 120 * 1000,
     DENIED_PATIENCE_MS = 60 * 1000,
     STALL_MS = 30 * 1000,
+    ATTEMPT_MS = 600 * 1000, /* of small bodies; parts are put together in minutes */
     UPLOADS = 2,
     TURN_MS = 1000, /* how long a signal may go unnoticed that comes just before a wait */
     /* A body above this goes out from where it is, by large buffers. */
@@ -306,6 +307,19 @@ int remote_check_walk(const struct remote *remote, const char *what, int64_t dea
                    remote->options.walk_ms / 1000);
 }
 
+/* Whoever sends a byte now and then would hold us for ever: small bodies have their time, downloads
+ * and large bodies their pace. */
+static void set_bounds(const struct remote *remote, const struct remote_question *question,
+                       struct http_request *request)
+{
+    request->timeout_ms = question->timeout_ms ? question->timeout_ms : remote->options.attempt_ms;
+    request->idle_ms = remote->options.stall_ms;
+    if (request->bulk)
+        request->idle_bytes = REMOTE_LEAST_BYTES;
+    else if (request->timeout_ms == 0)
+        request->timeout_ms = ATTEMPT_MS;
+}
+
 struct http_call *remote_start(struct remote *remote, struct remote_line *line,
                                const struct remote_question *question, bool refused,
                                const struct http_handler *handler, void *context, struct err *err)
@@ -322,13 +336,12 @@ struct http_call *remote_start(struct remote *remote, struct remote_line *line,
         .body = question->body,
         .tls = question->tls,
         .proxy = question->own_host ? NULL : proxy_for(&remote->proxies, question->url),
-        .timeout_ms = question->timeout_ms ? question->timeout_ms : remote->options.attempt_ms,
-        .idle_ms = remote->options.stall_ms,
         .bulk = handler->on_data || question->body.length > BULK_BYTES,
         .guard = remote->options.public_hosts_only && !question->own_host ? HOST_PUBLIC : HOST_ANY,
     };
     size_t count = 0;
 
+    set_bounds(remote, question, &request);
     for (size_t i = 0; i < question->header_count; i++)
         headers[i] = question->headers[i];
     if (question->signer &&

@@ -46,6 +46,10 @@ int remote_read_file(const struct remote *remote, const char *path, struct buf *
 
 #define REMOTE_SIGNATURE_HEADERS 8
 
+/* What a download or upload moves within stall_ms, or it is cut as one that stalls: 1 KiB/s. A
+ * download that brings less between its failures does not get on. */
+#define REMOTE_LEAST_BYTES 30720
+
 /* Authorizes questions. */
 struct remote_signer {
     /* Adds at most REMOTE_SIGNATURE_HEADERS headers for `request`, which is as it will be sent;
@@ -72,7 +76,8 @@ struct remote_question {
     const struct remote_signer *signer; /* NULL: nothing is signed */
     const struct tls_options *tls;
     bool own_host;       /* a metadata server: public_hosts_only does not count, proxies neither */
-    int64_t timeout_ms;  /* of one attempt; 0: the stores' attempt_ms */
+    int64_t timeout_ms;  /* of one attempt; 0: the stores' attempt_ms, or 10 min, but for
+                            downloads and large bodies */
     int64_t patience_ms; /* for this question, where that is less than the remote's; 0: it is not */
     bool farewell; /* asked, once, also when the program shall stop: it leaves nothing behind */
 };

@@ -64,8 +64,11 @@ struct stores_options {
     /* How long 401 and 403 are tried again, from the first one on: a workload identity takes a
      * while to be known. Default 60 s, -1: not at all. */
     int64_t denied_patience_ms;
-    int64_t stall_ms;   /* a transfer that moves no byte for so long is cut; default 30 s */
-    int64_t attempt_ms; /* so is one that takes longer than this, at whatever pace; 0: none */
+    /* A transfer that moves no byte for so long is cut, a large one also when it moves fewer than
+     * 30 KiB; default 30 s. */
+    int64_t stall_ms;
+    /* So is one that takes longer than this, at whatever pace; 0: 10 min, large ones no limit. */
+    int64_t attempt_ms;
     /* How long the pages of one folder may take in all: then no more are asked for (RETRY). 0: no
      * limit. */
     int64_t walk_ms;

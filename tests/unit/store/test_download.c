@@ -16,6 +16,7 @@ static const char text[] = "The quick brown fox jumps over the lazy dog, and the
 struct server {
     size_t fail_at; /* an answer that goes beyond this byte of the text ends there */
     bool stalls;    /* ... by silence */
+    bool trickles;  /* each answer has one byte, and then there is silence */
     bool no_ranges; /* answers 200 with everything */
     bool wrong_range;
     bool damages;
@@ -63,10 +64,12 @@ static void serve(void *context, const struct http_request *request, struct fake
     memcpy(self->damaged, text, LENGTH);
     self->damaged[LENGTH / 2] ^= (char)self->damages;
     ret_reply->body = (struct span){ self->damaged + first, last + 1 - first };
+    if (self->trickles)
+        self->fail_at = first + 1;
     if (self->fail_at > first && self->fail_at <= last) {
         ret_reply->body.length = self->fail_at - first;
-        ret_reply->stall = self->stalls;
-        ret_reply->cut = !self->stalls;
+        ret_reply->stall = self->stalls || self->trickles;
+        ret_reply->cut = !ret_reply->stall;
     }
 }
 
@@ -135,6 +138,21 @@ static void cuts_are_mended(void **state)
             check(&part, 16);
             check(&open, 1);
         }
+}
+
+/* Each byte is one more than before, and yet nobody lives to see the last one. */
+static void a_trickle_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct download whole = download_of(0, LENGTH);
+    auto_buf struct buf content = { 0 };
+    struct err err = { 0 };
+
+    server = (struct server){ .trickles = true };
+    assert_int_equal(read_all(&whole, 16, &content, &err), -1);
+    assert_int_equal(err.kind, ERR_RETRY);
+    assert_in_range(cloud.requests, 3, 10); /* two minutes of patience, each a silence of 30 s */
+    fake_cloud_release(&cloud);
 }
 
 static void servers_without_ranges_are_read_again(void **state)
@@ -228,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cuts_are_mended),
+        cmocka_unit_test(a_trickle_is_not_waited_for),
         cmocka_unit_test(servers_without_ranges_are_read_again),
         cmocka_unit_test(empty_objects_are_not_asked_for),
         cmocka_unit_test(damage_is_noticed),

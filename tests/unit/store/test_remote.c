@@ -14,6 +14,7 @@ struct script {
     size_t count, next;
     char authorization[64]; /* of the last question */
     int64_t timeout_ms;     /* likewise */
+    size_t idle_bytes;      /* likewise */
     char proxy[32];         /* likewise; "": none */
 };
 
@@ -29,6 +30,7 @@ static void serve(void *context, const struct http_request *request, struct fake
     *ret_reply = self->replies[self->next];
     self->next += self->next + 1 < self->count;
     self->timeout_ms = request->timeout_ms;
+    self->idle_bytes = request->idle_bytes;
     snprintf(self->proxy, sizeof(self->proxy), "%s", request->proxy ? request->proxy : "");
     snprintf(self->authorization, sizeof(self->authorization), "%s",
              authorization ? authorization : "");
@@ -119,8 +121,20 @@ static void attempts_have_an_end(void **state)
 {
     static const struct fake_reply replies[] = { DONE };
     static const struct {
-        int64_t question_ms, stores_ms, expected_ms;
-    } cases[] = { { 0, 0, 0 }, { 0, 60000, 60000 }, { 2000, 60000, 2000 }, { 2000, 0, 2000 } };
+        int64_t question_ms, stores_ms;
+        size_t body; /* bytes that are sent */
+        int64_t expected_ms;
+        size_t expected_bytes; /* within the time of silence */
+    } cases[] = {
+        { 0, 0, 0, 600000, 0 },
+        { 0, 60000, 0, 60000, 0 },
+        { 2000, 60000, 0, 2000, 0 },
+        { 2000, 0, 0, 2000, 0 },
+        { 0, 0, 65536, 600000, 0 },
+        { 0, 0, 65537, 0, REMOTE_LEAST_BYTES },
+        { 0, 60000, 65537, 60000, REMOTE_LEAST_BYTES },
+    };
+    auto_free char *body = mem_zero(65537, 1);
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -131,8 +145,10 @@ static void attempts_have_an_end(void **state)
         struct err err = { 0 };
 
         asked.timeout_ms = cases[i].question_ms;
+        asked.body = (struct span){ body, cases[i].body };
         assert_int_equal(remote_ask(remote, &asked, &answer, &err), 0);
         assert_int_equal(script.timeout_ms, cases[i].expected_ms);
+        assert_int_equal(script.idle_bytes, cases[i].expected_bytes);
         tear_down(remote);
     }
 }
