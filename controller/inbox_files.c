@@ -9,6 +9,7 @@
 #define MANIFEST ".manifest.json"
 
 #define INPUT_URI_MAXIMUM 1024 /* batch_api.c */
+#define NAME_MAXIMUM      255  /* of a file's name in status (inbox_api.c), and in a folder */
 
 /* A data file of a bucket whose manifest may still come. Its name begins that of every object
  * that comes before the manifest, so there are never many. */
@@ -109,7 +110,11 @@ static int is_output(const struct search *search, const char *name, struct err *
     struct store_info info;
     struct err why;
 
-    if (ends_in(name, REJECTS) || store_stat(search->store, manifest, &info, &why) == 0)
+    if (ends_in(name, REJECTS))
+        return 1;
+    if (strlen(name) + strlen(MANIFEST) > NAME_MAXIMUM)
+        return 0; /* there can be no such file */
+    if (store_stat(search->store, manifest, &info, &why) == 0)
         return 1;
     if (why.kind == ERR_NOT_FOUND)
         return 0;
@@ -117,12 +122,13 @@ static int is_output(const struct search *search, const char *name, struct err *
     return -1;
 }
 
-/* Whether a ChurnBatch can name the file as its input. */
+/* Whether a ChurnBatch can name the file as its input, and status can tell it. */
 static bool has_usable_name(const struct search *search, const char *name)
 {
     char *uri auto_free = mem_format("%s%s", search->folder_uri, name);
 
-    return strlen(uri) <= INPUT_URI_MAXIMUM && check_file_uri(uri, NULL) == 0;
+    return strlen(name) <= NAME_MAXIMUM && strlen(uri) <= INPUT_URI_MAXIMUM &&
+           check_file_uri(uri, NULL) == 0;
 }
 
 static char *key_of(const struct store_entry *entry)

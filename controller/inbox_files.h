@@ -6,7 +6,8 @@
  * and a file that is uploaded again has another key.
  *
  * Only data files count (store.h) that are not outputs of ours: an output has a
- * manifest beside it, which is published before it; rejects end in ".rejects.csv".
+ * manifest beside it, which is published before it; rejects end in ".rejects.csv". Names of
+ * more than 255 bytes, which buckets allow, are passed over: status has no room for them.
  *
  * A bucket lists in the order of names, so a manifest comes soon after its output, and no
  * object costs a request of its own, however many there are. */

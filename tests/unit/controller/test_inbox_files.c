@@ -260,6 +260,34 @@ static void test_a_full_bucket(void **state)
     inbox_files_release(&files);
 }
 
+/* Status, which tells the last file, has room for 255; a folder has none for longer manifests. */
+static void test_long_names(void **state)
+{
+    char longest[256] = "", longer[257] = "";
+    const char *const names[] = { longest, longer, "b.csv" };
+    struct bucket bucket = { { &bucket_driver }, names, ARRAY_SIZE(names), 0, 0 };
+    struct inbox_files files = { 0 };
+    struct folder folder;
+    struct err err;
+
+    (void)state;
+    memset(longer, 'a', 256);
+    memset(longest, 'a', 255);
+    memcpy(longer + 252, ".csv", 4);
+    memcpy(longest + 251, ".csv", 4);
+    assert_int_equal(inbox_files_find(&bucket.store, "gs://bank/weekly/",
+                                      &(struct inbox_question){ 0 }, &files, &err),
+                     0);
+    assert_int_equal(files.count, 2);
+    assert_string_equal(files.items[0].name, longest);
+    inbox_files_release(&files);
+
+    setup(&folder);
+    put(&folder, longest, 1, "x");
+    assert_string_equal(ask(&folder, &(struct inbox_question){ 0 }), longest);
+    teardown(&folder);
+}
+
 /* A server that tells names again would have us keep them all. */
 static void test_a_bucket_without_order(void **state)
 {
@@ -287,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_what_is_new),
         cmocka_unit_test(test_what_is_no_input),
         cmocka_unit_test(test_more_than_an_answer_holds),
+        cmocka_unit_test(test_long_names),
         cmocka_unit_test(test_since_when),
         cmocka_unit_test(test_a_folder_that_is_not_there),
         cmocka_unit_test(test_outputs_in_a_bucket),
