@@ -122,14 +122,13 @@ static void found(struct folder_answer *answer, char *take_uri, const struct sto
 static int list_folder(struct store *store, const char *uri, struct folder_answer *answer,
                        struct err *err)
 {
-    struct store_listing listing auto_store_listing = { 0 };
-    const struct store_entry *newest;
+    struct store_info info;
+    char *newest_uri;
 
-    if (store_list(store, uri, &listing, err) < 0)
+    if (store_newest(store, uri, &newest_uri, &info, err) < 0)
         return -1;
-    newest = store_newest(&listing);
-    if (newest)
-        found(answer, mem_format("%s%s", uri, newest->name), &newest->info);
+    if (newest_uri)
+        found(answer, newest_uri, &info);
     return 0;
 }
 

@@ -297,33 +297,56 @@ bool store_is_data_file(const struct store_entry *entry)
             ends_in(entry->name, ".csv.zst"));
 }
 
-const struct store_entry *store_newest(const struct store_listing *listing)
-{
-    const struct store_entry *newest = NULL;
+struct newest {
+    char *name; /* NULL: none yet */
+    struct store_info info;
+};
 
-    /* Entries are in the order of names, so the later of two equal times wins. */
-    for (size_t i = 0; i < listing->count; i++)
-        if (store_is_data_file(&listing->entries[i]) &&
-            (!newest || listing->entries[i].info.updated_ns >= newest->info.updated_ns))
-            newest = &listing->entries[i];
-    return newest;
+static int prefer_newer(void *context, const struct store_entry *entry, struct err *err)
+{
+    struct newest *newest = context;
+    int64_t updated_ns = entry->info.updated_ns;
+
+    (void)err;
+    if (!store_is_data_file(entry))
+        return 0;
+    if (newest->name &&
+        (updated_ns < newest->info.updated_ns ||
+         (updated_ns == newest->info.updated_ns && strcmp(entry->name, newest->name) <= 0)))
+        return 0;
+    free(newest->name);
+    newest->name = mem_strdup(entry->name);
+    newest->info = entry->info;
+    return 0;
+}
+
+int store_newest(struct store *store, const char *folder_uri, char **ret_uri,
+                 struct store_info *ret_info, struct err *err)
+{
+    struct newest newest = { 0 };
+    int outcome = store_walk(store, folder_uri, prefer_newer, &newest, err);
+
+    if (outcome == 0) {
+        *ret_uri = newest.name ? mem_format("%s%s", folder_uri, newest.name) : NULL;
+        if (ret_info && newest.name)
+            *ret_info = newest.info;
+    }
+    free(newest.name);
+    return outcome;
 }
 
 char *store_resolve(struct store *store, const char *uri, struct err *err)
 {
-    auto_store_listing struct store_listing listing = { 0 };
-    const struct store_entry *newest;
+    char *newest_uri;
 
     if (!uri_is_folder(uri))
         return mem_strdup(uri);
-    if (store_list(store, uri, &listing, err))
+    if (store_newest(store, uri, &newest_uri, NULL, err))
         return NULL;
-    newest = store_newest(&listing);
-    if (newest)
-        return mem_format("%s%s", uri, newest->name);
-    err_reason(err, ERR_NOT_FOUND, "InputNotFound",
-               "%s holds no data file (*.csv, *.csv.gz or *.csv.zst, not empty)", uri);
-    return NULL;
+    if (!newest_uri)
+        err_reason(err, ERR_NOT_FOUND, "InputNotFound",
+                   "%s holds no data file (*.csv, *.csv.gz or *.csv.zst, not empty)", uri);
+    return newest_uri;
 }
 
 const char *store_name(const char *uri)

@@ -211,10 +211,12 @@ int store_delete_folder(struct store *store, const char *folder_uri, struct err 
 /* A non-empty *.csv, *.csv.gz or *.csv.zst whose name does not begin with '.' or '_'. */
 bool store_is_data_file(const struct store_entry *entry);
 
-/* The newest data file: greatest (updated, name) among non-empty *.csv, *.csv.gz
- * and *.csv.zst whose names do not begin with '.' or '_' and are UTF-8 without control
- * characters, so that a URI can name them. NULL: there is none. */
-const struct store_entry *store_newest(const struct store_listing *listing);
+/* The newest data file directly in a folder of any size: greatest (updated, name) among non-empty
+ * *.csv, *.csv.gz and *.csv.zst whose names do not begin with '.' or '_' and are UTF-8 without
+ * control characters, so that a URI can name them. The caller frees *ret_uri; NULL: there is none,
+ * and *ret_info is not set. ret_info may be NULL. */
+int store_newest(struct store *store, const char *folder_uri, char **ret_uri,
+                 struct store_info *ret_info, struct err *err) __attribute__((warn_unused_result));
 
 /* A URI as given when it names a file, else that of the folder's newest data file
  * (ERR_NOT_FOUND, reason InputNotFound, when it holds none). The caller frees. */

@@ -260,6 +260,18 @@ static void test_a_full_bucket(void **state)
     inbox_files_release(&files);
 }
 
+/* Who names the bucket may fill it: a look for the newest file keeps nothing of the others. */
+static void test_the_newest_of_a_full_bucket(void **state)
+{
+    struct bucket bucket = { { &bucket_driver }, NULL, 0, LIMIT_STORE_LIST + 1, 0 };
+    struct err err = { 0 };
+    char *uri auto_free = store_resolve(&bucket.store, "s3://bank/weekly/", &err);
+
+    (void)state;
+    assert_string_equal(err.message, "");
+    assert_string_equal(uri, "s3://bank/weekly/old-100000.csv");
+}
+
 /* Status, which tells the last file, has room for 255; a folder has none for longer manifests. */
 static void test_long_names(void **state)
 {
@@ -320,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_a_folder_that_is_not_there),
         cmocka_unit_test(test_outputs_in_a_bucket),
         cmocka_unit_test(test_a_full_bucket),
+        cmocka_unit_test(test_the_newest_of_a_full_bucket),
         cmocka_unit_test(test_a_bucket_without_order),
     };
 
