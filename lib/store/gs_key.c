@@ -18,10 +18,17 @@ static void release_private_key(void *private_key)
     EVP_PKEY_free(private_key);
 }
 
+/* OpenSSL's own way is to ask whoever sits at the terminal, and to wait. */
+static int refuse_passphrase(char *buffer, int size, int writing, void *context)
+{
+    (void)buffer, (void)size, (void)writing, (void)context;
+    return -1;
+}
+
 static void *read_private_key(const char *pem)
 {
     BIO *bio = BIO_new_mem_buf(pem, (int)strlen(pem));
-    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, NULL) : NULL;
 
     BIO_free(bio);
     if (key && EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA) {
@@ -66,7 +73,8 @@ int gs_key_parse(struct span text, const char *what, struct arena *arena, struct
                        "%s must have client_email, private_key and token_uri, each a string", what);
     key.private_key = read_private_key(pem);
     if (!key.private_key)
-        return err_set(err, ERR_INVALID, "%s: private_key is no RSA key in PEM", what);
+        return err_set(err, ERR_INVALID,
+                       "%s: private_key is no RSA key in PEM without a passphrase", what);
     arena_defer(arena, release_private_key, key.private_key);
     key.email = arena_strdup(arena, email);
     key.id = id && *id ? arena_strdup(arena, id) : NULL;

@@ -2,12 +2,15 @@
  * play of questions to token endpoint, metadata server and bucket, under virtual time. */
 #include "unit.h"
 
+#include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/json.h"
 #include "play.h"
+#include "store/gs_key.h"
 
 #define URI "gs://bank/out/w7.csv"
 
@@ -18,26 +21,34 @@ static struct span object(void)
 
 static char key_path[] = "/tmp/churn-gs-key-XXXXXX";
 
-/* A key file as Google Cloud gives it out. */
-static int make_key(void **state)
+/* A key file as Google Cloud gives it out, but for a passphrase: it gives none. */
+static json_t *key_file(const char *passphrase)
 {
     EVP_PKEY *key = EVP_RSA_gen(2048);
     BIO *bio = BIO_new(BIO_s_mem());
     char *pem = NULL;
-    int fd = mkstemp(key_path);
 
-    (void)state;
-    PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL);
+    PEM_write_bio_PrivateKey(bio, key, passphrase ? EVP_aes_128_cbc() : NULL,
+                             (const unsigned char *)passphrase,
+                             passphrase ? (int)strlen(passphrase) : 0, NULL, NULL);
     size_t length = (size_t)BIO_get_mem_data(bio, &pem);
     auto_free char *text = mem_strndup(pem, length);
     json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s}", "type", "service_account", "client_email",
                              "churn@bank.iam.gserviceaccount.com", "private_key", text,
                              "private_key_id", "k1", "token_uri", "https://token.example/token");
-    assert_int_equal(json_dumpfd(json, fd, 0), 0);
-    close(fd);
-    json_decref(json);
     BIO_free(bio);
     EVP_PKEY_free(key);
+    return json;
+}
+
+static int make_key(void **state)
+{
+    auto_json json_t *json = key_file(NULL);
+    int fd = mkstemp(key_path);
+
+    (void)state;
+    assert_int_equal(json_dumpfd(json, fd, 0), 0);
+    close(fd);
     return 0;
 }
 
@@ -147,12 +158,45 @@ static void other_credentials_are_refused(void **state)
     }
 }
 
+/* Runs without a terminal, in a process of its own: OpenSSL would ask its input then. */
+static int parse_encrypted(const char *text)
+{
+    auto_arena struct arena arena = { 0 };
+    struct gs_key key;
+    struct err err = { 0 };
+    int ends[2];
+
+    if (setsid() < 0 || pipe2(ends, O_CLOEXEC) < 0 || write(ends[1], "secret\n", 7) != 7 ||
+        close(ends[1]) < 0 || dup2(ends[0], STDIN_FILENO) < 0)
+        return 2;
+    return gs_key_parse(span_of(text), "key", &arena, &key, &err) < 0 && err.kind == ERR_INVALID &&
+                   strstr(err.message, "no RSA key in PEM")
+               ? 0
+               : 1;
+}
+
+/* A thread that waits for one has none to ask. */
+static void passphrases_are_not_asked_for(void **state)
+{
+    auto_json json_t *json = key_file("secret");
+    auto_free char *text = jx_canonical(json);
+    int status = -1;
+    pid_t child = fork();
+
+    (void)state;
+    if (child == 0)
+        _exit(parse_encrypted(text));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(tokens_are_kept_and_replaced, make_key, remove_key),
         cmocka_unit_test(identities_may_come_late),
         cmocka_unit_test(other_credentials_are_refused),
+        cmocka_unit_test(passphrases_are_not_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
