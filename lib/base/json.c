@@ -70,6 +70,27 @@ static int check_depth(struct span text, const char *what, struct err *err)
     return 0;
 }
 
+int jx_check_values(struct span text, size_t maximum, const char *what, struct err *err)
+{
+    size_t count = 1;
+    bool opened = false; /* a first value may follow */
+
+    for (size_t i = 0; i < text.length && count <= maximum;) {
+        char character = text.data[i];
+
+        if (strchr(" \t\r\n", character) && character != '\0') {
+            i++;
+            continue;
+        }
+        count += character == ',' || (opened && character != ']' && character != '}');
+        opened = character == '[' || character == '{';
+        i = character == '"' ? skip_string(text, i) : i + 1;
+    }
+    if (count <= maximum)
+        return 0;
+    return err_set(err, ERR_TOO_BIG, "%s has more than %zu values", what, maximum);
+}
+
 /* jansson appends " near '<input>'", which may be part of a secret. */
 static void syntax_error(const char *what, const json_error_t *failure, struct err *err)
 {

@@ -29,6 +29,11 @@ json_t *jx_parse(struct span text, size_t maximum, const char *what, struct err 
 json_t *jx_parse_with_nul(struct span text, size_t maximum, const char *what, struct err *err)
     __attribute__((warn_unused_result));
 
+/* ERR_TOO_BIG when a text has more values than `maximum`: for what may be large and comes from
+ * somebody, because a tree takes a hundred times the bytes of "[[],[],". */
+int jx_check_values(struct span text, size_t maximum, const char *what, struct err *err)
+    __attribute__((warn_unused_result));
+
 /* Reads and parses a file ("what" in errors is its path). */
 json_t *jx_parse_file(const char *path, size_t maximum, struct err *err)
     __attribute__((warn_unused_result));

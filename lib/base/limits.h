@@ -14,6 +14,9 @@
 /* A JSON or YAML document that we build a tree of. etcd caps an object at
  * 1.5 MiB; a list page of 500 such objects is cut item by item instead. */
 #define LIMIT_JSON_DOCUMENT (8 * MIB)
+/* Values in a page of a listing of Google Cloud Storage: a thousand objects have four members each,
+ * those of an emulator some dozens. In a tree each may take more than 200 bytes, in a text two. */
+#define LIMIT_GS_VALUES (64 * 1024)
 /* Nesting of JSON. The deepest thing we meet is a CRD schema (about 30); jansson
  * parses recursively and its own limit of 2048 overflows small thread stacks. */
 #define LIMIT_JSON_DEPTH 64

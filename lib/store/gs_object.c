@@ -42,6 +42,13 @@ static int strange(const struct err *why, struct err *err)
     return err_set(err, ERR_RETRY, "the answer is none of Google Cloud Storage: %s", why->message);
 }
 
+static json_t *parse(struct span text, const char *what, struct err *err)
+{
+    return jx_check_values(text, LIMIT_GS_VALUES, what, err)
+               ? NULL
+               : jx_parse_with_nul(text, LIMIT_JSON_DOCUMENT, what, err);
+}
+
 static int take_object(const json_t *json, struct arena *arena, struct gs_object *ret_object,
                        struct err *err)
 {
@@ -68,7 +75,7 @@ int gs_object_parse(struct span text, struct arena *arena, struct gs_object *ret
                     struct err *err)
 {
     struct err why;
-    auto_json json_t *json = jx_parse(text, LIMIT_JSON_DOCUMENT, "object", &why);
+    auto_json json_t *json = parse(text, "object", &why);
 
     return json && take_object(json, arena, ret_object, &why) == 0 ? 0 : strange(&why, err);
 }
@@ -115,7 +122,7 @@ static int take_page(const json_t *json, struct arena *arena, struct gs_page *re
 int gs_page_parse(struct span text, struct arena *arena, struct gs_page *ret_page, struct err *err)
 {
     struct err why;
-    auto_json json_t *json = jx_parse_with_nul(text, LIMIT_JSON_DOCUMENT, "list", &why);
+    auto_json json_t *json = parse(text, "list", &why);
 
     return json && take_page(json, arena, ret_page, &why) == 0 ? 0 : strange(&why, err);
 }

@@ -80,6 +80,31 @@ static void strings_with_nul_are_taken_on_demand(void **state)
     assert_null(jx_parse_with_nul(span_of("{\"\\u0000\":1}"), 100, "list", &err));
 }
 
+static void values_are_counted(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t values;
+    } cases[] = {
+        { "7", 1 },
+        { "[]", 1 },
+        { "[1]", 2 },
+        { "[1,2,[3]]", 5 },
+        { "{\"a,[{\":\"b\\\",,\",\"c\":{}}", 3 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct err err = { 0 };
+
+        CASE(cases[i].text,
+             jx_check_values(span_of(cases[i].text), cases[i].values, "list", &err) == 0);
+        CASE(cases[i].text,
+             jx_check_values(span_of(cases[i].text), cases[i].values / 2, "list", &err) < 0);
+        CASE(cases[i].text, err.kind == ERR_TOO_BIG);
+    }
+}
+
 static void any_value_is_a_document(void **state)
 {
     static const char *const cases[] = { "null", "true", "1", "\"x\"", "[]", "{}", " [1] \n" };
@@ -251,6 +276,7 @@ int main(void)
         cmocka_unit_test(messages_do_not_quote_the_input),
         cmocka_unit_test(nul_bytes_are_no_json),
         cmocka_unit_test(strings_with_nul_are_taken_on_demand),
+        cmocka_unit_test(values_are_counted),
         cmocka_unit_test(any_value_is_a_document),
         cmocka_unit_test(nesting_is_limited),
         cmocka_unit_test(brackets_in_strings_are_not_nesting),

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/limits.h"
 #include "store/gs_object.h"
 
 static void objects(void **state)
@@ -125,6 +126,28 @@ static void pages(void **state)
     }
 }
 
+/* In memory a value takes a hundred times its two bytes. */
+static void pages_of_nothing_but_brackets(void **state)
+{
+    auto_buf struct buf text = { 0 };
+    auto_arena struct arena arena = { 0 };
+    struct gs_page page;
+    struct err err = { 0 };
+
+    (void)state;
+    buf_init(&text, MIB);
+    buf_string(&text, "{\"nextPageToken\":\"[[[,,,\",\"x\":[[]");
+    for (size_t i = 0; i < LIMIT_GS_VALUES - 4; i++)
+        buf_string(&text, ",[]");
+    buf_string(&text, "]}");
+    assert_int_equal(gs_page_parse(span_of(buf_text(&text)), &arena, &page, &err), 0);
+    text.length -= 2;
+    buf_string(&text, ",[]]}");
+    assert_int_equal(gs_page_parse(span_of(buf_text(&text)), &arena, &page, &err), -1);
+    assert_int_equal(err.kind, ERR_RETRY);
+    assert_non_null(strstr(err.message, "list has more than 65536 values"));
+}
+
 static void stored_bytes(void **state)
 {
     static const struct {
@@ -171,9 +194,13 @@ static void endpoints(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(objects),         cmocka_unit_test(times_beyond_64_bits),
-        cmocka_unit_test(strange_objects), cmocka_unit_test(pages),
-        cmocka_unit_test(stored_bytes),    cmocka_unit_test(endpoints),
+        cmocka_unit_test(objects),
+        cmocka_unit_test(times_beyond_64_bits),
+        cmocka_unit_test(strange_objects),
+        cmocka_unit_test(pages),
+        cmocka_unit_test(pages_of_nothing_but_brackets),
+        cmocka_unit_test(stored_bytes),
+        cmocka_unit_test(endpoints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
