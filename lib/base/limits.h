@@ -55,6 +55,9 @@
 
 /* One answer that is collected in memory (everything but lists and watches). */
 #define LIMIT_HTTP_BODY (8 * MIB)
+/* The body of a failure, as far as it is looked into for an explanation: the API server's have a
+ * few KiB, and with an object's values in it some more. */
+#define LIMIT_HTTP_PROBLEM (256 * KIB)
 /* All response header lines of one answer. */
 #define LIMIT_HTTP_HEADERS (64 * KIB)
 /* A request body that our own servers accept. */

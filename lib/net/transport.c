@@ -209,7 +209,7 @@ int http_reply_check(const struct http_reply *reply, const char *what, struct er
         return 0;
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     struct err ignored;
-    auto_json json_t *body = jx_parse(reply->body, LIMIT_JSON_DOCUMENT, "answer", &ignored);
+    auto_json json_t *body = jx_parse(reply->body, LIMIT_HTTP_PROBLEM, "answer", &ignored);
     bool is_status = body && jx_string(body, "kind", NULL) &&
                      strcmp(jx_string(body, "kind", NULL), "Status") == 0;
     const char *reason = is_status ? jx_string(body, "reason", NULL) : NULL;

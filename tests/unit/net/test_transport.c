@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/buf.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "net/transport.h"
 
@@ -83,6 +85,25 @@ static void test_check(void **state)
     }
 }
 
+/* Whoever answers may be anybody: what is much larger than an explanation is not looked into. */
+static void test_large_problems(void **state)
+{
+    auto_buf struct buf text = { 0 };
+    struct err err = { 0 };
+
+    (void)state;
+    buf_init(&text, MIB);
+    buf_string(&text, "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"x\":[[]");
+    while (text.length < LIMIT_HTTP_PROBLEM)
+        buf_string(&text, ",[]");
+    buf_string(&text, "]}");
+    struct http_reply reply = { .status = 403, .body = span_of(buf_text(&text)) };
+    assert_int_equal(http_reply_check(&reply, "GET x", &err), -1);
+    assert_int_equal(err.kind, ERR_DENIED);
+    assert_string_equal(err.reason, "");
+    assert_string_equal(err.message, "GET x: 403 Forbidden");
+}
+
 static void test_success(void **state)
 {
     struct err err = { .kind = ERR_GONE };
@@ -111,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_check),
         cmocka_unit_test(test_date),
+        cmocka_unit_test(test_large_problems),
         cmocka_unit_test(test_success),
     };
 
