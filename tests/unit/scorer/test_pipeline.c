@@ -3,8 +3,7 @@
  * counts the bytes it gave; the first block is not handed on before later ones were read. */
 #include "bank.h"
 
-#include <pthread.h>
-
+#include "patience.h"
 #include "scorer/load.h"
 #include "scorer/pipeline.h"
 
@@ -86,19 +85,33 @@ static size_t end_of_block(const struct file *file, size_t number)
     return file->header_length + (number + 1) * BLOCK;
 }
 
+/* The first block is not handed on before the last one that may wait behind it was read: another
+ * worker has to do that. */
+static bool wait_for_later_blocks(struct file *file)
+{
+    const struct timespec end = patience_end();
+    bool is_time = true;
+    while (file->given < end_of_block(file, SLOTS - 1) && is_time)
+        is_time = patience_wait(&file->read, &file->lock, &end);
+    return is_time;
+}
+
 /* Any worker may come here, so that what is wrong is returned, not asserted. */
 static int take(void *context, const struct block *block, struct err *err)
 {
     struct file *file = context;
-    bool is_bounded;
+    bool is_bounded, is_ahead = true;
     if (block->scored != BLOCK_ROWS || block->csv.first_line != 2 + file->emitted * BLOCK_ROWS)
         return err_set(err, ERR_INVALID, "block %zu begins in line %" PRIu64, file->emitted,
                        block->csv.first_line);
     pthread_mutex_lock(&file->lock);
-    while (file->is_held && file->emitted == 0 && file->given < end_of_block(file, SLOTS - 1))
-        pthread_cond_wait(&file->read, &file->lock);
+    if (file->is_held && file->emitted == 0)
+        is_ahead = wait_for_later_blocks(file);
     is_bounded = file->given <= end_of_block(file, file->emitted + SLOTS - 1) + CHUNK;
     pthread_mutex_unlock(&file->lock);
+    if (!is_ahead)
+        return err_set(err, ERR_INVALID, "block %d is not read while the first one is held",
+                       SLOTS - 1);
     if (file->is_held && !is_bounded)
         return err_set(err, ERR_INVALID, "too much was read before block %zu", file->emitted);
     file->emitted++;
