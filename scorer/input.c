@@ -31,13 +31,15 @@ int input_open(struct store *store, const char *uri, const char *generation, boo
     ret_input->unpacked = decompressor_new(name, &ret_input->source, err);
     if (!ret_input->unpacked)
         return -1;
-    ret_input->reader = csv_reader_new(name, decompressor_source(ret_input->unpacked), err);
+    ret_input->ahead = read_ahead_new(uri, decompressor_source(ret_input->unpacked));
+    ret_input->reader = csv_reader_new(name, read_ahead_source(ret_input->ahead), err);
     return ret_input->reader ? 0 : -1;
 }
 
 void input_release(struct input *input)
 {
     csv_reader_free(input->reader);
+    read_ahead_free(input->ahead);
     decompressor_free(input->unpacked);
     store_reader_free(input->object);
     sha256_release(&input->hash);

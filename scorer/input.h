@@ -1,4 +1,4 @@
-/* input.h - the weekly file as records: store, hash, unpacking, CSV.
+/* input.h - the weekly file as records: store, hash, unpacking, reading ahead, CSV.
  *
  * A shard gets the records that begin in its range of the file's bytes. Whether a
  * byte is inside a quoted field depends on every quote before it, so a shard
@@ -15,6 +15,7 @@
 #include "base/sha256.h"
 #include "ml/csv.h"
 #include "base/decompress.h"
+#include "store/read_ahead.h"
 #include "store/store.h"
 
 struct input {
@@ -25,6 +26,7 @@ struct input {
     bool is_hashed;
     struct sha256 hash;
     struct decompressor *unpacked;
+    struct read_ahead *ahead;
     struct csv_reader *reader;
 };
 

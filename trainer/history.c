@@ -23,7 +23,7 @@ static int read_hashing(void *context, void *buffer, size_t capacity, size_t *re
     if (byte_source_read(store_reader_source(self->stored), buffer, capacity, ret_length, err) < 0)
         return -1;
     sha256_add(&self->hash, buffer, *ret_length);
-    self->read += *ret_length;
+    atomic_fetch_add_explicit(&self->read, *ret_length, memory_order_relaxed);
     return 0;
 }
 
@@ -43,11 +43,15 @@ int history_reader_init(struct history_reader *reader, struct history *history,
     reader->size = (uint64_t)info.bytes;
     sha256_init(&reader->hash);
     reader->decompressor = decompressor_new(history->name, &reader->hashing, err);
-    return reader->decompressor == NULL ? -1 : 0;
+    if (reader->decompressor == NULL)
+        return -1;
+    reader->ahead = read_ahead_new(uri, decompressor_source(reader->decompressor));
+    return 0;
 }
 
 void history_reader_release(struct history_reader *reader)
 {
+    read_ahead_free(reader->ahead);
     decompressor_free(reader->decompressor);
     sha256_release(&reader->hash);
     store_reader_free(reader->stored);
@@ -57,7 +61,7 @@ void history_reader_release(struct history_reader *reader)
 
 const struct byte_source *history_reader_source(struct history_reader *reader)
 {
-    return decompressor_source(reader->decompressor);
+    return read_ahead_source(reader->ahead);
 }
 
 int history_reader_finish(struct history_reader *reader, char ret_sha256[SHA256_HEX],
@@ -65,6 +69,8 @@ int history_reader_finish(struct history_reader *reader, char ret_sha256[SHA256_
 {
     char rest[4096];
     size_t length;
+    read_ahead_free(reader->ahead);
+    reader->ahead = NULL;
     do {
         if (byte_source_read(&reader->hashing, rest, sizeof(rest), &length, err) < 0)
             return -1;

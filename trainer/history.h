@@ -5,9 +5,12 @@
  * one read the copy that the first of them made. */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "base/decompress.h"
+#include "store/read_ahead.h"
 #include "store/store.h"
 
 struct history {
@@ -28,12 +31,15 @@ struct history_reader {
     struct store *store;
     struct store_reader *stored;
     struct sha256 hash;
-    uint64_t size, read; /* bytes as stored: in all, and of them so far */
+    uint64_t size;         /* bytes as stored: in all, ... */
+    _Atomic uint64_t read; /* ... and of them so far       */
     struct byte_source hashing;
     struct decompressor *decompressor;
+    struct read_ahead *ahead;
 };
 
-/* Opens the file. `generation`: what it must be (ERR_GONE, InputChanged), or NULL. */
+/* Opens the file. `generation`: what it must be (ERR_GONE, InputChanged), or NULL. The struct must
+ * stay where it is. */
 int history_reader_init(struct history_reader *reader, struct history *history,
                         struct stores *stores, const char *generation, struct err *err)
     __attribute__((warn_unused_result));
@@ -44,6 +50,7 @@ void history_reader_release(struct history_reader *reader); /* safe on a zeroed 
 const struct byte_source *history_reader_source(struct history_reader *reader)
     __attribute__((returns_nonnull));
 
-/* Reads what is left, so that the hash covers all bytes, and gives the hash. */
+/* Reads what is left, so that the hash covers all bytes, and gives the hash. The source is no more.
+ */
 int history_reader_finish(struct history_reader *reader, char ret_sha256[SHA256_HEX],
                           struct err *err) __attribute__((warn_unused_result));

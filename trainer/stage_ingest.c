@@ -12,8 +12,10 @@ static void update_progress(void *context, uint64_t rows)
 {
     const struct ingest *ingest = context;
     if (ingest->training->progress != NULL)
-        ingest->training->progress(ingest->training->progress_context, ingest->reader->read,
-                                   ingest->reader->size, rows);
+        ingest->training->progress(
+            ingest->training->progress_context,
+            atomic_load_explicit(&ingest->reader->read, memory_order_relaxed), ingest->reader->size,
+            rows);
 }
 
 static int read_table(struct training *training, struct history_reader *reader, struct err *err)
