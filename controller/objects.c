@@ -15,19 +15,10 @@ const struct kube_resource object_resources[OBJECT_KINDS] = {
     [OBJECT_JOB] = { "batch", "v1", "jobs", "Job" },
 };
 
-/* What project.c does not read, most of the text: not worth parsing. */
-#define UNREAD_METADATA                                                                            \
-    "metadata.managedFields",                                                                      \
-        "metadata.annotations.kubectl.kubernetes.io/last-applied-configuration"
-
-static const char *const unread_of_resources[] = { UNREAD_METADATA, NULL };
-static const char *const unread_of_jobs[] = { UNREAD_METADATA,
-                                              "metadata.annotations." JOB_ANNOTATION,
-                                              "spec.template", "spec.podFailurePolicy", NULL };
-static const char *const *const unread_members[OBJECT_KINDS] = {
-    [OBJECT_MODEL] = unread_of_resources,
-    [OBJECT_BATCH] = unread_of_resources,
-    [OBJECT_JOB] = unread_of_jobs,
+static const char *const *const members_read[OBJECT_KINDS] = {
+    [OBJECT_MODEL] = project_model_reads,
+    [OBJECT_BATCH] = project_batch_reads,
+    [OBJECT_JOB] = project_job_reads,
 };
 
 #define OUTPUT_DIGITS  16
@@ -100,21 +91,16 @@ static struct batch_mark mark_of_object(const json_t *object)
     struct batch_mark mark = { 0 };
     struct arena arena auto_arena = { 0 };
     struct metadata metadata;
-    struct batch_status status;
-    struct err ignored;
+    const char *job = jx_string(object, "status", "job", NULL);
 
     metadata_decode(object, &arena, &metadata);
     mark.created_ms = metadata.created_ms;
     mark.deleting = metadata.deleting;
+    mark.finished = batch_is_over(object);
+    mark.started = job && *job;
     mark_spec(object, &arena, &mark);
     mark_version(mark.version, jx_string(object, "status", "model", "version", NULL));
     mark_version(mark.pinned, jx_string(object, "spec", "modelVersion", NULL));
-    if (batch_status_decode(jx_get(object, "status", NULL), &arena, &status, &ignored) < 0)
-        return mark; /* reconciling says what is wrong with it */
-    mark.finished = batch_is_finished(&status) &&
-                    status.observed_generation == metadata.generation &&
-                    !(status.shards && status.shards->discarding);
-    mark.started = status.job && *status.job;
     return mark;
 }
 
@@ -127,36 +113,28 @@ static void pack_job(const json_t *object, struct buf *blob)
     job_view_pack(&job, blob);
 }
 
-static int append_bytes(const char *bytes, size_t length, void *buffer)
-{
-    buf_append(buffer, bytes, length);
-    return 0;
-}
-
-static int project(void *context, const json_t *object, struct buf *blob, struct err *err)
+static int project(void *context, const json_t *object, struct span text, struct buf *blob,
+                   struct err *err)
 {
     const struct source *source = context;
-    auto_buf struct buf text = { .maximum = LIMIT_KUBE_OBJECT };
-    json_t *reduced auto_json = NULL;
+    auto_buf struct buf storage = { .maximum = LIMIT_KUBE_OBJECT };
     struct batch_mark mark;
 
     switch (source->kind) {
     case OBJECT_MODEL:
-        reduced = project_model(object);
+        text = project_model(text, &storage);
         break;
     case OBJECT_BATCH:
-        reduced = project_batch(object);
         mark = mark_of_object(object);
         buf_append(blob, &mark, sizeof(mark));
+        text = project_batch(text, object, &storage);
         break;
     default:
         pack_job(object, blob);
         return buf_check(blob, "a projection", err);
     }
-    if (json_dump_callback(reduced, append_bytes, &text, JSON_COMPACT) < 0)
-        return err_set(err, ERR_INTERNAL, "a projection cannot be written as JSON");
-    packer_pack(source->objects->packer, (struct span){ text.data, text.length }, blob);
-    return buf_check(&text, "a projection", err);
+    packer_pack(source->objects->packer, text, blob);
+    return buf_check(&storage, "a projection", err);
 }
 
 static const struct batch_mark *mark_of(const struct cache_entry *entry)
@@ -177,19 +155,32 @@ void objects_job(const struct cache_entry *entry, struct arena *arena, struct jo
     ret_job->resource_version = arena_strdup(arena, cache_entry_resource_version(entry));
 }
 
+/* In place of an object whose text is no JSON. */
+static json_t *unreadable(const struct objects *objects, enum object_kind kind,
+                          const struct cache_entry *entry, struct err *why)
+{
+    err_wrap(why, "%s %s/%s", object_resources[kind].kind, cache_entry_namespace(entry),
+             cache_entry_name(entry));
+    objects->options.handler.failed(objects->options.context, kind, why);
+    return json_pack("{s{ss ss ss ss} ss}", "metadata", "namespace", cache_entry_namespace(entry),
+                     "name", cache_entry_name(entry), "uid", cache_entry_uid(entry),
+                     "resourceVersion", cache_entry_resource_version(entry), "status",
+                     "unreadable");
+}
+
 const json_t *objects_decode(const struct objects *objects, const struct cache_entry *entry,
                              enum object_kind kind, struct arena *arena)
 {
     auto_buf struct buf text = { .maximum = LIMIT_KUBE_OBJECT };
     struct span packed = cache_entry_blob(entry);
     size_t skip = kind == OBJECT_BATCH ? sizeof(struct batch_mark) : 0;
+    struct err err;
     json_t *object;
 
     packer_unpack(objects->packer, (struct span){ packed.data + skip, packed.length - skip },
                   &text);
-    object = json_loadb(text.data, text.length, 0, NULL);
-    if (!object)
-        abort(); /* we wrote it ourselves */
+    object = jx_parse((struct span){ text.data, text.length }, LIMIT_KUBE_OBJECT, "an object", &err)
+                 ?: unreadable(objects, kind, entry, &err);
     arena_defer(arena, release_json, object);
     return object;
 }
@@ -381,7 +372,7 @@ struct objects *objects_new(const struct objects_options *options)
                                         .label_selector = kind == OBJECT_JOB ? JOBS_SELECTOR : NULL,
                                         .seed = options->seed + kind,
                                         .watch_list = options->watch_list,
-                                        .ignored = unread_members[kind],
+                                        .read = members_read[kind],
                                         .project = project,
                                         .on_change = on_change,
                                         .on_failure = on_failure,

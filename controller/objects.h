@@ -58,7 +58,8 @@ const struct cache_entry *objects_find(const struct objects *objects, enum objec
                                        const char *key);
 /* A Job as reconcilers see it; lives in the arena. */
 void objects_job(const struct cache_entry *entry, struct arena *arena, struct job_view *ret_job);
-/* The projection of a model or a batch; lives in the arena. */
+/* The projection of a model or a batch; lives in the arena. When what came is no JSON, which is
+ * seen only here: who it is, with a status that cannot be decoded, so that nothing is decided. */
 const json_t *objects_decode(const struct objects *objects, const struct cache_entry *entry,
                              enum object_kind kind, struct arena *arena);
 

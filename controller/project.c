@@ -1,4 +1,5 @@
 #include "base/num.h"
+#include "base/prune.h"
 #include "contract/check.h"
 #include "contract/exit_code.h"
 #include "job_builder.h"
@@ -6,45 +7,42 @@
 
 /* --- reducing ------------------------------------------------------------ */
 
-static void copy_member(json_t *to, const json_t *from, const char *name)
-{
-    json_t *value = json_object_get(from, name);
-    if (value && !json_is_null(value))
-        json_object_set(to, name, value);
-}
+#define KEPT_METADATA                                                                              \
+    "metadata.namespace", "metadata.name", "metadata.uid", "metadata.resourceVersion",             \
+        "metadata.generation", "metadata.creationTimestamp", "metadata.deletionTimestamp"
+#define READ_METADATA KEPT_METADATA, "metadata.ownerReferences"
 
-static json_t *copy_members(const json_t *from, const char *const *names)
-{
-    json_t *copy = json_object();
-    for (; *names; names++)
-        copy_member(copy, from, *names);
-    return copy;
-}
+const char *const project_model_reads[] = { READ_METADATA, NULL };
+const char *const project_batch_reads[] = { READ_METADATA,
+                                            "spec.modelRef.name",
+                                            "spec.modelVersion",
+                                            "spec.output.uri",
+                                            "spec.ttlSecondsAfterFinished",
+                                            "status.conditions",
+                                            "status.job",
+                                            "status.model.version",
+                                            "status.observedGeneration",
+                                            "status.shards.discarding",
+                                            NULL };
+const char *const project_job_reads[] = { READ_METADATA,
+                                          "metadata.annotations." ANNOTATION_ATTEMPT,
+                                          "metadata.annotations." ANNOTATION_KEEP,
+                                          "metadata.annotations." ANNOTATION_TEMPLATE,
+                                          "metadata.labels." LABEL_RUN,
+                                          "spec.suspend",
+                                          "spec.ttlSecondsAfterFinished",
+                                          "status.active",
+                                          "status.conditions",
+                                          "status.failedIndexes",
+                                          "status.ready",
+                                          "status.startTime",
+                                          "status.succeeded",
+                                          NULL };
 
-/* An empty object is not worth its place. */
-static void set_or_delete(json_t *to, const char *name, json_t *take_object)
+struct span project_model(struct span text, struct buf *storage)
 {
-    if (json_object_size(take_object) > 0)
-        json_object_set(to, name, take_object);
-    else
-        json_object_del(to, name);
-    json_decref(take_object);
-}
-
-static json_t *reduce_metadata(const json_t *object)
-{
-    static const char *const names[] = { "namespace",         "name",       "uid",
-                                         "resourceVersion",   "generation", "creationTimestamp",
-                                         "deletionTimestamp", NULL };
-    return copy_members(json_object_get(object, "metadata"), names);
-}
-
-json_t *project_model(const json_t *object)
-{
-    json_t *reduced = json_pack("{so}", "metadata", reduce_metadata(object));
-    copy_member(reduced, object, "spec");
-    copy_member(reduced, object, "status");
-    return reduced;
+    static const char *const kept[] = { KEPT_METADATA, "spec", "status", NULL };
+    return pick(text, kept, storage);
 }
 
 /* The condition Complete or Failed that is True; NULL while neither is. Jobs and
@@ -63,29 +61,46 @@ static const json_t *finishing_condition(const json_t *object)
     return NULL;
 }
 
-/* What remains of a finished batch: that it is over, and for which generation. */
-static json_t *ledger(int64_t generation, const json_t *finished)
+bool batch_is_over(const json_t *object)
 {
-    static const char *const names[] = { "type", "status", "reason", "lastTransitionTime", NULL };
-    json_t *condition = copy_members(finished, names);
-    json_object_set_new(condition, "message", json_string(""));
-    return json_pack("{sI s[o]}", "observedGeneration", (json_int_t)generation, "conditions",
-                     condition);
+    int64_t generation = jx_int(json_object_get(object, "metadata"), "generation", 0);
+    const json_t *status = json_object_get(object, "status");
+    return finishing_condition(object) && jx_int(status, "observedGeneration", -1) == generation &&
+           !jx_bool(json_object_get(status, "shards"), "discarding", false);
 }
 
-json_t *project_batch(const json_t *object)
+/* What remains of a finished batch: that it is over, and for which generation. */
+static json_t *ledger(const json_t *object)
 {
-    static const char *const lasting[] = { "ttlSecondsAfterFinished", NULL };
-    json_t *reduced = project_model(object);
     const json_t *finished = finishing_condition(object);
-    int64_t generation = jx_int(json_object_get(object, "metadata"), "generation", 0);
-    if (!finished ||
-        jx_int(json_object_get(object, "status"), "observedGeneration", -1) != generation ||
-        jx_bool(jx_get(object, "status", "shards", NULL), "discarding", false))
-        return reduced;
-    set_or_delete(reduced, "spec", copy_members(json_object_get(object, "spec"), lasting));
-    json_object_set_new(reduced, "status", ledger(generation, finished));
+    const json_t *ttl = jx_get(object, "spec", "ttlSecondsAfterFinished", NULL);
+    json_t *metadata = json_copy(json_object_get((json_t *)object, "metadata"));
+    json_t *condition = json_copy((json_t *)finished);
+    json_object_del(metadata, "ownerReferences");
+    json_object_del(condition, "observedGeneration");
+    json_object_set_new(condition, "message", json_string(""));
+    json_t *reduced =
+        json_pack("{so s{sO s[o]}}", "metadata", metadata, "status", "observedGeneration",
+                  jx_get(object, "status", "observedGeneration", NULL), "conditions", condition);
+    if (ttl)
+        json_object_set_new(reduced, "spec", json_pack("{sO}", "ttlSecondsAfterFinished", ttl));
     return reduced;
+}
+
+static int append_bytes(const char *bytes, size_t length, void *buffer)
+{
+    buf_append(buffer, bytes, length);
+    return 0;
+}
+
+struct span project_batch(struct span text, const json_t *object, struct buf *storage)
+{
+    if (!batch_is_over(object))
+        return project_model(text, storage);
+    auto_json json_t *kept = ledger(object);
+    (void)json_dump_callback(kept, append_bytes, storage,
+                             JSON_COMPACT); /* a tree of ours: it can */
+    return (struct span){ storage->data, storage->length };
 }
 
 static const json_t *controlling_owner(const json_t *object)

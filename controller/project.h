@@ -11,9 +11,21 @@
 
 #include "view.h"
 
-/* New references, never NULL; the input is not changed. */
-json_t *project_model(const json_t *object) __attribute__((warn_unused_result));
-json_t *project_batch(const json_t *object) __attribute__((warn_unused_result));
+/* What is read of each kind when an object comes (paths as in base/prune.h, NULL at the end): of
+ * a model who it is, of a batch what batch_is_over() and its ledger are made from and what
+ * objects.c looks for, of a Job what job_view_decode() knows. */
+extern const char *const project_model_reads[];
+extern const char *const project_batch_reads[];
+extern const char *const project_job_reads[];
+
+/* The text that is kept of an object: a part of it, byte by byte and as unchecked as it came, or
+ * what was written to `storage`, an initialized buffer that may hold as much as the text. `object`
+ * has project_batch_reads. */
+struct span project_model(struct span text, struct buf *storage);
+struct span project_batch(struct span text, const json_t *object, struct buf *storage);
+
+/* Whether a batch is finished for the spec that it has, so that only the ledger is kept. */
+bool batch_is_over(const json_t *object);
 
 /* The parts of a projection (or of a whole object). Strings are copied into the
  * arena. Missing members give NULL, 0, false. */

@@ -8,8 +8,8 @@ struct pruner {
     const char *at, *end;
     const char *kept; /* from here to `at` is still to be copied */
     struct buf *out;
-    const char *below;
     const char *const *paths;
+    bool picks; /* what is named stays, instead of what is not */
 };
 
 static void skip_blanks(struct pruner *pruner)
@@ -74,23 +74,15 @@ static bool skip_value(struct pruner *pruner)
 
 static enum fate fate_of(const struct pruner *pruner, const char *path)
 {
-    enum fate fate = KEEP;
-
-    if (pruner->below) {
-        size_t length = strlen(pruner->below);
-
-        if (strncmp(path, pruner->below, length) != 0 || (path[length] && path[length] != '.'))
-            return KEEP;
-        if (!path[length])
-            return ENTER;
-        path += length + 1;
-    }
+    enum fate fate = pruner->picks ? CUT : KEEP;
     size_t length = strlen(path);
 
-    for (const char *const *cut = pruner->paths; *cut; cut++) {
-        if (strcmp(*cut, path) == 0)
-            return CUT;
-        if (strncmp(*cut, path, length) == 0 && (*cut)[length] == '.')
+    for (const char *const *named = pruner->paths; *named; named++) {
+        if (strncmp(*named, path, length) != 0)
+            continue;
+        if (!(*named)[length])
+            return pruner->picks ? KEEP : CUT;
+        if ((*named)[length] == '.')
             fate = ENTER;
     }
     return fate;
@@ -114,26 +106,47 @@ static void cut(struct pruner *pruner, const char *start)
     pruner->kept = pruner->at;
 }
 
+/* Moves behind the name of a member and its colon. */
+static bool skip_name(struct pruner *pruner, struct span *ret_name)
+{
+    const char *start = pruner->at + 1;
+
+    if (!is_at(pruner, '"') || !skip_string(pruner))
+        return false;
+    *ret_name = (struct span){ start, (size_t)(pruner->at - start) - 1 };
+    skip_blanks(pruner);
+    if (!is_at(pruner, ':'))
+        return false;
+    pruner->at++;
+    skip_blanks(pruner);
+    return true;
+}
+
+/* Moves from one member to the next, or to the end of the object. */
+static void skip_comma(struct pruner *pruner)
+{
+    skip_blanks(pruner);
+    if (is_at(pruner, ','))
+        pruner->at++;
+    skip_blanks(pruner);
+}
+
 static bool prune_object(struct pruner *pruner, const char *path);
 
 static bool prune_member(struct pruner *pruner, const char *parent)
 {
     const char *start = pruner->at;
     char path[PATH_MAXIMUM];
-    enum fate fate = KEEP;
+    enum fate fate = pruner->picks ? CUT : KEEP;
+    struct span name;
 
-    if (!is_at(pruner, '"') || !skip_string(pruner))
+    if (!skip_name(pruner, &name))
         return false;
     int length = snprintf(path, sizeof(path), "%s%s%.*s", parent, *parent ? "." : "",
-                          (int)(pruner->at - start) - 2, start + 1);
+                          (int)name.length, name.data);
 
     if (length < (int)sizeof(path))
         fate = fate_of(pruner, path);
-    skip_blanks(pruner);
-    if (!is_at(pruner, ':'))
-        return false;
-    pruner->at++;
-    skip_blanks(pruner);
     if (fate == ENTER && is_at(pruner, '{'))
         return prune_object(pruner, path);
     if (!skip_value(pruner))
@@ -151,24 +164,21 @@ static bool prune_object(struct pruner *pruner, const char *path)
     while (!is_at(pruner, '}')) {
         if (!prune_member(pruner, path))
             return false;
-        skip_blanks(pruner);
-        if (is_at(pruner, ','))
-            pruner->at++;
-        skip_blanks(pruner);
+        skip_comma(pruner);
     }
     pruner->at++;
     return true;
 }
 
-struct span prune(struct span text, const char *below, const char *const *paths,
-                  struct buf *storage)
+static struct span cut_text(struct span text, bool picks, const char *const *paths,
+                            struct buf *storage)
 {
     struct pruner pruner = { .at = text.data,
                              .end = text.data + text.length,
                              .kept = text.data,
                              .out = storage,
-                             .below = below,
-                             .paths = paths };
+                             .paths = paths,
+                             .picks = picks };
 
     if (!paths || text.length == 0)
         return text;
@@ -179,4 +189,37 @@ struct span prune(struct span text, const char *below, const char *const *paths,
         return text;
     buf_append(storage, pruner.kept, (size_t)(pruner.end - pruner.kept));
     return (struct span){ storage->data, storage->length };
+}
+
+struct span prune(struct span text, const char *const *paths, struct buf *storage)
+{
+    return cut_text(text, false, paths, storage);
+}
+
+struct span pick(struct span text, const char *const *paths, struct buf *storage)
+{
+    return cut_text(text, true, paths, storage);
+}
+
+struct span member_text(struct span text, const char *name)
+{
+    struct pruner pruner = { .at = text.data, .end = text.data + text.length };
+    const struct span none = { text.data, 0 };
+    struct span found;
+
+    skip_blanks(&pruner);
+    if (!is_at(&pruner, '{'))
+        return none;
+    pruner.at++;
+    skip_blanks(&pruner);
+    while (skip_name(&pruner, &found)) {
+        const char *value = pruner.at;
+
+        if (!skip_value(&pruner))
+            break;
+        if (span_equals(found, name))
+            return (struct span){ value, (size_t)(pruner.at - value) };
+        skip_comma(&pruner);
+    }
+    return none;
 }

@@ -232,8 +232,8 @@ static void on_reply(struct kube_call *call, const struct http_reply *reply)
         return;
     }
     if (call->callback) {
-        object = jx_parse(prune(reply->body, NULL, call->unread, &storage), LIMIT_HTTP_BODY,
-                          call->what, &failure);
+        object = jx_parse(prune(reply->body, call->unread, &storage), LIMIT_HTTP_BODY, call->what,
+                          &failure);
         if (!object) {
             call_finish(call, NULL, &failure);
             return;

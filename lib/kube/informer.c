@@ -29,8 +29,6 @@ enum {
     STALE_LISTS = 5,
 };
 
-static const char *const MANAGED_FIELDS[] = { "metadata.managedFields", NULL };
-
 static const struct backoff RETRY = { .base_ms = 800, .cap_ms = 30000 };
 
 struct informer {
@@ -137,15 +135,15 @@ static bool is_forgotten(struct informer *informer, const struct cache_object *i
     return true;
 }
 
-static int store(struct informer *informer, const json_t *object, struct cache_object *identity,
-                 bool is_new, struct err *err)
+static int store(struct informer *informer, const json_t *object, struct span text,
+                 struct cache_object *identity, bool is_new, struct err *err)
 {
     auto_buf struct buf blob = { 0 };
     const struct cache_entry *entry;
     struct cache_entry *old;
 
     buf_init(&blob, LIMIT_KUBE_OBJECT);
-    if (informer->options.project(informer->options.context, object, &blob, err) < 0 ||
+    if (informer->options.project(informer->options.context, object, text, &blob, err) < 0 ||
         buf_check(&blob, "the projection", err) < 0)
         return -1;
     if (is_new && is_forgotten(informer, identity))
@@ -179,8 +177,17 @@ static bool is_known(struct informer *informer, const struct cache_entry *known,
     return informer->stale_lists < STALE_LISTS;
 }
 
+/* The members of an object that are read when it comes. */
+static json_t *parse_read(const struct informer *informer, struct span text, struct err *err)
+{
+    auto_buf struct buf storage = { .maximum = LIMIT_KUBE_OBJECT };
+
+    return jx_parse(pick(text, informer->options.read, &storage), LIMIT_KUBE_OBJECT, "an object",
+                    err);
+}
+
 /* Takes over one version of an object that exists. */
-static void take_object(struct informer *informer, const json_t *object)
+static void take_object(struct informer *informer, const json_t *object, struct span text)
 {
     struct cache_object identity;
     struct err failure = { 0 };
@@ -195,7 +202,7 @@ static void take_object(struct informer *informer, const json_t *object)
         cache_touch(informer->cache, known);
         return;
     }
-    if (store(informer, object, &identity, !known, &failure) < 0) {
+    if (store(informer, object, text, &identity, !known, &failure) < 0) {
         err_wrap(&failure, "%s %s/%s", informer->options.resource.kind, identity.namespace,
                  identity.name);
         tell_failure(informer, &failure);
@@ -267,14 +274,12 @@ static int on_item(void *context, struct span item, struct err *err)
 {
     struct informer *informer = context;
     struct err failure = { 0 };
-    auto_buf struct buf storage = { .maximum = LIMIT_KUBE_OBJECT };
-    struct span text = prune(item, NULL, informer->options.ignored, &storage);
-    auto_json json_t *object = jx_parse(text, LIMIT_KUBE_OBJECT, "an item of the list", &failure);
+    auto_json json_t *object = parse_read(informer, item, &failure);
 
     (void)err;
     informer->last_byte_ms = now(informer);
     if (object)
-        take_object(informer, object);
+        take_object(informer, object, item);
     else
         tell_failure(informer, &failure); /* one bad object does not stop the rest */
     return 0;
@@ -359,41 +364,53 @@ static void set_watchdog(struct informer *informer)
         timer_set(informer->timers, &informer->watchdog, BOOKMARK_PAUSE_MS);
 }
 
-static void on_bookmark(struct informer *informer, const json_t *object)
+static int on_bookmark(struct informer *informer, struct span text, struct err *err)
 {
+    auto_json json_t *object = jx_parse(text, LIMIT_KUBE_OBJECT, "a bookmark", err);
     const char *version = jx_string(object, "metadata", "resourceVersion", NULL);
     const char *end =
         jx_string(object, "metadata", "annotations", "k8s.io/initial-events-end", NULL);
 
+    if (!object)
+        return -1;
     informer->bookmarked = true;
-    if (!version)
-        return;
-    if (!informer->initial) {
+    if (version && !informer->initial) {
         cache_set_position(informer->cache, version);
-    } else if (end && strcmp(end, "true") == 0) {
+    } else if (version && end && strcmp(end, "true") == 0) {
         informer->initial = false;
         complete(informer, version);
     }
+    return 0;
 }
 
-static int on_event(void *context, enum watch_event event, json_t *object, struct err *err)
+static int take_event(struct informer *informer, enum watch_event event, struct span text,
+                      struct err *err)
 {
-    struct informer *informer = context;
+    auto_json json_t *object = parse_read(informer, text, err);
     const char *version = jx_string(object, "metadata", "resourceVersion", NULL);
 
-    (void)err;
+    if (!object)
+        return -1;
+    if (event == WATCH_DELETED)
+        remove_object(informer, object);
+    else
+        take_object(informer, object, text);
+    /* Initial events come in no order, so none of them is a position to resume from. */
+    if (!informer->initial && version)
+        cache_set_position(informer->cache, version);
+    return 0;
+}
+
+static int on_event(void *context, enum watch_event event, struct span object, struct err *err)
+{
+    struct informer *informer = context;
+
     informer->last_byte_ms = now(informer);
     informer->events++;
     informer->refusals = 0;
-    if (event == WATCH_BOOKMARK)
-        on_bookmark(informer, object);
-    else if (event == WATCH_DELETED)
-        remove_object(informer, object);
-    else
-        take_object(informer, object);
-    /* Initial events come in no order, so none of them is a position to resume from. */
-    if (event != WATCH_BOOKMARK && !informer->initial && version)
-        cache_set_position(informer->cache, version);
+    if ((event == WATCH_BOOKMARK ? on_bookmark(informer, object, err)
+                                 : take_event(informer, event, object, err)) < 0)
+        return -1;
     set_watchdog(informer);
     return 0;
 }
@@ -482,7 +499,6 @@ static void watch(struct informer *informer)
         .label_selector = informer->options.label_selector,
         .resource_version = informer->initial ? NULL : cache_position(informer->cache),
         .initial_events = informer->initial,
-        .ignored = informer->options.ignored,
         .timeout_s =
             WATCH_MINIMUM_S + (unsigned)random_below(&informer->random, WATCH_SPREAD_S + 1),
     };
@@ -516,8 +532,6 @@ struct informer *informer_new(const struct informer_options *options)
     struct informer *informer = mem_zero(1, sizeof(*informer));
 
     informer->options = *options;
-    if (!options->ignored)
-        informer->options.ignored = MANAGED_FIELDS;
     informer->cache = cache_new();
     informer->timers = kube_client_timers(options->client);
     informer->retry = (struct timer){ .fire = on_retry, .context = informer };

@@ -20,6 +20,11 @@
 
 struct informer;
 
+/* What the informer itself reads of an object. */
+#define INFORMER_READS                                                                             \
+    "metadata.namespace", "metadata.name", "metadata.uid", "metadata.resourceVersion",             \
+        "metadata.ownerReferences"
+
 struct informer_options {
     struct kube_client *client;
     struct kube_resource resource;
@@ -28,14 +33,16 @@ struct informer_options {
     /* Ask for the initial state as a stream of events (WatchList, KEP-3157); when the server
      * refuses or stalls, a list is taken instead. */
     bool watch_list;
-    /* Members that project() does not read and that are cut out before parsing, most of whose
-     * cost they may be: paths as in base/prune.h, NULL at the end. NULL: managedFields. */
-    const char *const *ignored;
+    /* The members that are parsed when an object comes: what project() reads of the tree, and
+     * INFORMER_READS. Paths as in base/prune.h, NULL at the end. NULL: all. */
+    const char *const *read;
     uint64_t seed; /* of jitter; different in every process */
 
-    /* Writes what is to be kept of an object into `blob` (empty at first). On failure the
-     * object is kept out of the cache, and on_failure hears why. */
-    int (*project)(void *context, const json_t *object, struct buf *blob, struct err *err);
+    /* Writes what is to be kept of an object into `blob` (empty at first): of its members that
+     * were to be `read`, and of its whole `text`, of which nobody has checked the others. On
+     * failure the object is kept out of the cache, and on_failure hears why. */
+    int (*project)(void *context, const json_t *object, struct span text, struct buf *blob,
+                   struct err *err);
     /* before NULL: added; after NULL: deleted; both: the same uid with another
      * resourceVersion. Valid during the call. `after` is in the cache already, `before` no
      * longer is. */

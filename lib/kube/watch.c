@@ -13,7 +13,6 @@ enum { WATCH_GRACE_MS = 30000 };
 
 struct watch_call {
     struct lines lines;
-    const char *const *ignored;
     struct kube_watch_handler handler;
     void *context;
     char *what;
@@ -22,12 +21,12 @@ struct watch_call {
 /* --- decoding --------------------------------------------------------------- */
 
 /* An ERROR event carries the Status that an answer would have had as its body. */
-static int fail_as_status(const json_t *status, struct err *err)
+static int fail_as_status(struct span status, struct err *err)
 {
-    int64_t code = jx_int(status, "code", 500);
-    auto_free char *body = status ? jx_canonical(status) : mem_strdup("");
+    auto_json json_t *parsed = jx_parse(status, LIMIT_WATCH_LINE, "watch event", NULL);
+    int64_t code = jx_int(parsed, "code", 500);
     struct http_reply reply = { .status = code >= 400 && code < 600 ? (int)code : 500,
-                                .body = span_of(body) };
+                                .body = status };
 
     return http_reply_check(&reply, "the watch", err);
 }
@@ -48,22 +47,25 @@ static int event_type(const char *name, enum watch_event *ret_event, struct err 
     return err_set(err, ERR_INVALID, "watch event of unknown type \"%s\"", name ? name : "");
 }
 
-int watch_decode(struct span line, enum watch_event *ret_event, json_t **ret_object,
+int watch_decode(struct span line, enum watch_event *ret_event, struct span *ret_object,
                  struct err *err)
 {
-    auto_json json_t *event = jx_parse(line, LIMIT_WATCH_LINE, "watch event", err);
+    static const char *const type_alone[] = { "type", NULL };
+    auto_buf struct buf storage = { .maximum = LIMIT_WATCH_LINE };
+    auto_json json_t *event =
+        jx_parse(pick(line, type_alone, &storage), LIMIT_WATCH_LINE, "watch event", err);
     const char *type = jx_string(event, "type", NULL);
-    json_t *object = jx_get(event, "object", NULL);
+    struct span object = member_text(line, "object");
 
     if (!event)
         return -1;
     if (type && strcmp(type, "ERROR") == 0)
         return fail_as_status(object, err);
-    if (!json_is_object(object))
+    if (object.length == 0 || *object.data != '{')
         return err_set(err, ERR_INVALID, "watch event without an object");
     if (event_type(type, ret_event, err) < 0)
         return -1;
-    *ret_object = json_incref(object);
+    *ret_object = object;
     return 0;
 }
 
@@ -72,13 +74,11 @@ int watch_decode(struct span line, enum watch_event *ret_event, json_t **ret_obj
 static int on_line(void *context, struct span line, struct err *err)
 {
     struct watch_call *watch = context;
-    auto_buf struct buf storage = { .maximum = LIMIT_WATCH_LINE };
-    auto_json json_t *object = NULL;
+    struct span object;
     enum watch_event event;
 
     if (span_trim(line).length == 0)
         return 0;
-    line = prune(line, "object", watch->ignored, &storage);
     if (watch_decode(line, &event, &object, err) < 0)
         return -1;
     return watch->handler.on_event(watch->context, event, object, err);
@@ -140,7 +140,6 @@ struct kube_call *kube_watch(struct kube_client *client, const struct kube_resou
 
     watch->handler = *handler;
     watch->context = context;
-    watch->ignored = options->ignored;
     watch->what = mem_format("watch %s", resource->plural);
     lines_init(&watch->lines, LIMIT_WATCH_LINE, on_line, watch);
     buf_init(&path, LIMIT_KUBE_PATH);

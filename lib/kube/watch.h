@@ -13,13 +13,13 @@ struct kube_watch_options {
     const char *label_selector;   /* NULL: everything */
     const char *resource_version; /* to begin after; NULL with initial_events: the newest */
     bool initial_events;          /* begin with the whole state as ADDED events (KEP-3157) */
-    const char *const *ignored;   /* members not to be parsed, as in informer.h; or NULL */
     unsigned timeout_s;           /* the server ends the watch then */
 };
 
 struct kube_watch_handler {
-    /* `object` is borrowed. -1 ends the watch with that err. */
-    int (*on_event)(void *context, enum watch_event event, json_t *object, struct err *err);
+    /* The text of the object, valid during the call; nobody has parsed it yet. -1 ends the watch
+     * with that err. */
+    int (*on_event)(void *context, enum watch_event event, struct span object, struct err *err);
     /* `failure` NULL: the server ended the stream. GONE: the position is too old (HTTP 410
      * or an ERROR event). */
     void (*on_done)(void *context, const struct err *failure);
@@ -32,6 +32,6 @@ struct kube_call *kube_watch(struct kube_client *client, const struct kube_resou
                              const struct kube_watch_handler *handler, void *context);
 
 /* Decodes one line of a watch: {"type": ..., "object": ...}. An ERROR event fails with what
- * its Status says. *ret_object is a new reference. */
-int watch_decode(struct span line, enum watch_event *ret_event, json_t **ret_object,
+ * its Status says. *ret_object is the part of the line that is the object, not parsed. */
+int watch_decode(struct span line, enum watch_event *ret_event, struct span *ret_object,
                  struct err *err) __attribute__((warn_unused_result));

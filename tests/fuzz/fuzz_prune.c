@@ -1,14 +1,20 @@
-/* What is cut out of JSON leaves JSON, in which nothing else is missing. */
+/* What is cut out of JSON leaves JSON, in which nothing else is missing; what is picked out of it
+ * is JSON with nothing else; and the text of a member is that member. */
 #include <stdint.h>
 
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/prune.h"
 
+static json_t *parse(struct span text)
+{
+    return jx_parse(text, LIMIT_JSON_DOCUMENT, "input", NULL);
+}
+
 /* The tree without what the paths below name, however its names are written. */
 static json_t *without(struct span text)
 {
-    json_t *tree = jx_parse(text, LIMIT_JSON_DOCUMENT, "input", NULL);
+    json_t *tree = parse(text);
 
     json_object_del(tree, "c");
     json_object_del(tree, "a.b");
@@ -16,12 +22,54 @@ static json_t *without(struct span text)
     return tree;
 }
 
+/* Nothing but what the paths below name. */
+static json_t *only(const json_t *tree)
+{
+    const json_t *around = json_object_get(tree, "a");
+    json_t *left = json_object(), *inner = json_object();
+
+    if (json_object_get(tree, "c"))
+        json_object_set(left, "c", json_object_get(tree, "c"));
+    if (json_object_get(tree, "a.b"))
+        json_object_set(left, "a.b", json_object_get(tree, "a.b"));
+    if (json_object_get(around, "b"))
+        json_object_set(inner, "b", json_object_get(around, "b"));
+    if (around)
+        json_object_set(left, "a", json_is_object(around) ? inner : (json_t *)around);
+    json_decref(inner);
+    return left;
+}
+
+static void try_to_pick(struct span text, const char *const *paths)
+{
+    auto_buf struct buf storage = { .maximum = text.length };
+    struct span picked = pick(text, paths, &storage), member = member_text(text, "a");
+    auto_json json_t *whole = parse(text), *left = parse(picked);
+
+    if (storage.overflow || picked.length > text.length)
+        abort();
+    if (member.length > 0 &&
+        (member.data < text.data || member.data + member.length > text.data + text.length))
+        abort();
+    if (!json_is_object(whole) || memchr(text.data, '\\', text.length))
+        return; /* names that are written with escapes are others */
+    auto_json json_t *expected = only(whole), *of_member = NULL;
+
+    if (!left || !json_equal(left, expected))
+        abort();
+    if (member.length > 0)
+        of_member = parse(member);
+    if ((member.length > 0) != (json_object_get(whole, "a") != NULL) ||
+        (of_member && !json_equal(of_member, json_object_get(whole, "a"))))
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const paths[] = { "a.b", "c", NULL };
     auto_buf struct buf storage = { .maximum = size };
     struct span text = { (const char *)data, size };
-    struct span pruned = prune(text, NULL, paths, &storage);
+    struct span pruned = prune(text, paths, &storage);
     auto_json json_t *before = without(text);
     auto_json json_t *after = without(pruned);
 
@@ -29,5 +77,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if (before && (!after || !json_equal(before, after)))
         abort();
+    try_to_pick(text, paths);
     return 0;
 }

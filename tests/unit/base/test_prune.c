@@ -1,5 +1,5 @@
-/* Goal: what is cut out of a text is what was named and nothing else, and the rest stays as it
- * was, byte by byte.
+/* Goal: what is cut out of a text is what was named and nothing else, or all the rest, and what is
+ * left stays as it was, byte by byte.
  * Method: tables of texts before and after; a text that is cut off anywhere keeps its end. */
 #include "unit.h"
 
@@ -35,26 +35,81 @@ static void test_cuts(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         auto_buf struct buf storage = { .maximum = 1000 };
         struct span text = span_of(cases[i].text);
-        struct span pruned = prune(text, NULL, paths, &storage);
+        struct span pruned = prune(text, paths, &storage);
 
         if (!cases[i].expected)
             CASE(cases[i].name, pruned.data == text.data && pruned.length == text.length);
         else if (!span_equals(pruned, cases[i].expected))
             fail_msg("%s: %.*s", cases[i].name, (int)pruned.length, pruned.data);
     }
-    assert_true(span_equals(prune(span_of("{\"cut\":1}"), NULL, NULL, NULL), "{\"cut\":1}"));
+    assert_true(span_equals(prune(span_of("{\"cut\":1}"), NULL, NULL), "{\"cut\":1}"));
 }
 
-static void test_below(void **state)
+static void test_picks(void **state)
 {
-    auto_buf struct buf storage = { .maximum = 1000 };
-    struct span pruned = prune(span_of("{\"cut\":1,\"objects\":{\"cut\":1},\"object\":{\"cut\":1,"
-                                       "\"a\":{\"cut\":1,\"c\":2}}}"),
-                               "object", paths, &storage);
+    static const char *const picked[] = { "a.b", "c", "a.x.y/z", "d.e.f", NULL };
+    static const struct {
+        const char *name, *text, *expected;
+    } picks[] = {
+        { "all", "{\"c\":1}", NULL },
+        { "first", "{\"c\":\"}\", \"x\":1}", "{\"c\":\"}\"}" },
+        { "last", "{\"x\":[{\"c\":1}],\"c\":{\"b\":[]}}", "{\"c\":{\"b\":[]}}" },
+        { "middle", "{\"x\":1,\"y\":\"\\\\\\\"\",\"c\":2,\"z\":{}}", "{\"c\":2}" },
+        { "neighbours", "{\"x\":1,\"a\":{\"b\":1},\"c\":2,\"z\":{}}", "{\"a\":{\"b\":1},\"c\":2}" },
+        { "deep", "{\"a\":{\"c\":1,\"b\":{\"q\":2},\"d\":3},\"d\":{\"e\":{\"f\":4,\"g\":5}}}",
+          "{\"a\":{\"b\":{\"q\":2}},\"d\":{\"e\":{\"f\":4}}}" },
+        { "name with dots", "{\"a\":{\"x.y/z\":1,\"q\":2}}", "{\"a\":{\"x.y/z\":1}}" },
+        { "objects around nothing", "{\"a\":{\"c\":1},\"d\":{\"e\":{}}}",
+          "{\"a\":{},\"d\":{\"e\":{}}}" },
+        { "no objects around", "{\"a\":[{\"b\":1}],\"d\":null,\"x\":0}",
+          "{\"a\":[{\"b\":1}],\"d\":null}" },
+        { "longer and shorter names", "{\"cc\":1,\"\":2,\"a\":{\"bb\":3,\"b\":4}}",
+          "{\"a\":{\"b\":4}}" },
+        { "nothing", "{\"x\":1 , \"y\":2 }", "{}" },
+        { "escaped name is another", "{\"\\u0063\":1}", "{}" },
+        { "no object", "[{\"x\":1}]", NULL },
+        { "what follows", "{\"x\":1} x", "{} x" },
+    };
 
     (void)state;
-    assert_true(
-        span_equals(pruned, "{\"cut\":1,\"objects\":{\"cut\":1},\"object\":{\"a\":{\"c\":2}}}"));
+    for (size_t i = 0; i < ARRAY_SIZE(picks); i++) {
+        auto_buf struct buf storage = { .maximum = 1000 };
+        struct span text = span_of(picks[i].text);
+        struct span left = pick(text, picked, &storage);
+
+        if (!span_equals(left, picks[i].expected ? picks[i].expected : picks[i].text))
+            fail_msg("%s: %.*s", picks[i].name, (int)left.length, left.data);
+        CASE(picks[i].name, picks[i].expected || left.data == text.data);
+    }
+    assert_true(span_equals(pick(span_of("{\"x\":1}"), NULL, NULL), "{\"x\":1}"));
+}
+
+static void test_texts_of_members(void **state)
+{
+    static const struct {
+        const char *text, *expected;
+    } members[] = {
+        { "{\"m\":{\"m\":1}}", "{\"m\":1}" },
+        { " { \"x\" : {\"m\":2} , \"m\" : \"}\\\"\" }", "\"}\\\"\"" },
+        { "{\"x\":[\"m\"],\"mm\":1,\"m\":-2.5e+3,\"m\":4}", "-2.5e+3" },
+        { "{\"m\":null", "null" },
+        { "{\"x\":{\"m\":1}}", "" },
+        { "{\"m\":{\"a\":1", "" }, /* it has no end */
+        { "{\"m\"", "" },
+        { "{\"m\":", "" },
+        { "[\"m\"]", "" },
+        { "\"m\"", "" },
+        { "", "" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
+        size_t length = strlen(members[i].text);
+        auto_free char *text = memcpy(mem_alloc(length), members[i].text, length); /* guarded */
+
+        CASE(members[i].text,
+             span_equals(member_text((struct span){ text, length }, "m"), members[i].expected));
+    }
 }
 
 /* A long name does not match by what of it fits. */
@@ -69,7 +124,9 @@ static void test_long_names(void **state)
     auto_free char *expected = mem_format("{\"%s\":1}", name);
     name[255] = '\0';
     const char *const long_path[] = { name, "cut", NULL };
-    assert_true(span_equals(prune(span_of(text), NULL, long_path, &storage), expected));
+    assert_true(span_equals(prune(span_of(text), long_path, &storage), expected));
+    buf_clear(&storage);
+    assert_true(span_equals(pick(span_of(text), long_path, &storage), "{\"cut\":2}"));
 }
 
 /* Texts that are cut off or nonsense are left to the parser, their ends included. */
@@ -81,7 +138,7 @@ static void test_every_cut_off(void **state)
     for (size_t length = 0; length < sizeof(whole) - 1; length++) {
         auto_free char *part = memcpy(mem_alloc(length), whole, length); /* its end is guarded */
         auto_buf struct buf storage = { .maximum = 1000 };
-        struct span pruned = prune((struct span){ part, length }, NULL, paths, &storage);
+        struct span pruned = prune((struct span){ part, length }, paths, &storage);
 
         if (length > 0 && pruned.data[pruned.length - 1] != part[length - 1] &&
             part[length - 1] != ',' && !strchr("]}", part[length - 1]))
@@ -93,7 +150,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cuts),
-        cmocka_unit_test(test_below),
+        cmocka_unit_test(test_picks),
+        cmocka_unit_test(test_texts_of_members),
         cmocka_unit_test(test_long_names),
         cmocka_unit_test(test_every_cut_off),
     };

@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include "base/limits.h"
+#include "base/prune.h"
 #include "project.h"
 
 static json_t *parse(const char *text)
@@ -27,22 +28,70 @@ static void expect(const char *name, json_t *take_found, const char *expected)
     "{\"type\": \"Complete\", \"status\": \"True\", \"reason\": \"Scored\", \"message\": \"\", "   \
     "\"lastTransitionTime\": \"2026-01-01T00:00:00Z\"}"
 
+/* What is parsed of an object when it comes. */
+static json_t *parse_read(const char *text, const char *const *paths)
+{
+    auto_buf struct buf storage = { .maximum = LIMIT_JSON_DOCUMENT };
+    struct span read = pick(span_of(text), paths, &storage);
+    struct err err;
+    json_t *value = jx_parse(read, LIMIT_JSON_DOCUMENT, "test", &err);
+    if (!value)
+        fail_msg("%s: %s", text, err.message);
+    return value;
+}
+
+#define KEPT_METADATA                                                                              \
+    "\"name\":\"m\",\"namespace\":\"n\",\"uid\":\"u\",\"resourceVersion\":\"7\",\"generation\":3," \
+    "\"creationTimestamp\":\"2026-01-01T00:00:00Z\",\"deletionTimestamp\":\"2026-01-02T00:00:"     \
+    "00Z\""
+
+static void test_models(void **state)
+{
+    (void)state;
+    auto_buf struct buf storage = { .maximum = LIMIT_JSON_DOCUMENT };
+    struct span kept = project_model(
+        span_of("{\"apiVersion\":\"x\",\"metadata\":{\"labels\":{\"l\":\"1\"}," KEPT_METADATA
+                ",\"managedFields\":[]},\"spec\":{ \"a\":1.0},\"status\":{\"history\":[{}]},"
+                "\"kind\":\"k\"}"),
+        &storage);
+    assert_true(span_equals(kept, "{\"metadata\":{" KEPT_METADATA "},\"spec\":{ \"a\":1.0},"
+                                  "\"status\":{\"history\":[{}]}}"));
+}
+
+#define BATCH(generation, seen, shards)                                                            \
+    "{\"metadata\": {\"name\": \"b\", \"generation\": " #generation ", \"managedFields\": [], "    \
+    "\"ownerReferences\": [{}]}, \"spec\": {\"a\": 1, \"ttlSecondsAfterFinished\": 9}, "           \
+    "\"status\": {\"observedGeneration\": " #seen ", \"rows\": {\"read\": 1}, " shards             \
+    "\"conditions\": [{\"type\": \"Ready\", \"status\": \"True\"}, " CONDITION "]}}"
+
 static void test_batches(void **state)
 {
     (void)state;
-    auto_json json_t *finished = parse(
-        "{\"metadata\": {\"name\": \"b\", \"generation\": 2, \"managedFields\": []}, \"spec\": "
-        "{\"a\": 1, \"ttlSecondsAfterFinished\": 9}, \"status\": {\"observedGeneration\": 2, "
-        "\"rows\": {\"read\": 1}, \"conditions\": [" CONDITION "]}}");
-    auto_json json_t *edited =
-        parse("{\"metadata\": {\"name\": \"b\", \"generation\": 3}, \"spec\": {\"a\": 1}, "
-              "\"status\": {\"observedGeneration\": 2, \"conditions\": [" CONDITION "]}}");
-    expect("finished", project_batch(finished),
-           "{\"metadata\": {\"name\": \"b\", \"generation\": 2}, \"spec\": "
-           "{\"ttlSecondsAfterFinished\": 9}, \"status\": {\"observedGeneration\": 2, "
-           "\"conditions\": [" CONDITION "]}}");
-    auto_free char *whole = jx_canonical(edited);
-    expect("edited since", project_batch(edited), whole);
+    static const struct {
+        const char *name, *text;
+        bool over;
+    } cases[] = {
+        { "finished", BATCH(2, 2, ""), true },
+        { "parts are gone", BATCH(2, 2, "\"shards\": {\"discarding\": false}, "), true },
+        { "edited since", BATCH(3, 2, ""), false },
+        { "parts are being removed", BATCH(2, 2, "\"shards\": {\"discarding\": true}, "), false },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        auto_buf struct buf storage = { .maximum = LIMIT_JSON_DOCUMENT };
+        auto_json json_t *object = parse_read(cases[i].text, project_batch_reads);
+        auto_json json_t *whole = parse(cases[i].text);
+        struct span text = project_batch(span_of(cases[i].text), object, &storage);
+        auto_json json_t *kept = jx_parse(text, LIMIT_JSON_DOCUMENT, cases[i].name, NULL);
+        CASE(cases[i].name, batch_is_over(object) == cases[i].over);
+        json_object_del(json_object_get(whole, "metadata"), "managedFields");
+        json_object_del(json_object_get(whole, "metadata"), "ownerReferences");
+        auto_free char *rest = jx_canonical(whole);
+        expect(cases[i].name, TAKE(kept),
+               cases[i].over ? "{\"metadata\": {\"name\": \"b\", \"generation\": 2}, \"spec\": "
+                               "{\"ttlSecondsAfterFinished\": 9}, \"status\": "
+                               "{\"observedGeneration\": 2, \"conditions\": [" CONDITION "]}}"
+                             : rest);
+    }
 }
 
 /* What a reconciler sees of a Job that the cache has kept; all of it is what it was before. */
@@ -83,7 +132,7 @@ static void test_jobs(void **state)
 {
     (void)state;
     auto_arena struct arena arena = { 0 };
-    auto_json json_t *job = parse(
+    auto_json json_t *job = parse_read(
         "{\"metadata\": {\"name\": \"j\", \"uid\": \"u\", \"labels\": {\"churnops.io/run\": \"r\", "
         "\"other\": \"x\"}, \"annotations\": {\"churnops.io/attempt\": \"2\", "
         "\"churnops.io/template\": \"t\", \"churnops.io/keep-versions\": \"\"}, "
@@ -91,9 +140,11 @@ static void test_jobs(void **state)
         "\"churnops.io/v1alpha1\", \"kind\": \"ChurnModel\", \"name\": \"m\", \"uid\": \"o\", "
         "\"controller\": true}]}, \"spec\": {\"suspend\": true, \"ttlSecondsAfterFinished\": 9}, "
         "\"status\": "
-        "{\"startTime\": \"2026-01-01T00:00:00Z\", \"active\": 1, \"conditions\": [{\"type\": "
+        "{\"startTime\": \"2026-01-01T00:00:00Z\", \"active\": 1, \"ready\": 1, \"conditions\": "
+        "[{\"type\": "
         "\"FailureTarget\", \"status\": \"True\"}, {\"type\": \"Complete\", \"status\": "
-        "\"False\"}]}}");
+        "\"False\"}]}}",
+        project_job_reads);
     struct job_view view = keep_job(job, &arena);
     assert_string_equal(view.owner_uid, "o");
     assert_string_equal(view.keep_versions, "");
@@ -101,6 +152,7 @@ static void test_jobs(void **state)
     assert_string_equal(view.template_hash, "t");
     assert_int_equal(view.attempt, 2);
     assert_int_equal(view.active, 1);
+    assert_int_equal(view.ready, 1);
     assert_true(view.suspended);
     assert_int_equal(view.ttl_seconds.value, 9);
     assert_int_equal(view.state, JOB_UNFINISHED); /* neither condition counts */
@@ -117,9 +169,10 @@ static void test_strangers(void **state)
 {
     (void)state;
     auto_json json_t *job =
-        parse("{\"metadata\": {\"ownerReferences\": [{\"apiVersion\": \"batch/v1\", \"kind\": "
-              "\"CronJob\", \"uid\": \"o\", \"controller\": true}, {\"apiVersion\": "
-              "\"churnops.io/v1alpha1\", \"kind\": \"ChurnModel\", \"uid\": \"p\"}]}}");
+        parse_read("{\"metadata\": {\"ownerReferences\": [{\"apiVersion\": \"batch/v1\", \"kind\": "
+                   "\"CronJob\", \"uid\": \"o\", \"controller\": true}, {\"apiVersion\": "
+                   "\"churnops.io/v1alpha1\", \"kind\": \"ChurnModel\", \"uid\": \"p\"}]}}",
+                   project_job_reads);
     assert_null(job_owner_uid(job));
 }
 
@@ -190,8 +243,11 @@ static void test_indexes(void **state)
                   { "0-1,4,7-9", 6 }, { "x", 0 }, { "2-1", 0 } };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         auto_arena struct arena arena = { 0 };
-        auto_json json_t *job = json_pack("{s{ss} s{ss si}}", "metadata", "name", "j", "status",
-                                          "failedIndexes", cases[i].failed, "succeeded", 4);
+        auto_free char *text =
+            mem_format("{\"metadata\": {\"name\": \"j\"}, \"status\": {\"failedIndexes\": \"%s\", "
+                       "\"succeeded\": 4}}",
+                       cases[i].failed);
+        auto_json json_t *job = parse_read(text, project_job_reads);
         struct job_view view = keep_job(job, &arena);
         CASE(cases[i].failed, view.failed_indexes == cases[i].count);
         CASE(cases[i].failed, view.succeeded == 4);
@@ -201,9 +257,9 @@ static void test_indexes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_batches),   cmocka_unit_test(test_jobs),
-        cmocka_unit_test(test_strangers), cmocka_unit_test(test_pods),
-        cmocka_unit_test(test_indexes),
+        cmocka_unit_test(test_models), cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_jobs),   cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_pods),   cmocka_unit_test(test_indexes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

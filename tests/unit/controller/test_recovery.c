@@ -209,6 +209,55 @@ static void test_a_training_that_endangers_a_batch(void **state)
     sim_free(sim);
 }
 
+static unsigned lose_event(void *context, struct sim_controller *controller,
+                           struct fake_exchange *watch)
+{
+    (void)context;
+    (void)controller;
+    return strstr(watch->url, "/churnmodels") ? 0 : 1;
+}
+
+/* The newest version of the model comes to the controller as text that is no JSON. */
+static void send_broken_model(struct sim *sim)
+{
+    struct fake_exchange *watch = sim->controllers[0].network.first;
+    auto_free char *text = jx_canonical(sim_get(sim, SIM_MODEL));
+    const char *spec = strstr(text, "\"spec\":{") + strlen("\"spec\":{");
+    auto_free char *event =
+        mem_format("{\"type\":\"MODIFIED\",\"object\":%.*s,%s}\n", (int)(spec - text), text, spec);
+
+    while (!strstr(watch->url, "/churnmodels") || !strstr(watch->url, "watch="))
+        watch = watch->next;
+    network_write(watch, span_of(event));
+}
+
+/* Nothing is decided about a model that cannot be read, and its batches wait until it can be. */
+static void test_a_model_that_is_no_json(void **state)
+{
+    struct sim *sim = sim_begin();
+
+    (void)state;
+    sim_create_model(sim);
+    sim_finish_everything(sim);
+    sim->hooks = (struct sim_hooks){ .on_event = lose_event };
+    assert_int_equal(sim_ask(sim, "PATCH", SIM_MODEL, "{'spec':{'seed':7}}"), 200);
+    sim_run(sim, SECOND);
+    sim->hooks = (struct sim_hooks){ 0 };
+    send_broken_model(sim);
+    sim_create_batch(sim, "week-1");
+    sim_run(sim, 60 * SECOND);
+    assert_string_equal(sim_condition(sim, SIM_MODEL, "Ready"), "True Trained");
+    assert_string_equal(sim_condition(sim, SIM_BATCHES "/week-1", "Ready"),
+                        "False WaitingForModel");
+    assert_int_equal(sim_count(sim, SIM_JOBS), 1);
+    assert_int_equal(sim_ask(sim, "PATCH", SIM_MODEL, "{'spec':{'seed':8}}"), 200);
+    sim_finish_everything(sim);
+    assert_int_equal(jx_int(jx_get(sim_get(sim, SIM_MODEL), "status", NULL), "trainingsRun", -1),
+                     2);
+    assert_string_equal(sim_condition(sim, SIM_BATCHES "/week-1", "Complete"), "True Scored");
+    sim_free(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +268,7 @@ int main(void)
         cmocka_unit_test(test_no_batch_for_a_model_that_is_gone),
         cmocka_unit_test(test_a_job_that_is_being_deleted_is_not_ours),
         cmocka_unit_test(test_a_training_that_endangers_a_batch),
+        cmocka_unit_test(test_a_model_that_is_no_json),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

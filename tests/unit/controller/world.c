@@ -192,6 +192,17 @@ static const struct zone *zone_of(struct world *world, const json_t *spec)
     return outcome == 0 ? zone : NULL;
 }
 
+/* What the cache would keep of it. */
+static json_t *keep_batch(const json_t *object)
+{
+    auto_buf struct buf storage = { .maximum = LIMIT_KUBE_OBJECT };
+    auto_free char *text = jx_canonical(object);
+    json_t *kept = jx_parse(project_batch(span_of(text), object, &storage), LIMIT_KUBE_OBJECT,
+                            "what is kept", NULL);
+    assert_non_null(kept);
+    return kept;
+}
+
 static void reconcile(struct world *world, const char *kind, json_t *object, struct plan *plan)
 {
     auto_arena struct arena arena = { 0 };
@@ -208,7 +219,7 @@ static void reconcile(struct world *world, const char *kind, json_t *object, str
     }
     struct batch_view view = { 0 };
     struct model_of_batch model = { 0 };
-    auto_json json_t *reduced = project_batch(object);
+    auto_json json_t *reduced = keep_batch(object);
     view.raw_spec = json_object_get(reduced, "spec");
     view_object(world, reduced, &arena, &view.object);
     view_rivals(world, object, &arena, &view);

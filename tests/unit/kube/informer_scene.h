@@ -7,6 +7,7 @@
 #include "fake_transport.h"
 
 #include "base/json.h"
+#include "base/prune.h"
 #include "kube/informer.h"
 
 #define JOBS "/apis/batch/v1/jobs"
@@ -18,12 +19,15 @@ struct scene {
     unsigned projected;
 };
 
-static inline int project(void *context, const json_t *object, struct buf *blob, struct err *err)
+static inline int project(void *context, const json_t *object, struct span text, struct buf *blob,
+                          struct err *err)
 {
     struct scene *scene = context;
     const char *value = jx_string(object, "value", NULL);
+    auto_free char *name = mem_format("\"%s\"", jx_string(object, "metadata", "name", NULL));
 
-    assert_null(jx_get(object, "metadata", "managedFields", NULL)); /* cut out unread */
+    assert_null(json_object_get(object, "unread"));
+    assert_true(span_equals(member_text(member_text(text, "metadata"), "name"), name));
     scene->projected++;
     if (value && strcmp(value, "bad") == 0)
         return err_set(err, ERR_INVALID, "value: bad");
@@ -56,6 +60,8 @@ static inline void on_failure(void *context, const struct err *failure)
 
 static inline void scene_begin_with(struct scene *scene, bool watch_list)
 {
+    static const char *const read[] = { INFORMER_READS, "value", NULL };
+
     *scene = (struct scene){ 0 };
     buf_init(&scene->told, 10000);
     fake_init(&scene->fake);
@@ -65,6 +71,7 @@ static inline void scene_begin_with(struct scene *scene, bool watch_list)
                                                  .label_selector = "ours",
                                                  .watch_list = watch_list,
                                                  .seed = 1,
+                                                 .read = read,
                                                  .project = project,
                                                  .on_change = on_change,
                                                  .on_sync = on_sync,

@@ -48,20 +48,27 @@ static void test_pages(void **state)
     scene_end(&scene);
 }
 
-/* What nobody reads is not parsed, neither of a list nor of an event. */
-static void test_managed_fields(void **state)
+/* What nobody reads is not parsed, neither of a list nor of an event, whatever it is; what is wrong
+ * with the rest is told. */
+static void test_what_is_not_read(void **state)
 {
-#define MANAGED(version)                                                                           \
-    "{\"metadata\":{\"managedFields\":[{\"f:x\":{}}],\"namespace\":\"bank\",\"name\":\"a\","       \
-    "\"uid\":\"u-a\",\"resourceVersion\":\"" version "\"}}"
+#define UNREAD(version)                                                                            \
+    "{\"unread\":{\"x\":tru},\"metadata\":{\"managedFields\":[{\"f:x\":{}}],\"namespace\":"        \
+    "\"bank\",\"name\":\"a\",\"uid\":\"u-a\",\"resourceVersion\":\"" version "\"}}"
     struct scene scene;
+    struct http_call *watch;
 
     (void)state;
     scene_begin(&scene);
-    fake_answer(expect_list(&scene, ""), 200, LIST("10", MANAGED("3")));
-    fake_data(expect_watch(&scene, "10"), EVENT("MODIFIED", MANAGED("11")));
-    told(&scene, "+a . ~a ");
+    fake_answer(expect_list(&scene, ""), 200,
+                LIST("10", UNREAD("3") ",{\"metadata\":{\"name\":\"b\",\"uid\":tru}}"));
+    watch = expect_watch(&scene, "10");
+    fake_data(watch, EVENT("MODIFIED", UNREAD("11")));
+    told(&scene, "+a ! . ~a ");
     assert_int_equal(scene.projected, 2);
+    fake_data(watch, EVENT("MODIFIED", "{\"metadata\":{\"name\":\"a\",\"uid\":tru}}"));
+    told(&scene, "! ");
+    assert_int_equal(health(&scene).failures, 1);
     scene_end(&scene);
 }
 
@@ -489,7 +496,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_list_and_watch),
         cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_managed_fields),
+        cmocka_unit_test(test_what_is_not_read),
         cmocka_unit_test(test_expired_continue),
         cmocka_unit_test(test_relist),
         cmocka_unit_test(test_http_gone),

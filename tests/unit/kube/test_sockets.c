@@ -66,9 +66,11 @@ static void answer(void *context, struct httpd_exchange *exchange)
     }
 }
 
-static int project(void *context, const json_t *object, struct buf *blob, struct err *err)
+static int project(void *context, const json_t *object, struct span text, struct buf *blob,
+                   struct err *err)
 {
     (void)context;
+    (void)text;
     (void)err;
     buf_string(blob, jx_string(object, "metadata", "name", NULL));
     return 0;
