@@ -106,7 +106,7 @@ class ApiServer:
 
     def make_authority(self, folder):
         """And what it issues for the API server."""
-        os.makedirs(folder)
+        os.makedirs(folder, exist_ok=True)
         certificates.openssl(folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
                              "-nodes", "-keyout", "ca.key", "-out", "ca.crt", "-days", "2", "-subj", "/CN=cluster",
                              "-addext", "keyUsage=critical,keyCertSign,cRLSign")

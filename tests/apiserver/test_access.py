@@ -3,6 +3,7 @@ import contextlib
 import http.server
 import itertools
 import os
+import re
 import select
 import signal
 import socket
@@ -10,6 +11,7 @@ import stat
 import subprocess
 import threading
 import time
+import unittest.mock
 
 from apiserver import (ACCOUNT, BATCHES, DIGEST, JOBS, NAME, ApiServerTest, setUpModule,  # noqa: F401
                        tearDownModule, wait_until)
@@ -64,7 +66,7 @@ def tunnel(left, right):
             (right if source is left else left).sendall(data)
 
 
-class Credentials(ApiServerTest):
+class AccountTest(ApiServerTest):
     def renew_account(self):
         """The tokens that there are cease to be good."""
         self.server.request("DELETE", f"/api/v1/namespaces/{self.namespace}/serviceaccounts/{ACCOUNT}")
@@ -80,6 +82,8 @@ class Credentials(ApiServerTest):
             return holds()
         wait_until(worked, what, self.log)
 
+
+class Credentials(AccountTest):
     def test_a_token_that_is_rotated(self):
         """Nobody sees it: a 401 is answered with the token that the file has by then."""
         self.start()
@@ -122,16 +126,27 @@ class Credentials(ApiServerTest):
         self.assert_works_until(lambda: calls() > 1, "another call of the plugin")
 
 
-class Clocks(ApiServerTest):
+class Clocks(AccountTest):
     """The controller's clock is hours ahead, or behind."""
 
-    def start_ahead(self, hours, **options):
+    def clock(self, hours):
+        """The environment of a program whose clock is so far ahead."""
         library = os.path.join(self.folder, "other_clock.so")
         if not os.path.exists(library):
             subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, OTHER_CLOCK, "-ldl"], check=True)
-        return self.start(environment={
-            "LD_PRELOAD": library, "CLOCK_AHEAD_SECONDS": str(hours * 3600),
-            "ASAN_OPTIONS": "verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", "")}, **options)
+        return {"LD_PRELOAD": library, "CLOCK_AHEAD_SECONDS": str(hours * 3600),
+                "ASAN_OPTIONS": "verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", "")}
+
+    def start_ahead(self, hours, **options):
+        return self.start(environment=self.clock(hours), **options)
+
+    def restart_with_old_certificates(self, hours):
+        """That have been valid for so long. Returns what a kubeconfig says of the cluster then."""
+        with unittest.mock.patch.dict(os.environ, self.clock(-hours)):
+            arguments = self.server.another_authority()
+        self.addCleanup(self.server.restart)
+        self.server.restart(*arguments)
+        return {"certificate_authority": self.server.pki("next/ca.crt")}
 
     def lease(self):
         return self.server.get(f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases/churn-operator")["spec"]
@@ -179,6 +194,45 @@ class Clocks(ApiServerTest):
             with open(os.path.join(self.folder, "calls")) as file:
                 return 3 * len(file.readlines()) < self.figure('code="20')
         wait_until(is_rare, "more requests than calls of the plugin", self.log)
+
+    def test_behind(self):
+        """Leases pass from hand to hand, work is done once, what is told has the time of this clock."""
+        cluster = self.restart_with_old_certificates(hours=4)
+        options = {"arguments": ("--lease-duration=4s", "--lease-renew-deadline=3s", "--lease-retry-period=500ms"),
+                   "kubeconfig": self.server.write_kubeconfig(ACCOUNT, {"tokenFile": self.token_file}, **cluster)}
+        leader = self.start_ahead(-3, **options)
+        self.wait_log("this process is the leader")
+        self.assert_works("behind")
+        for hours, model in ((0, "right"), (-3, "behind-again")):
+            standby = self.start_ahead(hours, **options)
+            self.wait_log("another process is the leader")
+            self.wait_renewed(10)
+            self.assertNotIn("this process is the leader", standby.log())
+            leader.stop(signal.SIGKILL)
+            self.wait_log("this process is the leader")
+            self.assert_works(model)
+            leader = standby
+        for model in ("behind", "right", "behind-again"):
+            self.assertEqual(len(self.jobs_of(model)), 1)
+        for controller, is_behind in zip(self.controllers, (True, False, True)):
+            found = re.search("this clock is not the API server's.*\"aheadSeconds\":-10(79|80)", controller.log())
+            self.assertEqual(found is not None, is_behind, controller.log())
+
+    def test_credentials_that_are_good_for_longer_here(self):
+        """By this clock they have hours when the API server refuses them."""
+        plugin = os.path.join(self.folder, "plugin")
+        cluster = self.restart_with_old_certificates(hours=4)
+        expires = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60))
+        with open(plugin, "w") as file:
+            file.write(PLUGIN.format(folder=self.folder).replace('"%s"}}', f'"%s","expirationTimestamp":"{expires}"}}}}'))
+        os.chmod(plugin, os.stat(plugin).st_mode | stat.S_IXUSR)
+        self.start_ahead(-3, kubeconfig=self.server.write_kubeconfig(ACCOUNT, {"exec": {
+            "apiVersion": "client.authentication.k8s.io/v1", "command": plugin, "interactiveMode": "Never"}}, **cluster))
+        self.assert_works("before")
+        self.renew_account()
+        self.write_token()
+        self.assert_works_until(lambda: self.figure('code="401"') > 0, "a token that is refused")
+        self.assert_works("after")
 
     def test_certificates_that_are_not_valid_yet(self):
         self.start_ahead(-3)
