@@ -358,6 +358,16 @@ struct asking {
     struct err failure;
 };
 
+/* Whatever bytes they are, with a NUL behind them. */
+static struct span copy_bytes(struct span bytes, struct arena *arena)
+{
+    char *copy = arena_zero(arena, bytes.length + 1, 1);
+
+    if (bytes.length > 0)
+        memcpy(copy, bytes.data, bytes.length);
+    return (struct span){ copy, bytes.length };
+}
+
 static void keep_reply(struct remote_answer *answer, const struct http_reply *reply)
 {
     struct arena *arena = &answer->arena;
@@ -368,9 +378,7 @@ static void keep_reply(struct remote_answer *answer, const struct http_reply *re
                                            arena_strdup(arena, reply->headers[i].value) };
     answer->reply = (struct http_reply){
         .status = reply->status,
-        .body = { arena_strndup(arena, reply->body.data ? reply->body.data : "",
-                                reply->body.length),
-                  reply->body.length },
+        .body = copy_bytes(reply->body, arena),
         .headers = headers,
         .header_count = reply->header_count,
     };

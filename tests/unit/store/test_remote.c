@@ -88,6 +88,24 @@ static const struct remote_question question = {
         .status = 200, .body = { "yes", 3 }                                                        \
     }
 
+/* A server may send anything: bytes behind a NUL count, and are there to be read. */
+static void answers_are_kept_whole(void **state)
+{
+    char body[5000];
+    const struct fake_reply replies[] = { { .status = 200, .body = { body, sizeof(body) } } };
+    struct remote *remote = set_up(replies, ARRAY_SIZE(replies), &(struct stores_options){ 0 });
+    auto_answer struct remote_answer answer = { 0 };
+    struct err err = { 0 };
+
+    (void)state;
+    memset(body, 'x', sizeof(body));
+    body[1] = '\0';
+    assert_int_equal(remote_ask(remote, &question, &answer, &err), 0);
+    assert_int_equal(answer.reply.body.length, sizeof(body));
+    assert_memory_equal(answer.reply.body.data, body, sizeof(body));
+    tear_down(remote);
+}
+
 static void busy_servers_are_asked_again(void **state)
 {
     static const struct fake_reply replies[] = {
@@ -313,6 +331,7 @@ static void a_signal_ends_waiting(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_are_kept_whole),
         cmocka_unit_test(busy_servers_are_asked_again),
         cmocka_unit_test(attempts_have_an_end),
         cmocka_unit_test(endpoints_are_reached_through_proxies),
