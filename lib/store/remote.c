@@ -117,12 +117,27 @@ const char *remote_variable(const struct remote *remote, const char *name)
     return text && *text ? text : NULL;
 }
 
+/* A NUL would end the text for some of its readers, and not for others. */
+static int check_text(const char *path, struct span text, struct err *err)
+{
+    const char *nul = memchr(text.data, '\0', text.length);
+
+    return nul ? err_set(err, ERR_INVALID, "%s: expected text, but byte %zu is a NUL", path,
+                         (size_t)(nul - text.data) + 1)
+               : 0;
+}
+
 int remote_read_file(const struct remote *remote, const char *path, struct buf *out,
                      struct err *err)
 {
-    if (remote->options.read_file)
-        return remote->options.read_file(remote->options.context, path, out, err);
-    return file_read(path, out, err);
+    size_t before = out->length;
+    int outcome = remote->options.read_file
+                      ? remote->options.read_file(remote->options.context, path, out, err)
+                      : file_read(path, out, err);
+
+    if (outcome < 0)
+        return -1;
+    return check_text(path, (struct span){ buf_text(out) + before, out->length - before }, err);
 }
 
 /* --- lines --------------------------------------------------------------------- */

@@ -38,7 +38,8 @@ const struct clock *remote_clock(const struct remote *remote) __attribute__((ret
 unsigned remote_uploads(const struct remote *remote); /* 1 to SENDERS_MAXIMUM */
 /* A variable of the environment; NULL when it is not set or empty. Borrowed. */
 const char *remote_variable(const struct remote *remote, const char *name);
-/* Appends a file that the environment names. Errors name the path. */
+/* Appends a file that the environment names: text, so one with a NUL is INVALID. Errors name the
+ * path. */
 int remote_read_file(const struct remote *remote, const char *path, struct buf *out,
                      struct err *err) __attribute__((warn_unused_result));
 

@@ -164,6 +164,29 @@ static void a_file_is_read_again(void **state)
     tear_down();
 }
 
+/* What comes behind a NUL must not be lost without a word. */
+static void files_with_a_nul_are_refused(void **state)
+{
+    static const char keys[] = "[default]\naws_access_key_id=ONE\n\0aws_secret_access_key=S\n";
+    static const char *const variables[] = { "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE",
+                                             "AWS_CA_BUNDLE", "AWS_WEB_IDENTITY_TOKEN_FILE" };
+    char path[] = "/tmp/churn-test-XXXXXX";
+    auto_close int fd = mkstemp(path);
+    auto_free char *expected = mem_format("%s: expected text, but byte 33 is a NUL", path);
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, keys, sizeof(keys) - 1), sizeof(keys) - 1);
+    for (size_t i = 0; i < ARRAY_SIZE(variables); i++) {
+        set_up((const char *const[]){ variables[i], path, "AWS_ROLE_ARN", "arn", NULL });
+        auto_free char *message = get();
+        CASE(variables[i], strstr(message, expected) && !strstr(message, "ONE"));
+        assert_int_equal(cloud.requests, 0);
+        tear_down();
+    }
+    unlink(path);
+}
+
 static void a_web_identity_is_exchanged_and_renewed(void **state)
 {
     char path[] = "/tmp/churn-test-XXXXXX";
@@ -305,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(variables_come_first),
         cmocka_unit_test(a_file_is_read_again),
+        cmocka_unit_test(files_with_a_nul_are_refused),
         cmocka_unit_test(a_web_identity_is_exchanged_and_renewed),
         cmocka_unit_test(keys_that_are_good_outlive_a_failure),
         cmocka_unit_test(the_instance_is_asked_with_a_token),
