@@ -57,14 +57,14 @@ static int read_section(struct reading *reading, struct span line, struct err *e
     return 0;
 }
 
-/* A blank before '#' or ';' begins a comment behind a value. */
-static struct span without_comment(struct span value)
+/* A blank before '#' or ';' begins a comment, also where there is no value before it. */
+static struct span read_value(struct span text)
 {
-    for (size_t i = 1; i < value.length; i++)
-        if ((value.data[i] == '#' || value.data[i] == ';') &&
-            (value.data[i - 1] == ' ' || value.data[i - 1] == '\t'))
-            return span_trim((struct span){ value.data, i });
-    return value;
+    for (size_t i = 1; i < text.length; i++)
+        if ((text.data[i] == '#' || text.data[i] == ';') &&
+            (text.data[i - 1] == ' ' || text.data[i - 1] == '\t'))
+            text.length = i;
+    return span_trim(text);
 }
 
 static void keep(struct reading *reading, const char *name, struct span value)
@@ -86,8 +86,7 @@ static int read_setting(struct reading *reading, struct span line, bool is_inden
         return is_indented ? 0 : bad_line(reading, "\"key = value\", a section or a comment", err);
     size_t length = (size_t)(equals - line.data);
     struct span name = span_trim((struct span){ line.data, length });
-    struct span value =
-        without_comment(span_trim((struct span){ equals + 1, line.length - length - 1 }));
+    struct span value = read_value((struct span){ equals + 1, line.length - length - 1 });
 
     if (!is_indented)
         reading->parent = value.length == 0 ? name : (struct span){ 0 };

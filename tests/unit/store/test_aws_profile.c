@@ -76,6 +76,27 @@ static void a_config_file_adds_to_the_credentials(void **state)
     assert_null(other.endpoint_url);
 }
 
+/* A comment is no value, also where there is none before it. */
+static void a_comment_alone_is_no_value(void **state)
+{
+    static const char config[] = "[default]\n"
+                                 "region = # eu-central-1\n"
+                                 "endpoint_url =\t; none yet\n"
+                                 "aws_session_token =#1\n"
+                                 "s3 = # how buckets are named\n"
+                                 "  addressing_style = path\n";
+    auto_arena struct arena arena = { 0 };
+    struct aws_profile profile = { 0 };
+    struct err err = { 0 };
+
+    (void)state;
+    assert_int_equal(read_text(config, "default", true, &arena, &profile, &err), 0);
+    assert_null(profile.region);
+    assert_null(profile.endpoint_url);
+    assert_string_equal(profile.session_token, "#1");
+    assert_string_equal(profile.addressing_style, "path");
+}
+
 static void broken_lines_are_named_and_never_quoted(void **state)
 {
     static const struct {
@@ -104,6 +125,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_named_section_counts),
         cmocka_unit_test(a_config_file_adds_to_the_credentials),
+        cmocka_unit_test(a_comment_alone_is_no_value),
         cmocka_unit_test(broken_lines_are_named_and_never_quoted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
