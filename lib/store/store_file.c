@@ -241,20 +241,31 @@ static int file_remove(struct store *store, const char *uri, struct err *err)
     return unlink(path) < 0 ? err_errno(err, errno, "%s", uri) : 0;
 }
 
+static DIR *open_folder(int parent, const char *name, const char *uri, struct err *err)
+{
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+
+    if (folder)
+        return folder;
+    err_errno(err, errno, "%s", uri);
+    if (fd >= 0)
+        close(fd);
+    return NULL;
+}
+
 /* Empties the folder `name` of `parent` and removes it. */
 static int remove_tree(int parent, const char *name, unsigned depth, const char *uri,
                        struct err *err)
 {
     DIR *folder __attribute__((cleanup(close_folder))) = NULL;
-    int fd;
 
     if (depth > LIMIT_STORE_DEPTH)
         return err_set(err, ERR_TOO_BIG, "%s has more than %d folders in each other", uri,
                        LIMIT_STORE_DEPTH);
-    fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    folder = fd < 0 ? NULL : fdopendir(fd);
+    folder = open_folder(parent, name, uri, err);
     if (!folder)
-        return err_errno(err, errno, "%s", uri);
+        return -1;
     for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
             unlinkat(dirfd(folder), entry->d_name, 0) == 0 || errno == ENOENT)

@@ -184,34 +184,45 @@ static ssize_t copy_some(struct file_writer *self, int source, struct err *err)
     return write_all(self, self->buffer, (size_t)length, err) ? -1 : length;
 }
 
+/* Is the open file of that generation now? */
+static int check_source(int source, const char *uri, const char *generation, int64_t *ret_bytes,
+                        struct err *err)
+{
+    struct store_info info;
+    struct stat status;
+
+    if (fstat(source, &status) < 0)
+        return err_errno(err, errno, "%s", uri);
+    file_info(&status, &info);
+    *ret_bytes = info.bytes;
+    return strcmp(info.generation, generation) == 0 ? 0 : store_fail_changed(uri, err);
+}
+
 static int writer_append_object(struct store_writer *writer, const char *uri,
                                 const char *generation, struct err *err)
 {
     struct file_writer *self = (struct file_writer *)writer;
     auto_free char *path = NULL;
     auto_close int source = -1;
-    struct store_info info;
-    struct stat status;
-    int64_t rest;
+    int64_t rest, bytes;
+    ssize_t length = 1;
 
     if (file_path(uri, false, &path, err) || flush(self, err))
         return -1;
     source = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (source < 0 || fstat(source, &status) < 0)
+    if (source < 0)
         return err_errno(err, errno, "%s", uri);
-    file_info(&status, &info);
-    if (strcmp(info.generation, generation) != 0)
-        return store_fail_changed(uri, err);
-    for (rest = info.bytes; rest > 0;) {
-        ssize_t length = copy_some(self, source, err);
-
+    if (check_source(source, uri, generation, &rest, err))
+        return -1;
+    for (; rest > 0 && length > 0; rest -= length) {
+        length = copy_some(self, source, err);
         if (length < 0)
             return -1;
-        if (length == 0)
-            break;
-        rest -= length;
     }
-    return rest == 0 ? 0 : store_fail_changed(uri, err);
+    if (rest > 0)
+        return store_fail_changed(uri, err);
+    /* Somebody may have written into it meanwhile. */
+    return check_source(source, uri, generation, &bytes, err);
 }
 
 static int fail_exists(const struct file_writer *self, struct err *err)
