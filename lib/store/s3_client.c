@@ -209,8 +209,8 @@ static int status_of_answer(const struct http_reply *reply)
 
 /* --- questions ------------------------------------------------------------ */
 
-struct remote_question s3_remote_question(struct s3_bucket *bucket,
-                                          const struct s3_question *question, struct arena *arena)
+int s3_remote_question(struct s3_bucket *bucket, const struct s3_question *question,
+                       struct arena *arena, struct remote_question *ret_question, struct err *err)
 {
     const struct aws_settings *settings = &bucket->client->settings;
     struct s3_address address = { settings->endpoint_url, region_of(bucket, arena),
@@ -221,7 +221,10 @@ struct remote_question s3_remote_question(struct s3_bucket *bucket,
     sigv4_query(question->parameters, question->parameter_count, &query);
     s3_address_url(&address, bucket->name, question->key,
                    (struct span){ buf_text(&query), query.length }, &url);
-    return (struct remote_question){
+    if (buf_check(&query, "the query of the question", err) ||
+        buf_check(&url, "the URL of the question", err))
+        return err_wrap(err, "%s", question->what);
+    *ret_question = (struct remote_question){
         .what = question->what,
         .right = question->right,
         .method = question->method,
@@ -236,6 +239,7 @@ struct remote_question s3_remote_question(struct s3_bucket *bucket,
         .patience_ms = question->patience_ms,
         .farewell = question->farewell,
     };
+    return 0;
 }
 
 /* At AWS: has another region been named, which is taken from now on? */
@@ -268,9 +272,10 @@ int s3_ask(struct s3_bucket *bucket, const struct s3_question *question,
     for (unsigned i = 1;; i++) {
         auto_arena struct arena arena = { 0 };
         auto_answer struct remote_answer answer = { 0 };
-        struct remote_question asked = s3_remote_question(bucket, question, &arena);
+        struct remote_question asked;
 
-        if (remote_ask(bucket->client->remote, &asked, &answer, err) < 0)
+        if (s3_remote_question(bucket, question, &arena, &asked, err) < 0 ||
+            remote_ask(bucket->client->remote, &asked, &answer, err) < 0)
             return -1;
         attempts += answer.attempts;
         if (i < REGIONS_MAXIMUM && learns_region(bucket, &answer))

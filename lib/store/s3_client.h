@@ -47,6 +47,8 @@ int s3_fail(const struct s3_question *question, const struct remote_answer *answ
             struct err *err);
 
 /* The question as remote.h asks it, for download.h; its texts live in the arena, its signer and
- * trust in the bucket. */
-struct remote_question s3_remote_question(struct s3_bucket *bucket,
-                                          const struct s3_question *question, struct arena *arena);
+ * trust in the bucket. TOO_BIG: what the server itself gave (a page's token, an upload's id) makes
+ * a URL longer than LIMIT_URL. */
+int s3_remote_question(struct s3_bucket *bucket, const struct s3_question *question,
+                       struct arena *arena, struct remote_question *ret_question, struct err *err)
+    __attribute__((warn_unused_result));

@@ -248,8 +248,9 @@ bool gs_is_part(const char *name)
     return strncmp(store_name(name), GS_PART_PREFIX, strlen(GS_PART_PREFIX)) == 0;
 }
 
+/* The caller frees. NULL: the server's token makes it longer than a URL may be. */
 static char *list_url(const struct gs_store *self, const char *prefix, bool delimited,
-                      const char *token)
+                      const char *token, struct err *err)
 {
     auto_buf struct buf url = { .maximum = LIMIT_URL };
 
@@ -265,19 +266,21 @@ static char *list_url(const struct gs_store *self, const char *prefix, bool deli
         buf_string(&url, "&pageToken=");
         uri_encode(&url, span_of(token), false);
     }
-    return buf_take(&url);
+    return buf_check(&url, "the URL of the next page", err) ? NULL : buf_take(&url);
 }
 
 /* *token: of the page; then of the next one, NULL after the last. */
 static int list_page(struct gs_store *self, const char *what, const char *prefix, bool delimited,
                      char **token, gs_visit_page visit, void *context, struct err *err)
 {
-    auto_free char *url = list_url(self, prefix, delimited, *token);
+    auto_free char *url = list_url(self, prefix, delimited, *token, err);
     struct remote_question question = gs_question(self, what, "storage.objects.list", "GET", url);
     auto_answer struct remote_answer answer = { 0 };
     auto_arena struct arena arena = { 0 };
     struct gs_page page;
 
+    if (!url)
+        return err_wrap(err, "%s", what);
     if (remote_ask(self->remote, &question, &answer, err))
         return -1;
     if (answer.reply.status != 200)

@@ -205,7 +205,8 @@ static struct store_reader *s3_get(struct store *store, const char *uri, const c
                                           .headers = &header,
                                           .header_count = 1 };
 
-    download.question = s3_remote_question(self->bucket, &question, &arena);
+    if (s3_remote_question(self->bucket, &question, &arena, &download.question, err) < 0)
+        return NULL;
     set_range(range, (uint64_t)head.info.bytes, &download);
     set_checksum(&head, &download);
     if (ret_info)

@@ -506,6 +506,20 @@ static void serve_pages(void *context, const struct http_request *request,
     ret_reply->body = span_of(text);
 }
 
+/* A token that no URL has room for, encoded. */
+static void serve_long_token(void *context, const struct http_request *request,
+                             struct fake_reply *ret_reply)
+{
+    static char text[4096];
+
+    (void)context, (void)request;
+    snprintf(text, sizeof(text), "{\"nextPageToken\":\"%03000d\"}", 0);
+    for (char *zero = strstr(text, "000"); *zero == '0'; zero++)
+        *zero = '+';
+    ret_reply->status = 200;
+    ret_reply->body = span_of(text);
+}
+
 static void serve_slow_pages(void *context, const struct http_request *request,
                              struct fake_reply *ret_reply)
 {
@@ -525,6 +539,8 @@ static void listings_have_an_end(void **state)
     } cases[] = {
         { serve_pages, 0, ERR_TOO_BIG, "the listing has more than 10000 pages", LIMIT_STORE_PAGES },
         { serve_slow_pages, 600000, ERR_RETRY, "the listing takes longer than 600 s", 12 },
+        { serve_long_token, 0, ERR_TOO_BIG, "the URL of the next page is larger than 8192 bytes",
+          1 },
     };
 
     (void)state;

@@ -470,6 +470,39 @@ static void serve_pages(void *context, const struct http_request *request,
     ret_reply->body = span_of(text);
 }
 
+/* A token that no URL has room for, encoded. */
+static void serve_long_token(void *context, const struct http_request *request,
+                             struct fake_reply *ret_reply)
+{
+    static char text[4096];
+
+    (void)context, (void)request;
+    snprintf(text, sizeof(text),
+             "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>%03000d"
+             "</NextContinuationToken></ListBucketResult>",
+             0);
+    for (char *zero = strstr(text, "000"); *zero == '0'; zero++)
+        *zero = '+';
+    ret_reply->status = 200;
+    ret_reply->body = span_of(text);
+}
+
+static void tokens_that_are_too_long_are_told(void **state)
+{
+    struct store_listing listing;
+    struct err err = { 0 };
+
+    (void)state;
+    begin(NULL, 0, endpoint);
+    cloud.serve = serve_long_token;
+    assert_int_equal(store_list(store, "s3://bank/in/", &listing, &err), -1);
+    assert_int_equal(err.kind, ERR_TOO_BIG);
+    assert_string_equal(err.message,
+                        "s3://bank/in/: the query of the question is larger than 8192 bytes");
+    assert_int_equal(cloud.requests, 1);
+    end();
+}
+
 static void listings_have_an_end(void **state)
 {
     struct store_listing listing;
@@ -541,6 +574,7 @@ int main(void)
         cmocka_unit_test(objects_are_copied_in_small_parts),
         cmocka_unit_test(what_is_not_committed_is_aborted),
         cmocka_unit_test(a_listing_that_does_not_get_on_ends),
+        cmocka_unit_test(tokens_that_are_too_long_are_told),
         cmocka_unit_test(listings_have_an_end),
         cmocka_unit_test(listings_have_a_deadline),
         cmocka_unit_test(other_buckets_and_whole_ones_are_refused),
