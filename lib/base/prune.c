@@ -1,5 +1,7 @@
 #include "base/prune.h"
 
+#include "base/mem.h"
+
 #define PATH_MAXIMUM 256 /* a longer path is none of those to be cut */
 
 enum fate { KEEP, ENTER, CUT };
@@ -222,4 +224,13 @@ struct span member_text(struct span text, const char *name)
         skip_comma(&pruner);
     }
     return none;
+}
+
+char *member_word(struct span text, const char *name)
+{
+    struct span value = member_text(text, name);
+
+    if (value.length < 2 || value.data[0] != '"' || memchr(value.data, '\\', value.length))
+        return NULL;
+    return mem_strndup(value.data + 1, value.length - 2);
 }

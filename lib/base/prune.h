@@ -23,3 +23,7 @@ struct span pick(struct span text, const char *const *paths, struct buf *storage
 /* The text of the value that a member of the outermost object has, the first if there are more;
  * empty when there is none. A part of `text`. */
 struct span member_text(struct span text, const char *name);
+
+/* The same of a string that is written without escapes, as names are; the caller frees. NULL: the
+ * member is none. */
+char *member_word(struct span text, const char *name) __attribute__((warn_unused_result));

@@ -48,6 +48,7 @@ struct informer {
     bool stale;           /* this list shows something older than was seen */
     bool bookmarked;      /* the server sends bookmarks: one came */
     char *continue_token; /* of the list that runs; NULL: at its first page */
+    char *skipped;        /* the last object that could not be parsed; NULL: none */
     int64_t watch_begun_ms, last_byte_ms, last_failure_ms;
     uint64_t watch_begun_events;
     unsigned refusals, stale_lists;
@@ -383,22 +384,40 @@ static int on_bookmark(struct informer *informer, struct span text, struct err *
     return 0;
 }
 
-static int take_event(struct informer *informer, enum watch_event event, struct span text,
-                      struct err *err)
+/* What cannot be parsed is kept out, and told once: it must not keep others waiting. */
+static void skip_object(struct informer *informer, struct span text, struct err *failure)
 {
-    auto_json json_t *object = parse_read(informer, text, err);
+    struct span metadata = member_text(text, "metadata");
+    auto_free char *namespace = member_word(metadata, "namespace");
+    auto_free char *name = member_word(metadata, "name");
+    auto_free char *version = member_word(metadata, "resourceVersion");
+    char *who = mem_format("%s/%s", text_or_empty(namespace), text_or_empty(name));
+
+    err_wrap(failure, "%s %s", informer->options.resource.kind, who);
+    if (strcmp(who, text_or_empty(informer->skipped)) != 0)
+        tell_failure(informer, failure);
+    free(informer->skipped);
+    informer->skipped = who;
+    remove_key(informer, text_or_empty(namespace), text_or_empty(name));
+    if (!informer->initial && version)
+        cache_set_position(informer->cache, version);
+}
+
+static void take_event(struct informer *informer, enum watch_event event, struct span text)
+{
+    struct err failure = { 0 };
+    auto_json json_t *object = parse_read(informer, text, &failure);
     const char *version = jx_string(object, "metadata", "resourceVersion", NULL);
 
     if (!object)
-        return -1;
-    if (event == WATCH_DELETED)
+        skip_object(informer, text, &failure);
+    else if (event == WATCH_DELETED)
         remove_object(informer, object);
     else
         take_object(informer, object, text);
     /* Initial events come in no order, so none of them is a position to resume from. */
     if (!informer->initial && version)
         cache_set_position(informer->cache, version);
-    return 0;
 }
 
 static int on_event(void *context, enum watch_event event, struct span object, struct err *err)
@@ -408,8 +427,9 @@ static int on_event(void *context, enum watch_event event, struct span object, s
     informer->last_byte_ms = now(informer);
     informer->events++;
     informer->refusals = 0;
-    if ((event == WATCH_BOOKMARK ? on_bookmark(informer, object, err)
-                                 : take_event(informer, event, object, err)) < 0)
+    if (event != WATCH_BOOKMARK)
+        take_event(informer, event, object);
+    else if (on_bookmark(informer, object, err) < 0)
         return -1;
     set_watchdog(informer);
     return 0;
@@ -549,6 +569,7 @@ void informer_free(struct informer *informer)
     timer_stop(informer->timers, &informer->watchdog);
     cache_free(informer->cache);
     free(informer->continue_token);
+    free(informer->skipped);
     free(informer);
 }
 

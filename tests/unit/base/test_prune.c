@@ -112,6 +112,29 @@ static void test_texts_of_members(void **state)
     }
 }
 
+static void test_words_of_members(void **state)
+{
+    static const struct {
+        const char *text, *expected; /* NULL: none */
+    } members[] = {
+        { "{\"x\":tru,\"m\":\"ab-1\"", "ab-1" },
+        { "{\"m\":\"\"}", "" },
+        { "{\"m\":\"a\\u0062\"}", NULL },
+        { "{\"m\":12}", NULL },
+        { "{\"m\":{\"m\":\"a\"}}", NULL },
+        { "{\"m\":\"a", NULL },
+        { "{}", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
+        auto_free char *word = member_word(span_of(members[i].text), "m");
+
+        CASE(members[i].text,
+             members[i].expected ? word && !strcmp(word, members[i].expected) : !word);
+    }
+}
+
 /* A long name does not match by what of it fits. */
 static void test_long_names(void **state)
 {
@@ -152,6 +175,7 @@ int main(void)
         cmocka_unit_test(test_cuts),
         cmocka_unit_test(test_picks),
         cmocka_unit_test(test_texts_of_members),
+        cmocka_unit_test(test_words_of_members),
         cmocka_unit_test(test_long_names),
         cmocka_unit_test(test_every_cut_off),
     };

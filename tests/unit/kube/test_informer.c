@@ -66,9 +66,34 @@ static void test_what_is_not_read(void **state)
     fake_data(watch, EVENT("MODIFIED", UNREAD("11")));
     told(&scene, "+a ! . ~a ");
     assert_int_equal(scene.projected, 2);
-    fake_data(watch, EVENT("MODIFIED", "{\"metadata\":{\"name\":\"a\",\"uid\":tru}}"));
+    scene_end(&scene);
+}
+
+/* Nor do those of them that cannot be parsed when they change, each time: the watch goes on. */
+static void test_unreadable_events(void **state)
+{
+#define UNREADABLE(name, version)                                                                  \
+    "{\"metadata\":{\"namespace\":\"bank\",\"name\":\"" name "\",\"resourceVersion\":\"" version   \
+    "\",\"uid\":\"\\u0000\"}}"
+    struct scene scene;
+    struct http_call *watch = synced(&scene);
+
+    (void)state;
+    fake_data(watch, EVENT("MODIFIED", UNREADABLE("a", "11")));
+    told(&scene, "! -a ");
+    assert_string_equal(position(&scene), "11");
+    for (int i = 0; i < 3; i++)
+        assert_true(fake_data(watch, EVENT("MODIFIED", UNREADABLE("a", "12"))));
+    told(&scene, ""); /* once is enough */
+    fake_data(watch, EVENT("MODIFIED", OBJECT("b", "u-b", "13", "2")));
+    fake_data(watch, EVENT("MODIFIED", OBJECT("a", "u-a", "14", "2")));
+    fake_data(watch, EVENT("DELETED", UNREADABLE("b", "15")));
+    told(&scene, "~b +a ! -b ");
+    fake_data(watch, EVENT("ADDED", "{\"metadata\":{\"uid\":tru}}"));
     told(&scene, "! ");
-    assert_int_equal(health(&scene).failures, 1);
+    assert_string_equal(position(&scene), "15");
+    assert_int_equal(health(&scene).state, INFORMER_WATCHING);
+    assert_int_equal(health(&scene).lists, 1);
     scene_end(&scene);
 }
 
@@ -497,6 +522,7 @@ int main(void)
         cmocka_unit_test(test_list_and_watch),
         cmocka_unit_test(test_pages),
         cmocka_unit_test(test_what_is_not_read),
+        cmocka_unit_test(test_unreadable_events),
         cmocka_unit_test(test_expired_continue),
         cmocka_unit_test(test_relist),
         cmocka_unit_test(test_http_gone),
