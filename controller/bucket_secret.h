@@ -1,5 +1,8 @@
 /* bucket_secret.h - what opens a bucket for the controller: a Secret of spec.credentials, read by
- * name right before a look-up and wiped after it, as an environment of its own for lib/store.
+ * name right before a look-up and forgotten after it, as an environment of its own for lib/store.
+ * Then the decoded texts are overwritten, and tokens that a key was exchanged for; what else had
+ * them meanwhile (the API server's answer, its JSON, the settings of lib/store, libcurl, OpenSSL)
+ * is freed as it is.
  *
  * The Secret is somebody's who may not have the controller's rights. So the environment holds
  * nothing but what is in it: no file of the controller, no metadata server, and only hosts
@@ -15,7 +18,7 @@
 /* --- the content; may be used by another thread than the one that read it --- */
 
 struct bucket_keys;                              /* texts of the Secret's keys */
-void bucket_keys_free(struct bucket_keys *keys); /* wipes; NULL: no effect */
+void bucket_keys_free(struct bucket_keys *keys); /* overwrites them; NULL: no effect */
 
 /* Of the Secret; borrowed from the keys. */
 const char *bucket_keys_namespace(const struct bucket_keys *keys) __attribute__((returns_nonnull));

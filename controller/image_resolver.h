@@ -1,7 +1,7 @@
 /* image_resolver.h - image references to digests, with what opens their registries.
  *
  * As for a pod: the pull secrets that are named, or when none is, those of the pod's
- * ServiceAccount. Secrets are read for one look-up and wiped after it; the account is read only
+ * ServiceAccount. Secrets are read for one look-up and forgotten after it; the account is read only
  * after the registry refused without them, so that public images cost no request. Where nothing
  * opens it for the controller, a probe is asked (image_probe.h), if there is one. */
 #pragma once

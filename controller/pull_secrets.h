@@ -1,9 +1,10 @@
 /* pull_secrets.h - the pull secrets of one image, read right before they are used.
  *
  * Secrets are read one by one by name (the controller has no right to list
- * them), kept for one look-up and wiped after it. One that does not exist, or is of
- * another type, is left out, as the kubelet does. When none is named, those of a ServiceAccount
- * count, as for a pod: the admission of pods puts them in. */
+ * them), kept for one look-up and forgotten after it: the decoded texts are overwritten, what the
+ * API server's answer, its JSON and libcurl had of them is freed as it is. One that does not exist,
+ * or is of another type, is left out, as the kubelet does. When none is named, those of a
+ * ServiceAccount count, as for a pod: the admission of pods puts them in. */
 #pragma once
 
 #include "base/fields.h"
@@ -26,4 +27,5 @@ const struct span *pull_secrets_texts(const struct pull_secrets *secrets, size_t
 /* Why a secret or the account was left out: worth telling when access is then denied. NULL: none
  * was. */
 const char *pull_secrets_note(const struct pull_secrets *secrets);
+/* Overwrites those texts. */
 void pull_secrets_wipe(struct pull_secrets *secrets);
