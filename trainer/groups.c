@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdarg.h>
 
+#include "base/num.h"
 #include "base/utf8.h"
 #include "ml/metrics.h"
 
@@ -51,8 +52,7 @@ static int by_size(const void *left, const void *right)
 static double number_of(const struct grouping *grouping, uint32_t code)
 {
     double number;
-    return cell_number(dictionary_text(&grouping->levels, code), &number) == CELL_VALUE ? number
-                                                                                        : NAN;
+    return num_double_quick(dictionary_text(&grouping->levels, code), &number) ? number : NAN;
 }
 
 static bool has_ranges(const struct grouping *grouping)

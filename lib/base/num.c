@@ -198,6 +198,49 @@ static bool short_decimal(struct span text, double *ret_value)
     return true;
 }
 
+#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
+#define HIGHEST_BITS    EACH_BYTE(0x80)
+
+/* The highest bit of each byte that is no digit; of a digit, a byte has the value. */
+static uint64_t find_others(uint64_t bytes)
+{
+    return (((bytes & ~HIGHEST_BITS) + EACH_BYTE(0x7f - 9)) | bytes) & HIGHEST_BITS;
+}
+
+/* Eight digits, one a byte, the first one lowest: to pairs, fours and all of them. */
+static uint32_t join_digits(uint64_t digits)
+{
+    digits = digits * 10 + (digits >> 8);
+    return (uint32_t)(((digits & 0x000000ff000000ff) * (100 + (UINT64_C(1000000) << 32)) +
+                       (digits >> 16 & 0x000000ff000000ff) * (1 + (UINT64_C(10000) << 32))) >>
+                      32);
+}
+
+#define WORD_BYTES 8
+bool num_double_roomy(struct span text, double *ret_value)
+{
+    if (text.length == 0 || text.length > WORD_BYTES)
+        return num_double_quick(text, ret_value);
+    unsigned zeros = WORD_BYTES - (unsigned)text.length; /* that stand in front */
+    uint64_t digits = (span_load(text.data) ^ EACH_BYTE('0')) << 8 * zeros;
+    uint64_t others = find_others(digits);
+
+    if (others == 0) {
+        *ret_value = join_digits(digits);
+        return true;
+    }
+    /* One point among digits is taken out by moving up what is before it. */
+    uint64_t before = (others >> 7) - 1, behind = ~((others << 1) - 1);
+    uint64_t points = EACH_BYTE('.' ^ '0') & ~before & ~behind;
+
+    if ((others & (others - 1)) != 0 || (digits & ~before & ~behind) != points || text.length == 1)
+        return num_double_quick(text, ret_value);
+    unsigned decimals = (unsigned)__builtin_clzll(others) / 8;
+
+    *ret_value = join_digits((digits & before) << 8 | (digits & behind)) / powers_of_ten[decimals];
+    return true;
+}
+
 bool num_double_quick(struct span text, double *ret_value)
 {
     struct decimal_parts parts;

@@ -24,6 +24,9 @@ int num_double(struct span text, double *ret_value, struct err *err)
  * false when the text is not a number. */
 bool num_double_quick(struct span text, double *ret_value);
 
+/* The same, faster, for a text that has room (span.h). */
+bool num_double_roomy(struct span text, double *ret_value);
+
 /* The shortest decimal text that num_double() reads back as the same value
  * ("0.1", "1e+300"); returns its length. */
 #define NUM_DOUBLE_TEXT 32

@@ -1,8 +1,10 @@
 /* span.h - a view of bytes somebody else owns; what parsers take and give. */
 #pragma once
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct span {
@@ -29,4 +31,17 @@ static inline struct span span_trim(struct span span)
            (span.data[span.length - 1] == ' ' || span.data[span.length - 1] == '\t'))
         span.length--;
     return span;
+}
+
+/* A text has room when SPAN_ROOM bytes behind its end can be read, whatever they are: what is
+ * short is then loaded at once, without asking for its length first. Parts of it have room, too. */
+#define SPAN_ROOM 32
+
+/* Eight bytes as a number, the first one lowest. */
+static inline uint64_t span_load(const char *bytes)
+{
+    uint64_t word;
+
+    memcpy(&word, bytes, sizeof(word));
+    return le64toh(word);
 }

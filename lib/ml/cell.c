@@ -9,58 +9,72 @@
 
 const char *const value_type_names[] = { "Numeric", "Categorical", "Boolean", NULL };
 
-/* A word of up to WORD_MAXIMUM letters as one number, so that all words are looked for at
- * once. */
+enum word { WORD_OTHER, WORD_MISSING, WORD_TRUE, WORD_FALSE, WORD_1, WORD_0 };
+
+/* A word of up to WORD_MAXIMUM small letters as one number. */
 #define WORD_MAXIMUM 5
 #define WORD(a, b, c, d, e)                                                                        \
     ((uint64_t)(a) | (uint64_t)(b) << 8 | (uint64_t)(c) << 16 | (uint64_t)(d) << 24 |              \
      (uint64_t)(e) << 32)
 
-enum word { WORD_OTHER, WORD_MISSING, WORD_TRUE, WORD_FALSE, WORD_1, WORD_0 };
+/* Where a word is among those known. No two of them share a place: the compiler would say that one
+ * is overridden. */
+#define WORD_PLACES          32
+#define WORD_PLACE(word)     ((word)*UINT64_C(0x044ce62649640bd1) >> 59)
+#define KNOWN(word, meaning) [WORD_PLACE(word)] = { word, meaning }
 
-/* Of a text without blanks around it. */
+static const struct known_word {
+    uint64_t word;
+    enum word meaning;
+} known_words[WORD_PLACES] = {
+    KNOWN(WORD(0, 0, 0, 0, 0), WORD_MISSING),
+    KNOWN(WORD('n', 'a', 0, 0, 0), WORD_MISSING),
+    KNOWN(WORD('n', '/', 'a', 0, 0), WORD_MISSING),
+    KNOWN(WORD('#', 'n', '/', 'a', 0), WORD_MISSING),
+    KNOWN(WORD('n', 'a', 'n', 0, 0), WORD_MISSING),
+    KNOWN(WORD('n', 'u', 'l', 'l', 0), WORD_MISSING),
+    KNOWN(WORD('y', 'e', 's', 0, 0), WORD_TRUE),
+    KNOWN(WORD('t', 'r', 'u', 'e', 0), WORD_TRUE),
+    KNOWN(WORD('y', 0, 0, 0, 0), WORD_TRUE),
+    KNOWN(WORD('t', 0, 0, 0, 0), WORD_TRUE),
+    KNOWN(WORD('n', 'o', 0, 0, 0), WORD_FALSE),
+    KNOWN(WORD('f', 'a', 'l', 's', 'e'), WORD_FALSE),
+    KNOWN(WORD('n', 0, 0, 0, 0), WORD_FALSE),
+    KNOWN(WORD('f', 0, 0, 0, 0), WORD_FALSE),
+    KNOWN(WORD('1', 0, 0, 0, 0), WORD_1),
+    KNOWN(WORD('0', 0, 0, 0, 0), WORD_0),
+};
+
+#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Capitals of eight bytes as small letters: a byte's highest bit tells of a sum whether it is as
+ * large as a letter. */
+static uint64_t small_letters(uint64_t bytes)
+{
+    uint64_t low = bytes & EACH_BYTE(0x7f);
+    uint64_t from_a = low + EACH_BYTE(0x80 - 'A'), behind_z = low + EACH_BYTE(0x7f - 'Z');
+    uint64_t capitals = (from_a ^ behind_z) & ~bytes & EACH_BYTE(0x80);
+
+    return bytes | capitals >> 2;
+}
+
+/* Of a text without blanks around it that has room. No branch depends on which word it is, which
+ * nothing could predict. */
 static enum word word_of(struct span text)
 {
-    uint64_t word = 0;
     if (text.length > WORD_MAXIMUM)
         return WORD_OTHER;
-    for (size_t i = 0; i < text.length; i++) {
-        bool is_capital = text.data[i] >= 'A' && text.data[i] <= 'Z';
-        word |= (uint64_t)((unsigned char)text.data[i] | (is_capital ? 0x20U : 0)) << 8 * i;
-    }
-    switch (word) {
-    case WORD(0, 0, 0, 0, 0):
-        return text.length == 0 ? WORD_MISSING : WORD_OTHER;
-    case WORD('n', 'a', 0, 0, 0):
-    case WORD('n', '/', 'a', 0, 0):
-    case WORD('#', 'n', '/', 'a', 0):
-    case WORD('n', 'a', 'n', 0, 0):
-    case WORD('n', 'u', 'l', 'l', 0):
-        return WORD_MISSING;
-    case WORD('y', 'e', 's', 0, 0):
-    case WORD('t', 'r', 'u', 'e', 0):
-    case WORD('y', 0, 0, 0, 0):
-    case WORD('t', 0, 0, 0, 0):
-        return WORD_TRUE;
-    case WORD('n', 'o', 0, 0, 0):
-    case WORD('f', 'a', 'l', 's', 'e'):
-    case WORD('n', 0, 0, 0, 0):
-    case WORD('f', 0, 0, 0, 0):
-        return WORD_FALSE;
-    case WORD('1', 0, 0, 0, 0):
-        return WORD_1;
-    case WORD('0', 0, 0, 0, 0):
-        return WORD_0;
-    default:
-        return WORD_OTHER;
-    }
+    uint64_t word = small_letters(span_load(text.data) & ~(UINT64_MAX << 8 * text.length));
+    const struct known_word *known = &known_words[WORD_PLACE(word)];
+
+    return known->word == word ? known->meaning : WORD_OTHER;
 }
 
 enum cell_outcome cell_number(struct span cell, double *ret_number)
 {
     struct span text = span_trim(cell);
 
-    if (num_double_quick(text, ret_number))
+    if (num_double_roomy(text, ret_number))
         return CELL_VALUE;
     if (word_of(text) != WORD_MISSING)
         return CELL_FAULT;
@@ -77,22 +91,18 @@ bool cell_is_boolean_word(struct span cell)
 
 enum cell_outcome cell_boolean(struct span cell, double *ret_number)
 {
-    switch (word_of(span_trim(cell))) {
-    case WORD_MISSING:
-        *ret_number = NAN;
-        return CELL_MISSING;
-    case WORD_TRUE:
-    case WORD_1:
-        *ret_number = 1;
-        return CELL_VALUE;
-    case WORD_FALSE:
-    case WORD_0:
-        *ret_number = 0;
-        return CELL_VALUE;
-    case WORD_OTHER:
-        return CELL_FAULT;
-    }
-    return CELL_FAULT;
+    static const struct {
+        enum cell_outcome outcome;
+        double number;
+    } booleans[] = {
+        [WORD_OTHER] = { CELL_FAULT, NAN }, [WORD_MISSING] = { CELL_MISSING, NAN },
+        [WORD_TRUE] = { CELL_VALUE, 1 },    [WORD_FALSE] = { CELL_VALUE, 0 },
+        [WORD_1] = { CELL_VALUE, 1 },       [WORD_0] = { CELL_VALUE, 0 },
+    };
+    enum word word = word_of(span_trim(cell));
+
+    *ret_number = booleans[word].number;
+    return booleans[word].outcome;
 }
 
 #define DATE_PARTS  3

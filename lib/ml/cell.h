@@ -3,7 +3,9 @@
  * One place for the rules that training and scoring must share. A number is what
  * num_double() takes, with blanks around it. Missing, in any case of letters: the
  * empty or blank cell, NA, N/A, #N/A, NaN, null. In a categorical column only
- * the blank cell is missing, because NA may well be a category. */
+ * the blank cell is missing, because NA may well be a category.
+ *
+ * Cells have room (span.h), as those of records do (csv.h). */
 #pragma once
 
 #include <stdbool.h>
@@ -20,9 +22,11 @@ void cell_fault(uint64_t line, const char *column, struct span cell, enum value_
 
 enum cell_outcome { CELL_VALUE, CELL_MISSING, CELL_FAULT };
 
+/* *ret_number is NAN for CELL_MISSING, and anything for CELL_FAULT. */
 enum cell_outcome cell_number(struct span cell, double *ret_number);
 
-/* true, yes, y, t, 1 are 1; false, no, n, f, 0 are 0; any case of letters. */
+/* true, yes, y, t, 1 are 1; false, no, n, f, 0 are 0; any case of letters.
+ * *ret_number as of cell_number(). */
 enum cell_outcome cell_boolean(struct span cell, double *ret_number);
 
 /* Whether a cell is a boolean WORD (not 0 or 1): what inference looks for. */

@@ -57,12 +57,13 @@ static uint64_t count_newlines(const char *text, size_t length)
 
 /* --- cutting the stream into blocks ----------------------------------------- */
 
-/* Room for `more` bytes and the newline that guards the end of the text. */
+/* Room for `more` bytes, and behind them for what cells want, with the newline that guards the
+ * end of the text. */
 static void block_reserve(struct csv_block *block, size_t more)
 {
-    if (block->capacity >= block->length + more + 1)
+    if (block->capacity >= block->length + more + SPAN_ROOM)
         return;
-    block->capacity = block->length + more + 1 + block->capacity / 2;
+    block->capacity = block->length + more + SPAN_ROOM + block->capacity / 2;
     block->text = mem_resize(block->text, block->capacity, 1);
 }
 
@@ -205,7 +206,7 @@ static void keep_rest(struct csv_reader *reader, struct csv_block *block, size_t
     reader->pending_length = rest;
     block->length = end;
     block_reserve(block, 0);
-    block->text[end] = '\n'; /* guards csv_next(), and ends a last line without one */
+    memset(block->text + end, '\n', SPAN_ROOM); /* guards csv_next(), and ends a last line */
     reader->line += newlines;
     reader->offset += end;
 }
@@ -431,34 +432,35 @@ static void follow_index(struct csv_block *block)
     }
 }
 
-/* Splits the record at the position by the index alone. False when there is a quote in
- * it. */
+/* Takes the record at the position apart by the index alone. False unless it is a usual one:
+ * with as many fields as the header has, and no quote. */
 static bool split_indexed(struct csv_block *block, struct split *split)
 {
     const uint32_t *ends = block->index.ends + block->next_end;
-    size_t start = block->position, end;
-    uint32_t newline;
+    size_t start = block->position, last = split->capacity - 1;
+    uint32_t seen = 0;
 
-    split->count = 0;
-    do {
-        newline = ends[split->count] & CSV_INDEX_NEWLINE;
-        end = ends[split->count] & ~CSV_INDEX_NEWLINE;
-        if (split->count < split->capacity)
-            split->cells[split->count] = (struct span){ block->text + start, end - start };
-        split->count++;
-        start = end + 1;
-    } while (newline == 0);
-    if (end > block->quote)
+    if (block->index.count - block->next_end <= last)
         return false;
-    if (split->count <= split->capacity) {
-        struct span *last = &split->cells[split->count - 1];
+    for (size_t i = 0; i < last; i++) {
+        size_t end = ends[i] & ~CSV_INDEX_NEWLINE;
 
-        if (last->length > 0 && last->data[last->length - 1] == '\r')
-            last->length--;
+        seen |= ends[i];
+        split->cells[i] = (struct span){ block->text + start, end - start };
+        start = end + 1;
     }
+    size_t end = ends[last] & ~CSV_INDEX_NEWLINE;
+
+    if (end == ends[last] || (seen & CSV_INDEX_NEWLINE) || end > block->quote)
+        return false;
+    split->cells[last] = (struct span){ block->text + start, end - start };
+    if (end > start && block->text[end - 1] == '\r')
+        split->cells[last].length--;
+    split->count = split->capacity;
     split->newlines = 1;
     split->bad_quotes = 0;
-    block->position = start;
+    block->position = end + 1;
+    block->next_end += split->capacity;
     return true;
 }
 

@@ -43,7 +43,7 @@ struct csv_header {
 
 struct csv_record {
     uint64_t line;
-    struct span *cells; /* header->count of them, unquoted, not trimmed */
+    struct span *cells; /* header->count of them, unquoted, not trimmed; they have room (span.h) */
 };
 
 /* Whole records, owned by the block; to be reused for the next ones. A zeroed

@@ -8,15 +8,8 @@ uint64_t dictionary_hash(struct span text, uint64_t seed)
     uint64_t hash = seed ^ 0x9e3779b97f4a7c15u ^ text.length;
     size_t i = 0;
 
-    /* Words are taken as little-endian, so that the value is the same everywhere. */
     for (; i + 8 <= text.length; i += 8) {
-        uint64_t word;
-
-        memcpy(&word, text.data + i, sizeof(word));
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-        word = __builtin_bswap64(word);
-#endif
-        hash = (hash ^ word) * 0xff51afd7ed558ccdu;
+        hash = (hash ^ span_load(text.data + i)) * 0xff51afd7ed558ccdu;
         hash ^= hash >> 32;
     }
     for (; i < text.length; i++)
@@ -31,93 +24,100 @@ void dictionary_release(struct dictionary *dictionary)
     for (uint32_t i = 0; i < dictionary->count; i++)
         free(dictionary->texts[i]);
     free(dictionary->texts);
-    free(dictionary->lengths);
+    free(dictionary->keys);
     free(dictionary->slots);
     *dictionary = (struct dictionary){ 0 };
 }
 
-static uint64_t load_8(const char *bytes)
+/* What a look-up is made of: in one piece the words of a key are nowhere but in registers. */
+#define IN_REGISTERS static inline __attribute__((always_inline))
+
+/* Of a text of at most SPAN_ROOM bytes that has room. */
+IN_REGISTERS struct dictionary_key key_of_roomy(struct span text)
 {
-    uint64_t word;
+    static const char kept[2 * SPAN_ROOM] = { [0 ... SPAN_ROOM - 1] = -1 };
+    struct dictionary_key key = { .length = (uint32_t)text.length };
+    const char *mask = kept + SPAN_ROOM - text.length;
 
-    memcpy(&word, bytes, sizeof(word));
-    return word;
-}
-
-static uint32_t load_4(const char *bytes)
-{
-    uint32_t word;
-
-    memcpy(&word, bytes, sizeof(word));
-    return word;
-}
-
-/* What overlaps in short texts does not hurt: their length is compared too. */
-static struct dictionary_slot key_of(struct span text)
-{
-    struct dictionary_slot key = { .length = (uint32_t)text.length };
-    const unsigned char *bytes = (const unsigned char *)text.data;
-
-    if (text.length >= 8) {
-        key.head = load_8(text.data);
-        key.tail =
-            text.length <= 16 ? load_8(text.data + text.length - 8) : dictionary_hash(text, 0);
-    } else if (text.length >= 4) {
-        key.head = load_4(text.data) | (uint64_t)load_4(text.data + text.length - 4) << 32;
-    } else if (text.length > 0) {
-        key.head = bytes[0] | (uint64_t)bytes[text.length / 2] << 8 |
-                   (uint64_t)bytes[text.length - 1] << 16;
-    }
+    for (size_t i = 0; i < DICTIONARY_WORDS; i++)
+        key.words[i] = span_load(text.data + 8 * i) & span_load(mask + 8 * i);
     return key;
 }
 
-static uint32_t hash_of(const struct dictionary_slot *key)
+static struct dictionary_key key_of(struct span text)
 {
-    uint64_t hash = key->head * 0x9e3779b97f4a7c15u + key->tail * 0xc2b2ae3d27d4eb4fu + key->length;
+    struct dictionary_key key = { .length = (uint32_t)text.length };
+    char room[SPAN_ROOM] = { 0 };
 
+    if (text.length > SPAN_ROOM) {
+        key.words[0] = dictionary_hash(text, 0);
+        return key;
+    }
+    if (text.length > 0)
+        memcpy(room, text.data, text.length);
+    return key_of_roomy((struct span){ room, text.length });
+}
+
+IN_REGISTERS uint32_t hash_of(const struct dictionary_key *key)
+{
+    static const uint64_t factors[DICTIONARY_WORDS] = { 0x9e3779b97f4a7c15u, 0xc2b2ae3d27d4eb4fu,
+                                                        0x165667b19e3779f9u, 0x85ebca77c2b2ae63u };
+    uint64_t hash = 0;
+
+    for (size_t i = 0; i < DICTIONARY_WORDS; i++)
+        hash += key->words[i] * factors[i];
     return (uint32_t)((hash ^ hash >> 32) * 0xff51afd7ed558ccdu >> 32);
 }
 
+/* All words at once: which one differs is nothing that a processor could guess. */
+IN_REGISTERS bool is_key(const struct dictionary_key *a, const struct dictionary_key *b)
+{
+    uint64_t difference = a->length ^ b->length;
+
+    for (size_t i = 0; i < DICTIONARY_WORDS; i++)
+        difference |= a->words[i] ^ b->words[i];
+    return difference == 0;
+}
+
 /* The slot that holds the text, or the free one where it belongs. */
-static uint32_t slot_of(const struct dictionary *dictionary, const struct dictionary_slot *key,
-                        struct span text)
+IN_REGISTERS uint32_t slot_of(const struct dictionary *dictionary, const struct dictionary_key *key,
+                              struct span text)
 {
     uint32_t mask = dictionary->slot_count - 1;
     uint32_t index = hash_of(key) & mask;
 
     for (;; index = (index + 1) & mask) {
-        const struct dictionary_slot *slot = &dictionary->slots[index];
+        uint32_t number = dictionary->slots[index];
 
-        if (slot->number == 0)
+        if (number == 0)
             return index;
-        if (slot->length == key->length && slot->head == key->head && slot->tail == key->tail &&
-            (key->length <= 16 ||
-             memcmp(dictionary->texts[slot->number - 1], text.data, text.length) == 0))
+        if (is_key(&dictionary->keys[number - 1], key) &&
+            (key->length <= SPAN_ROOM ||
+             memcmp(dictionary->texts[number - 1], text.data, text.length) == 0))
             return index;
     }
 }
 
-static void fill_slot(struct dictionary *dictionary, struct span text, uint32_t code)
+static void fill_slot(struct dictionary *dictionary, uint32_t code)
 {
-    struct dictionary_slot key = key_of(text);
-    uint32_t index = slot_of(dictionary, &key, text);
+    const struct dictionary_key *key = &dictionary->keys[code];
 
-    key.number = code + 1;
-    dictionary->slots[index] = key;
+    dictionary->slots[slot_of(dictionary, key, dictionary_text(dictionary, code))] = code + 1;
 }
 
+/* So many slots that a look-up seldom meets another text. */
 static void grow(struct dictionary *dictionary)
 {
-    dictionary->capacity = dictionary->capacity ? dictionary->capacity * 2 : 8;
-    dictionary->slot_count = dictionary->capacity * 2;
+    dictionary->capacity = dictionary->capacity ? dictionary->capacity * 2 : 16;
+    dictionary->slot_count = dictionary->capacity * 4;
     dictionary->texts =
         mem_resize(dictionary->texts, dictionary->capacity, sizeof(*dictionary->texts));
-    dictionary->lengths =
-        mem_resize(dictionary->lengths, dictionary->capacity, sizeof(*dictionary->lengths));
+    dictionary->keys =
+        mem_resize(dictionary->keys, dictionary->capacity, sizeof(*dictionary->keys));
     free(dictionary->slots);
     dictionary->slots = mem_zero(dictionary->slot_count, sizeof(*dictionary->slots));
     for (uint32_t code = 0; code < dictionary->count; code++)
-        fill_slot(dictionary, dictionary_text(dictionary, code), code);
+        fill_slot(dictionary, code);
 }
 
 uint32_t dictionary_add(struct dictionary *dictionary, struct span text)
@@ -129,19 +129,35 @@ uint32_t dictionary_add(struct dictionary *dictionary, struct span text)
     if (dictionary->count == dictionary->capacity)
         grow(dictionary);
     code = dictionary->count;
-    fill_slot(dictionary, text, code);
     dictionary->texts[code] = mem_strndup(text.length ? text.data : "", text.length);
-    dictionary->lengths[code] = (uint32_t)text.length;
+    dictionary->keys[code] = key_of(text);
+    fill_slot(dictionary, code);
     dictionary->count++;
     return code;
 }
 
-uint32_t dictionary_find(const struct dictionary *dictionary, struct span text)
+IN_REGISTERS uint32_t find(const struct dictionary *dictionary, const struct dictionary_key *key,
+                           struct span text)
 {
     if (dictionary->count == 0)
         return DICTIONARY_NONE;
-    struct dictionary_slot key = key_of(text);
-    const struct dictionary_slot *slot = &dictionary->slots[slot_of(dictionary, &key, text)];
+    uint32_t number = dictionary->slots[slot_of(dictionary, key, text)];
 
-    return slot->number ? slot->number - 1 : DICTIONARY_NONE;
+    return number ? number - 1 : DICTIONARY_NONE;
+}
+
+uint32_t dictionary_find(const struct dictionary *dictionary, struct span text)
+{
+    struct dictionary_key key = key_of(text);
+
+    return find(dictionary, &key, text);
+}
+
+uint32_t dictionary_find_roomy(const struct dictionary *dictionary, struct span text)
+{
+    if (text.length > SPAN_ROOM)
+        return dictionary_find(dictionary, text);
+    struct dictionary_key key = key_of_roomy(text);
+
+    return find(dictionary, &key, text);
 }

@@ -39,7 +39,7 @@ static void name_items(struct features *features, size_t index)
         name_item(
             features, &position, index,
             mem_format("%s=%s", source->name,
-                       source->levels.lengths[level] ? source->levels.texts[level] : "(missing)"));
+                       source->levels.texts[level][0] ? source->levels.texts[level] : "(missing)"));
     if (source->has_other)
         name_item(features, &position, index, mem_format("%s=(other)", source->name));
     if (source->shares)
@@ -140,7 +140,7 @@ bool features_decode(const struct features *features, const size_t *cells,
         enum cell_outcome outcome = CELL_VALUE;
 
         if (source->type == VALUE_CATEGORICAL) {
-            uint32_t level = dictionary_find(&source->levels, cell_category(cell));
+            uint32_t level = dictionary_find_roomy(&source->levels, cell_category(cell));
 
             *unseen += level == DICTIONARY_NONE && !source->has_other;
             ret_values[i] = level == DICTIONARY_NONE ? source->levels.count : level;

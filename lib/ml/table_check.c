@@ -154,7 +154,7 @@ static bool is_idlike(const struct column *column, size_t row_count)
 static bool is_empty(const struct column *column, size_t row_count)
 {
     if (column->type == VALUE_CATEGORICAL)
-        return column->levels.count == 1 && column->levels.lengths[0] == 0;
+        return column->levels.count == 1 && dictionary_text(&column->levels, 0).length == 0;
     for (size_t row = 0; row < row_count; row++)
         if (!isnan(column_number(column, row)))
             return false;

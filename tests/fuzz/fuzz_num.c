@@ -1,7 +1,23 @@
-/* Every number, duration and time that is accepted prints as text that gives it back. */
+/* Every number, duration and time that is accepted prints as text that gives it back; both ways of
+ * reading a number agree. */
 #include <stdint.h>
 
 #include "base/num.h"
+
+static void check_roomy(struct span text)
+{
+    char room[2 * SPAN_ROOM];
+    double real = -1, real_roomy = -1;
+
+    if (text.length > SPAN_ROOM)
+        return;
+    memset(room, '7', sizeof(room));
+    memcpy(room, text.data, text.length);
+    if (num_double_roomy((struct span){ room, text.length }, &real_roomy) !=
+            num_double_quick(text, &real) ||
+        real_roomy != real)
+        abort();
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -10,6 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t integer, again;
     double real, real_again;
 
+    check_roomy(text);
     if (num_double_quick(text, &real)) {
         num_format_double(real, printed);
         if (!num_double_quick(span_of(printed), &real_again) || real_again != real)

@@ -214,6 +214,30 @@ static void both_ways_of_reading_agree(void **state)
     }
 }
 
+/* What is read eight bytes at once, and what is too long or no such number. */
+static void numbers_with_room_are_read_the_same(void **state)
+{
+    static const char *const alphabets[] = { "0123456789", "0123456789.",
+                                             "0123456789.-+eE /:", "09.\x80\xae\xb0\xff" };
+    struct random random;
+
+    (void)state;
+    random_seed(&random, 23);
+    for (int i = 0; i < 400000; i++) {
+        const char *alphabet = alphabets[i % (int)ARRAY_SIZE(alphabets)];
+        size_t length = random_below(&random, 12);
+        char text[12 + SPAN_ROOM];
+        double quick = 4711, roomy = 4711;
+
+        for (size_t j = 0; j < sizeof(text); j++)
+            text[j] = alphabet[random_below(&random, strlen(alphabet))];
+        bool is_number = num_double_quick((struct span){ text, length }, &quick);
+
+        assert_int_equal(num_double_roomy((struct span){ text, length }, &roomy), is_number);
+        assert_true(quick == roomy);
+    }
+}
+
 static void quantities_are_exact(void **state)
 {
     static const struct {
@@ -418,6 +442,7 @@ int main(void)
         cmocka_unit_test(fixed_places),
         cmocka_unit_test(fixed_places_are_those_of_printf),
         cmocka_unit_test(both_ways_of_reading_agree),
+        cmocka_unit_test(numbers_with_room_are_read_the_same),
         cmocka_unit_test(quantities_are_exact),
         cmocka_unit_test(durations_both_ways),
         cmocka_unit_test(times_both_ways),
