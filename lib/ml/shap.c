@@ -4,7 +4,8 @@
 #include "base/mem.h"
 #include "ml/shap_parts.h"
 
-#define PIECES 64 /* of a group at most */
+#define CUTS       128 /* groups that leaves are dealt to at a time */
+#define CUT_LEAVES 256 /* of a group at most */
 
 /* A split of a path and which way the path goes. */
 struct step {
@@ -14,20 +15,25 @@ struct step {
     double share; /* of the training data at the split that goes this way */
 };
 
-/* The leaves at and below a node, and how one comes there. */
-struct piece {
-    uint32_t index;
-    struct step path[SHAP_SPLITS];
+/* Some different splits. */
+struct splits {
+    struct rank_split items[SHAP_SPLITS];
+    size_t count;
+    size_t state_count; /* product of 1 + splits of a lane */
+    uint64_t lanes;     /* bit i: has some of a lane that is i modulo 64 */
+};
+
+/* The nodes from a root to a leaf, both included. */
+struct way {
+    uint32_t nodes[SHAP_SPLITS + 1];
     size_t depth;
 };
 
-/* A group on its way: pieces, perhaps of several trees, and their different splits. */
+/* A group on its way: leaves, perhaps of many trees, and their splits. */
 struct cut {
-    struct rank_split splits[SHAP_SPLITS];
-    size_t split_count;
-    size_t state_count; /* product of 1 + splits of a lane */
-    struct piece pieces[PIECES];
-    size_t piece_count;
+    struct splits splits;
+    struct way leaves[CUT_LEAVES];
+    size_t leaf_count;
 };
 
 /* The states of a cut that is complete. */
@@ -42,7 +48,9 @@ struct maker {
     const struct forest *forest;
     const uint32_t *sources;
     size_t bytes_left; /* for tables */
-    struct cut cut;    /* as long as pieces still fit */
+    struct cut *cuts;  /* CUTS of them; without leaves when not in use */
+    size_t last;       /* the cut that got a leaf last */
+    size_t oldest;     /* the cut that was begun first, or is the next to be */
     struct states states;
 };
 
@@ -73,6 +81,14 @@ static struct step step_of(const struct forest *forest, uint32_t index, bool lef
         .left = left,
         .share = node->cover > 0 ? (double)child->cover / (double)node->cover : 0,
     };
+}
+
+/* The steps of the way to a leaf. */
+static void find_steps(const struct forest *forest, const uint32_t *nodes, size_t depth,
+                       struct step *ret_steps)
+{
+    for (size_t i = 0; i < depth; i++)
+        ret_steps[i] = step_of(forest, nodes[i], nodes[i + 1] == forest->nodes[nodes[i]].left);
 }
 
 /* The distinct features of a path, with the product of the shares of each. */
@@ -111,88 +127,64 @@ static double expected(const struct forest *forest, uint32_t index)
 
 /* --- which leaves fit into a group ------------------------------------------------ */
 
-static void cut_clear(struct cut *cut)
-{
-    cut->split_count = cut->piece_count = 0;
-    cut->state_count = 1;
-}
-
-static size_t find_split(const struct cut *cut, struct rank_split split)
+static size_t find_split(const struct splits *splits, struct rank_split split)
 {
     size_t place = 0;
-    while (place < cut->split_count &&
-           (cut->splits[place].lane != split.lane || cut->splits[place].rank != split.rank))
+    while (place < splits->count &&
+           (splits->items[place].lane != split.lane || splits->items[place].rank != split.rank))
         place++;
     return place;
 }
 
-static bool add_split(struct cut *cut, struct rank_split split)
+/* False when there would be too many states. */
+static bool add_split(struct splits *splits, struct rank_split split)
 {
-    size_t place = find_split(cut, split), of_lane = 0;
-    if (place < cut->split_count)
+    size_t place = find_split(splits, split), of_lane = 0;
+    if (place < splits->count)
         return true;
-    for (size_t i = 0; i < cut->split_count; i++)
-        of_lane += cut->splits[i].lane == split.lane;
-    size_t states = cut->state_count / (of_lane + 1) * (of_lane + 2);
+    for (size_t i = 0; i < splits->count; i++)
+        of_lane += splits->items[i].lane == split.lane;
+    size_t states = splits->state_count / (of_lane + 1) * (of_lane + 2);
     if (place == SHAP_SPLITS || states > SHAP_STATES)
         return false;
-    cut->splits[cut->split_count++] = split;
-    cut->state_count = states;
+    splits->items[splits->count++] = split;
+    splits->state_count = states;
+    splits->lanes |= UINT64_C(1) << split.lane % 64;
     return true;
 }
 
-/* All splits at and below a node. */
-static bool add_splits(struct cut *cut, const struct forest *forest, uint32_t index, size_t depth)
+static bool add_splits(struct splits *splits, const struct splits *more)
 {
-    const struct forest_node *node = &forest->nodes[index];
-    if (node->left == 0)
-        return true;
-    return depth < SHAP_SPLITS && add_split(cut, node->ranked) &&
-           add_splits(cut, forest, node->left, depth + 1) &&
-           add_splits(cut, forest, node->left + 1, depth + 1);
-}
-
-/* False, and nothing has changed, when the piece does not fit. */
-static bool add_piece(struct cut *cut, const struct forest *forest, uint32_t index,
-                      const struct step *path, size_t depth)
-{
-    size_t splits = cut->split_count, states = cut->state_count;
-    bool fits = depth <= SHAP_SPLITS && cut->piece_count < PIECES;
-    for (size_t i = 0; i < depth && fits; i++)
-        fits = add_split(cut, path[i].split);
-    if (!fits || !add_splits(cut, forest, index, depth)) {
-        cut->split_count = splits;
-        cut->state_count = states;
+    int new_lanes = __builtin_popcountll(more->lanes & ~splits->lanes);
+    if (splits->state_count << new_lanes > SHAP_STATES) /* each has two or more */
         return false;
-    }
-    struct piece *piece = &cut->pieces[cut->piece_count++];
-    piece->index = index;
-    piece->depth = depth;
-    memcpy(piece->path, path, depth * sizeof(*path));
+    for (size_t i = 0; i < more->count; i++)
+        if (!add_split(splits, more->items[i]))
+            return false;
     return true;
 }
 
 /* Who goes left at a split also goes left at those of its lane with higher ranks: the number
  * of splits of a lane at which a row goes left is a digit of its state. */
-static void find_states(const struct cut *cut, struct states *ret_states)
+static void find_states(const struct splits *splits, struct states *ret_states)
 {
+    const struct rank_split *items = splits->items;
     size_t weight = 1;
     memset(ret_states, 0, sizeof(*ret_states));
-    for (size_t i = 0; i < cut->split_count; i++) {
+    for (size_t i = 0; i < splits->count; i++) {
         if (ret_states->weights[i] > 0) /* its lane had its turn */
             continue;
         size_t digits = 1;
-        for (size_t j = i; j < cut->split_count; j++)
-            digits += cut->splits[j].lane == cut->splits[i].lane;
-        for (size_t j = i; j < cut->split_count; j++) {
-            if (cut->splits[j].lane != cut->splits[i].lane)
+        for (size_t j = i; j < splits->count; j++)
+            digits += items[j].lane == items[i].lane;
+        for (size_t j = i; j < splits->count; j++) {
+            if (items[j].lane != items[i].lane)
                 continue;
             size_t higher = 0;
-            for (size_t k = i; k < cut->split_count; k++)
-                higher += cut->splits[k].lane == cut->splits[i].lane &&
-                          cut->splits[k].rank > cut->splits[j].rank;
+            for (size_t k = i; k < splits->count; k++)
+                higher += items[k].lane == items[i].lane && items[k].rank > items[j].rank;
             ret_states->weights[j] = (uint8_t)weight;
-            for (size_t state = 0; state < cut->state_count; state++)
+            for (size_t state = 0; state < splits->state_count; state++)
                 ret_states->lefts[state] |= (uint32_t)(state / weight % digits > higher) << j;
         }
         weight *= digits;
@@ -230,10 +222,9 @@ static void find_gets(const struct shap_quadrature *quadrature, const struct pat
 }
 
 /* Adds one leaf to the sums of every state. */
-static void add_leaf(const struct maker *maker, double value, const struct step *path, size_t depth,
-                     struct sums *sums)
+static void add_leaf(const struct maker *maker, const struct splits *cut, double value,
+                     const struct step *path, size_t depth, struct sums *sums)
 {
-    const struct cut *cut = &maker->cut;
     double gets[1U << SHAP_PLACES][SHAP_PLACES];
     struct path_features found;
     size_t places[SHAP_PLACES], splits[SHAP_SPLITS];
@@ -279,24 +270,6 @@ static void keep_leaf(struct maker *maker, double value, const struct step *path
     }
 }
 
-/* The leaves at and below a node into sums, or, when these are NULL, kept for the formula. */
-static void add_leaves(struct maker *maker, uint32_t index, struct step *path, size_t depth,
-                       struct sums *sums)
-{
-    const struct forest_node *node = &maker->forest->nodes[index];
-    if (node->left == 0) {
-        if (sums)
-            add_leaf(maker, (double)node->value, path, depth, sums);
-        else
-            keep_leaf(maker, (double)node->value, path, depth);
-        return;
-    }
-    for (uint32_t right = 0; right <= 1; right++) {
-        path[depth] = step_of(maker->forest, index, right == 0);
-        add_leaves(maker, node->left + right, path, depth + 1, sums);
-    }
-}
-
 /* --- groups ---------------------------------------------------------------------- */
 
 static uint8_t tile_place(struct shap_tile *tile, uint32_t source)
@@ -309,9 +282,8 @@ static uint8_t tile_place(struct shap_tile *tile, uint32_t source)
     return (uint8_t)place;
 }
 
-static void add_group(const struct maker *maker, const struct sums *sums)
+static void add_group(const struct maker *maker, const struct splits *cut, const struct sums *sums)
 {
-    const struct cut *cut = &maker->cut;
     struct shap *shap = maker->shap;
     if (shap->tile_count == 0 || shap->tiles[shap->tile_count - 1].group_count == SHAP_TOGETHER) {
         RESERVE(shap->tiles, shap->tile_count, 1);
@@ -319,9 +291,9 @@ static void add_group(const struct maker *maker, const struct sums *sums)
     }
     struct shap_tile *tile = &shap->tiles[shap->tile_count - 1];
     struct shap_group *group = &tile->groups[tile->group_count++];
-    group->split_count = (uint8_t)cut->split_count;
-    for (size_t i = 0; i < cut->split_count; i++)
-        group->splits[i] = (struct shap_split){ cut->splits[i], maker->states.weights[i] };
+    group->split_count = (uint8_t)cut->count;
+    for (size_t i = 0; i < cut->count; i++)
+        group->splits[i] = (struct shap_split){ cut->items[i], maker->states.weights[i] };
     group->source_count = (uint8_t)sums->source_count;
     for (size_t i = 0; i < SHAP_PLACES; i++)
         group->places[i] = i < sums->source_count ? tile_place(tile, sums->sources[i])
@@ -335,46 +307,98 @@ static void add_group(const struct maker *maker, const struct sums *sums)
 
 /* Makes a group of what was cut, or keeps the leaves alone when there is no room for its
  * table. */
-static void end_cut(struct maker *maker)
+static void end_cut(struct maker *maker, struct cut *cut)
 {
-    struct cut *cut = &maker->cut;
-    size_t bytes = SHAP_PLACES * sizeof(float) * cut->state_count;
+    size_t bytes = SHAP_PLACES * sizeof(float) * cut->splits.state_count;
     bool has_room = bytes <= maker->bytes_left;
     struct sums sums = { .source_count = 0 };
-    find_states(cut, &maker->states);
-    for (size_t i = 0; i < cut->piece_count; i++) {
-        const struct piece *piece = &cut->pieces[i];
+    if (cut->leaf_count == 0)
+        return;
+    find_states(&cut->splits, &maker->states);
+    for (size_t i = 0; i < cut->leaf_count; i++) {
+        const struct way *way = &cut->leaves[i];
+        double value = (double)maker->forest->nodes[way->nodes[way->depth]].value;
         struct step path[SHAP_SPLITS];
-        memcpy(path, piece->path, piece->depth * sizeof(*path));
-        add_leaves(maker, piece->index, path, piece->depth, has_room ? &sums : NULL);
+        find_steps(maker->forest, way->nodes, way->depth, path);
+        if (has_room)
+            add_leaf(maker, &cut->splits, value, path, way->depth, &sums);
+        else
+            keep_leaf(maker, value, path, way->depth);
     }
-    if (has_room && cut->piece_count > 0) {
+    if (has_room) {
         maker->bytes_left -= bytes;
-        add_group(maker, &sums);
+        add_group(maker, &cut->splits, &sums);
     }
-    cut_clear(cut);
+    cut->leaf_count = 0;
 }
 
-/* Everything below a node becomes one piece, or its children are looked at alone. */
-static void cut_tree(struct maker *maker, uint32_t index, struct step *path, size_t depth)
+/* The cut whose states are multiplied least by more splits, the fullest of such; NULL when there
+ * is none that they fit into. */
+static struct cut *find_cut(const struct maker *maker, const struct splits *more,
+                            struct splits *ret_splits)
 {
-    const struct forest_node *node = &maker->forest->nodes[index];
-    struct cut alone;
-    cut_clear(&alone);
-    if (add_piece(&maker->cut, maker->forest, index, path, depth))
-        return;
-    if (add_piece(&alone, maker->forest, index, path, depth)) {
-        end_cut(maker);
-        (void)add_piece(&maker->cut, maker->forest, index, path, depth);
+    struct cut *found = NULL;
+    for (size_t i = 0; i < CUTS; i++) {
+        struct cut *cut = &maker->cuts[(maker->last + i) % CUTS];
+        struct splits splits = cut->splits;
+        if (cut->leaf_count == 0 || !add_splits(&splits, more))
+            continue;
+        if (splits.count == cut->splits.count) {
+            *ret_splits = splits;
+            return cut;
+        }
+        if (found) { /* whose states, and those they become, are multiplied crosswise */
+            size_t here = splits.state_count * found->splits.state_count;
+            size_t there = ret_splits->state_count * cut->splits.state_count;
+            if (here > there ||
+                (here == there && cut->splits.state_count <= found->splits.state_count))
+                continue;
+        }
+        found = cut;
+        *ret_splits = splits;
+    }
+    return found;
+}
+
+static void deal_leaf(struct maker *maker, const uint32_t *nodes, size_t depth)
+{
+    struct splits own = { .state_count = 1 }, splits;
+    struct step path[SHAP_PATH];
+    bool fits = depth <= SHAP_SPLITS;
+    find_steps(maker->forest, nodes, depth, path);
+    for (size_t i = 0; i < depth && fits; i++)
+        fits = add_split(&own, path[i].split);
+    if (!fits) {
+        keep_leaf(maker, (double)maker->forest->nodes[nodes[depth]].value, path, depth);
         return;
     }
-    if (node->left == 0) {
-        keep_leaf(maker, (double)node->value, path, depth);
+    struct cut *cut = find_cut(maker, &own, &splits);
+    if (!cut) {
+        cut = &maker->cuts[maker->oldest];
+        maker->oldest = (maker->oldest + 1) % CUTS;
+        end_cut(maker, cut);
+        splits = own;
+    }
+    struct way *way = &cut->leaves[cut->leaf_count++];
+    memcpy(way->nodes, nodes, (depth + 1) * sizeof(*nodes));
+    way->depth = depth;
+    cut->splits = splits;
+    maker->last = (size_t)(cut - maker->cuts);
+    if (cut->leaf_count == CUT_LEAVES)
+        end_cut(maker, cut);
+}
+
+/* `nodes`: the way from the root to the last of them. */
+static void deal_leaves(struct maker *maker, uint32_t *nodes, size_t depth)
+{
+    uint32_t left = maker->forest->nodes[nodes[depth]].left;
+    if (left == 0) {
+        deal_leaf(maker, nodes, depth);
         return;
     }
     for (uint32_t right = 0; right <= 1; right++) {
-        path[depth] = step_of(maker->forest, index, right == 0);
-        cut_tree(maker, node->left + right, path, depth + 1);
+        nodes[depth + 1] = left + right;
+        deal_leaves(maker, nodes, depth + 1);
     }
 }
 
@@ -383,22 +407,23 @@ struct shap *shap_new(const struct forest *forest, const uint32_t *sources, size
 {
     struct shap *shap = mem_zero(1, sizeof(*shap));
     auto_free struct maker *maker = mem_zero(1, sizeof(*maker));
-    struct step path[SHAP_PATH];
+    auto_free struct cut *cuts = mem_zero(CUTS, sizeof(*cuts));
+    uint32_t nodes[SHAP_PATH + 1];
     *maker = (struct maker){
-        .shap = shap, .forest = forest, .sources = sources, .bytes_left = table_bytes
+        .shap = shap, .forest = forest, .sources = sources, .bytes_left = table_bytes, .cuts = cuts
     };
-    cut_clear(&maker->cut);
     shap->ranks = &forest->ranks;
     shap->source_count = source_count;
     shap->base = forest->base;
     shap_quadrature_init(&shap->quadrature);
     for (size_t i = 0; i < forest->tree_count; i++) {
-        uint32_t root = forest->trees[i].root;
-        shap->base += expected(forest, root);
-        if (forest->nodes[root].left != 0)
-            cut_tree(maker, root, path, 0);
+        nodes[0] = forest->trees[i].root;
+        shap->base += expected(forest, nodes[0]);
+        if (forest->nodes[nodes[0]].left != 0)
+            deal_leaves(maker, nodes, 0);
     }
-    end_cut(maker);
+    for (size_t i = 0; i < CUTS; i++)
+        end_cut(maker, &cuts[(maker->oldest + i) % CUTS]);
     return shap;
 }
 

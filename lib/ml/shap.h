@@ -15,10 +15,11 @@
  * (Quadrature-TreeSHAP, arXiv 2605.04497).
  *
  * How: a row reaches what it gets from a leaf only through its o. The leaves are dealt
- * to groups: a subtree or several, or a whole tree whose levels have one split each. What
- * matters of a row to a group is its state: in each lane (ranks.h) of the group's splits, how
- * many of them it goes left at. A group is as large as SHAP_STATES states allow; for each a
- * table holds what the group adds to each source column. A row costs compares of bytes,
+ * to groups. What matters of a row to a group is its state: in each lane (ranks.h) of the
+ * group's splits, how many of them it goes left at. A group has at most SHAP_STATES states; for
+ * each a table holds what the group adds to each source column. Boosting asks for the same
+ * splits again and again, so a leaf goes where its splits multiply the states least, and a
+ * group has leaves of many trees. A row costs compares of bytes,
  * thirty-two rows at once, and one look-up per group. Leaves that fit into no group, or not
  * into SHAP_TABLES, are summed by the formula. Tables are floats, sums doubles in an order that
  * only the forest gives: results do not depend on the processor, nor on what other rows there
