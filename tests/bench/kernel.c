@@ -228,8 +228,9 @@ static int measure(const struct arguments *chosen, const char *folder, const cha
     auto_model_session struct model_session *session = NULL;
     if (load_model(folder, &model, err) != 0)
         return -1;
-    measurement.values =
-        mem_alloc(measurement.capacity * model.features.source_count * sizeof(double) + 1);
+    size_t bytes = measurement.capacity * model.features.source_count * sizeof(double);
+    measurement.values = mem_alloc(bytes + 1);
+    memset(measurement.values, 1, bytes); /* all pages are there, as in scoring, which reuses few */
     session = model_session_new(&model, err);
     if (!session || parse(&model.features, path, &measurement, err) != 0)
         return -1;
