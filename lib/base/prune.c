@@ -11,7 +11,9 @@ struct pruner {
     const char *kept; /* from here to `at` is still to be copied */
     struct buf *out;
     const char *const *paths;
-    bool picks; /* what is named stays, instead of what is not */
+    bool picks;              /* what is named stays, instead of what is not */
+    char path[PATH_MAXIMUM]; /* of the member at hand */
+    size_t path_length;
 };
 
 static void skip_blanks(struct pruner *pruner)
@@ -74,20 +76,35 @@ static bool skip_value(struct pruner *pruner)
     return true;
 }
 
-static enum fate fate_of(const struct pruner *pruner, const char *path)
+/* The member that pruner->path leads to. */
+static enum fate fate_of(const struct pruner *pruner)
 {
     enum fate fate = pruner->picks ? CUT : KEEP;
-    size_t length = strlen(path);
 
     for (const char *const *named = pruner->paths; *named; named++) {
-        if (strncmp(*named, path, length) != 0)
+        if (strncmp(*named, pruner->path, pruner->path_length) != 0)
             continue;
-        if (!(*named)[length])
+        if (!(*named)[pruner->path_length])
             return pruner->picks ? KEEP : CUT;
-        if ((*named)[length] == '.')
+        if ((*named)[pruner->path_length] == '.')
             fate = ENTER;
     }
     return fate;
+}
+
+/* False: no path leads there, and the one at hand stays as it is. */
+static bool enter(struct pruner *pruner, struct span name)
+{
+    bool dot = pruner->path_length > 0;
+
+    if (name.length + dot > PATH_MAXIMUM - pruner->path_length ||
+        memchr(name.data, '\0', name.length))
+        return false;
+    if (dot)
+        pruner->path[pruner->path_length++] = '.';
+    memcpy(pruner->path + pruner->path_length, name.data, name.length);
+    pruner->path_length += name.length;
+    return true;
 }
 
 /* Leaves out what stands between `start` and `at`, with one of the commas around it. */
@@ -133,38 +150,35 @@ static void skip_comma(struct pruner *pruner)
     skip_blanks(pruner);
 }
 
-static bool prune_object(struct pruner *pruner, const char *path);
+static bool prune_object(struct pruner *pruner);
 
-static bool prune_member(struct pruner *pruner, const char *parent)
+static bool prune_member(struct pruner *pruner)
 {
     const char *start = pruner->at;
-    char path[PATH_MAXIMUM];
+    size_t parent_length = pruner->path_length;
     enum fate fate = pruner->picks ? CUT : KEEP;
     struct span name;
 
     if (!skip_name(pruner, &name))
         return false;
-    int length = snprintf(path, sizeof(path), "%s%s%.*s", parent, *parent ? "." : "",
-                          (int)name.length, name.data);
+    if (enter(pruner, name))
+        fate = fate_of(pruner);
+    bool inside = fate == ENTER && is_at(pruner, '{');
+    bool readable = inside ? prune_object(pruner) : skip_value(pruner);
 
-    if (length < (int)sizeof(path))
-        fate = fate_of(pruner, path);
-    if (fate == ENTER && is_at(pruner, '{'))
-        return prune_object(pruner, path);
-    if (!skip_value(pruner))
-        return false;
-    if (fate == CUT)
+    pruner->path_length = parent_length;
+    if (readable && !inside && fate == CUT)
         cut(pruner, start);
-    return true;
+    return readable;
 }
 
 /* Goes no deeper than the longest path. False: this is no JSON, so that no more is cut. */
-static bool prune_object(struct pruner *pruner, const char *path)
+static bool prune_object(struct pruner *pruner)
 {
     pruner->at++;
     skip_blanks(pruner);
     while (!is_at(pruner, '}')) {
-        if (!prune_member(pruner, path))
+        if (!prune_member(pruner))
             return false;
         skip_comma(pruner);
     }
@@ -186,7 +200,7 @@ static struct span cut_text(struct span text, bool picks, const char *const *pat
         return text;
     skip_blanks(&pruner);
     if (is_at(&pruner, '{'))
-        (void)prune_object(&pruner, "");
+        (void)prune_object(&pruner);
     if (pruner.kept == text.data)
         return text;
     buf_append(storage, pruner.kept, (size_t)(pruner.end - pruner.kept));

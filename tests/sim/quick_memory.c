@@ -72,6 +72,7 @@ static void *cut(unsigned list)
 
         if (fresh == MAP_FAILED)
             return NULL;
+        (void)madvise(fresh, length, MADV_HUGEPAGE); /* one fault for 512 pages */
         chunk = fresh;
         chunk_end = chunk + length;
     }

@@ -152,6 +152,18 @@ static void test_long_names(void **state)
     assert_true(span_equals(pick(span_of(text), long_path, &storage), "{\"cut\":2}"));
 }
 
+/* A NUL byte does not end a name. */
+static void test_names_with_nul(void **state)
+{
+    static const char text[] = "{\"cut\0\":1,\"b\":2}";
+    const struct span whole = { text, sizeof(text) - 1 };
+    auto_buf struct buf storage = { .maximum = 1000 };
+
+    (void)state;
+    assert_int_equal(prune(whole, paths, &storage).length, whole.length);
+    assert_true(span_equals(pick(whole, paths, &storage), "{}"));
+}
+
 /* Texts that are cut off or nonsense are left to the parser, their ends included. */
 static void test_every_cut_off(void **state)
 {
@@ -177,6 +189,7 @@ int main(void)
         cmocka_unit_test(test_texts_of_members),
         cmocka_unit_test(test_words_of_members),
         cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_names_with_nul),
         cmocka_unit_test(test_every_cut_off),
     };
 
