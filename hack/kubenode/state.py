@@ -85,10 +85,12 @@ class State:
 
 def started_at(pid):
     """When a process began, in ticks since boot: with the pid it is unique. None: it is not there, or
-    only waits for its parent to take note of its end."""
+    only waits for its parent to take note of its end. Its first thread may wait for that while
+    others still hold its ports."""
     try:
         with open(f"/proc/{pid}/stat") as file:
             fields = file.read().rpartition(")")[2].split()
     except OSError:
         return None
-    return None if fields[0] in "ZX" else int(fields[19])
+    threads = int(fields[17])
+    return None if fields[0] in "ZX" and threads <= 1 else int(fields[19])

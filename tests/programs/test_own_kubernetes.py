@@ -1,5 +1,6 @@
 """Goal: whoever has an API server and etcd, or a whole cluster, has the tests run on these: $KUBEBUILDER_ASSETS and
---use-existing are honoured, and nothing is built or started in their place.
+--use-existing are honoured, and nothing is built or started in their place. One that the tests stop has ended when
+another begins.
 
 Method: scripts and a small HTTP server stand in for them, and tell what was asked of them.
 """
@@ -19,7 +20,31 @@ sys.path += [str(ROOT / "hack" / "kubenode"), str(ROOT / "tests" / "e2e"), str(R
 import apiserver  # noqa: E402
 import build  # noqa: E402
 import on_real_cluster  # noqa: E402
+import state  # noqa: E402
 from unavailable import Unavailable  # noqa: E402
+
+
+# The first thread ends, another one waits for the end of the input.
+ENDS_IN_PART = """
+import ctypes, sys, threading
+threading.Thread(target=sys.stdin.read).start()
+print("begun", flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+class Ends(unittest.TestCase):
+    def test_a_process_is_there_until_its_last_thread_has_ended(self):
+        """The ports of an API server that is killed are free when the last of its threads is gone."""
+        with subprocess.Popen([sys.executable, "-c", ENDS_IN_PART], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) as process:
+            self.assertEqual(process.stdout.readline(), b"begun\n")
+            while "State:\tZ" not in Path(f"/proc/{process.pid}/status").read_text():
+                pass
+            self.assertIsNotNone(state.started_at(process.pid))
+            process.kill()
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            self.assertIsNone(state.started_at(process.pid))
 
 
 class Assets(unittest.TestCase):
