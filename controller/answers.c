@@ -155,7 +155,7 @@ static void ask_pods(struct answers *answers, const char *namespace, const char 
         return;
     answers->pods_fact = (struct pods_fact){ .job = answers->pods.job, .pending = true };
     answers->pods.call = kube_list(answers->asker->client, &PODS, namespace, selector,
-                                   pods_answered, &answers->pods);
+                                   project_pods_reads, pods_answered, &answers->pods);
 }
 
 void answers_ask(struct answers **answers, const struct asker *asker, unsigned kind,

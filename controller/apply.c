@@ -351,7 +351,7 @@ static void create_child(struct round *round)
     }
     round->call = kube_create(round->applier->client, &object_resources[child_kind(round)],
                               round->metadata.namespace_, current(round)->create.object,
-                              child_created, round);
+                              kube_identity, child_created, round);
 }
 
 /* --- actions without a request ------------------------------------------------ */

@@ -305,7 +305,7 @@ static void look(void *context)
         return;
     }
     probe->call = kube_list(probe->prober->options.client, &PODS, probe->namespace, selector,
-                            pods_listed, probe);
+                            project_pods_reads, pods_listed, probe);
 }
 
 /* --- making the Job ---------------------------------------------------------------------- */
@@ -375,7 +375,7 @@ static void make_job(void *context)
         return;
     }
     probe->call = kube_create(options->client, &object_resources[OBJECT_JOB], probe->namespace,
-                              probe->job, job_made, probe);
+                              probe->job, kube_identity, job_made, probe);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */

@@ -38,6 +38,9 @@ const char *const project_job_reads[] = { READ_METADATA,
                                           "status.startTime",
                                           "status.succeeded",
                                           NULL };
+const char *const project_pods_reads[] = { "items.metadata.ownerReferences",
+                                           "items.status.conditions",
+                                           "items.status.containerStatuses", NULL };
 
 struct span project_model(struct span text, struct buf *storage)
 {

@@ -13,10 +13,12 @@
 
 /* What is read of each kind when an object comes (paths as in base/prune.h, NULL at the end): of
  * a model who it is, of a batch what batch_is_over() and its ledger are made from and what
- * objects.c looks for, of a Job what job_view_decode() knows. */
+ * objects.c looks for, of a Job what job_view_decode() knows, of a list of pods what
+ * pods_fact_decode(), pod_image_id() and the question whose they are know. */
 extern const char *const project_model_reads[];
 extern const char *const project_batch_reads[];
 extern const char *const project_job_reads[];
+extern const char *const project_pods_reads[];
 
 /* The text that is kept of an object: a part of it, byte by byte and as unchecked as it came, or
  * what was written to `storage`, an initialized buffer that may hold as much as the text. `object`

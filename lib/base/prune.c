@@ -152,6 +152,26 @@ static void skip_comma(struct pruner *pruner)
 
 static bool prune_object(struct pruner *pruner);
 
+/* The objects of a list, each as if it stood in the list's place. */
+static bool prune_list(struct pruner *pruner)
+{
+    pruner->at++;
+    skip_blanks(pruner);
+    while (!is_at(pruner, ']')) {
+        if (!(is_at(pruner, '{') ? prune_object(pruner) : skip_value(pruner)))
+            return false;
+        skip_comma(pruner);
+    }
+    pruner->at++;
+    return true;
+}
+
+/* Into the object or list at hand. */
+static bool prune_inside(struct pruner *pruner)
+{
+    return is_at(pruner, '{') ? prune_object(pruner) : prune_list(pruner);
+}
+
 static bool prune_member(struct pruner *pruner)
 {
     const char *start = pruner->at;
@@ -163,8 +183,8 @@ static bool prune_member(struct pruner *pruner)
         return false;
     if (enter(pruner, name))
         fate = fate_of(pruner);
-    bool inside = fate == ENTER && is_at(pruner, '{');
-    bool readable = inside ? prune_object(pruner) : skip_value(pruner);
+    bool inside = fate == ENTER && (is_at(pruner, '{') || is_at(pruner, '['));
+    bool readable = inside ? prune_inside(pruner) : skip_value(pruner);
 
     pruner->path_length = parent_length;
     if (readable && !inside && fate == CUT)

@@ -4,9 +4,10 @@
  * or never. What is cut is not checked; everything else stays byte by byte, so that the parser
  * finds what is wrong with it (its columns count without the cut).
  *
- * Members are named by paths from the outermost object on: "metadata.managedFields". Lists are
- * not entered; dots in names are written as they are ("metadata.annotations.example.com/x"), and
- * a name that is written with escapes is another. `paths` ends in NULL. */
+ * Members are named by paths from the outermost object on: "metadata.managedFields". Of a list
+ * the path goes on in each object ("items.metadata.name"), and all else in it stays. Dots in names
+ * are written as they are ("metadata.annotations.example.com/x"), and a name that is written with
+ * escapes is another. `paths` ends in NULL. */
 #pragma once
 
 #include "base/buf.h"

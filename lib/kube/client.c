@@ -22,8 +22,8 @@ struct kube_call {
     const char *method, *verb, *content_type;
     const struct kube_resource *resource;
     char *url, *body;
-    char *what;                /* begins error messages: "get jobs bank/week-07-s1" */
-    const char *const *unread; /* members of the answer that are not parsed; NULL: none */
+    char *what;              /* begins error messages: "get jobs bank/week-07-s1" */
+    const char *const *read; /* members of the answer that are parsed; NULL: all */
     int64_t timeout_ms, idle_ms;
 
     kube_callback callback;            /* NULL for a stream */
@@ -232,7 +232,7 @@ static void on_reply(struct kube_call *call, const struct http_reply *reply)
         return;
     }
     if (call->callback) {
-        object = jx_parse(prune(reply->body, call->unread, &storage), LIMIT_HTTP_BODY, call->what,
+        object = jx_parse(pick(reply->body, call->read, &storage), LIMIT_HTTP_BODY, call->what,
                           &failure);
         if (!object) {
             call_finish(call, NULL, &failure);
@@ -374,9 +374,8 @@ void kube_path_query(struct buf *path, const char *name, const char *value)
 
 /* --- the verbs ---------------------------------------------------------------- */
 
-/* Most of an answer that repeats what was sent. Parsing it would cost more than sending it. */
-static const char *const unread_of_writes[] = { "metadata.managedFields", "spec.template", "status",
-                                                NULL };
+const char *const kube_identity[] = { "kind", "metadata.name", "metadata.uid",
+                                      "metadata.resourceVersion", NULL };
 
 /* What the public functions differ in; NULL and false leave a part out. */
 struct operation {
@@ -387,7 +386,7 @@ struct operation {
     const char *label_selector;
     const char *content_type;
     const json_t *body;
-    const char *const *unread;
+    const char *const *read;
     bool strict, managed; /* fieldValidation=Strict; fieldManager=<ours> */
 };
 
@@ -422,7 +421,7 @@ static struct kube_call *perform(struct kube_client *client, const struct operat
         call->content_type = operation->content_type;
         call->body = jx_canonical(operation->body);
     }
-    call->unread = operation->unread;
+    call->read = operation->read;
     call->callback = callback;
     call->context = context;
     return call_begin(call, &path);
@@ -440,8 +439,8 @@ struct kube_call *kube_get(struct kube_client *client, const struct kube_resourc
 }
 
 struct kube_call *kube_create(struct kube_client *client, const struct kube_resource *resource,
-                              const char *namespace, const json_t *object, kube_callback callback,
-                              void *context)
+                              const char *namespace, const json_t *object, const char *const *read,
+                              kube_callback callback, void *context)
 {
     const struct operation operation = { .method = "POST",
                                          .verb = "create",
@@ -450,7 +449,7 @@ struct kube_call *kube_create(struct kube_client *client, const struct kube_reso
                                          .described = jx_string(object, "metadata", "name", NULL),
                                          .content_type = "application/json",
                                          .body = object,
-                                         .unread = unread_of_writes,
+                                         .read = read,
                                          .strict = true,
                                          .managed = true };
 
@@ -469,7 +468,7 @@ struct kube_call *kube_patch(struct kube_client *client, const struct kube_resou
                                          .subresource = subresource,
                                          .content_type = "application/merge-patch+json",
                                          .body = patch,
-                                         .unread = unread_of_writes,
+                                         .read = kube_identity,
                                          .managed = true };
 
     return perform(client, &operation, callback, context);
@@ -522,13 +521,14 @@ struct kube_call *kube_delete(struct kube_client *client, const struct kube_reso
 
 struct kube_call *kube_list(struct kube_client *client, const struct kube_resource *resource,
                             const char *namespace, const char *label_selector,
-                            kube_callback callback, void *context)
+                            const char *const *read, kube_callback callback, void *context)
 {
     const struct operation operation = { .method = "GET",
                                          .verb = "list",
                                          .resource = resource,
                                          .namespace = namespace,
-                                         .label_selector = label_selector };
+                                         .label_selector = label_selector,
+                                         .read = read };
 
     return perform(client, &operation, callback, context);
 }

@@ -77,16 +77,18 @@ struct kube_call *kube_get(struct kube_client *client, const struct kube_resourc
                            const char *namespace, const char *name, kube_callback callback,
                            void *context);
 
-/* POST with fieldValidation=Strict: a field that the server does not know is an error. The object
- * that is answered comes without status, spec.template and managedFields. */
+/* What is parsed of an answer, as paths like those of base/prune.h with NULL at the end; `read`
+ * NULL is all. Most of it repeats what was sent, and parsing it would cost more than sending it. */
+extern const char *const kube_identity[]; /* kind, metadata: name, uid, resourceVersion */
+
+/* POST with fieldValidation=Strict: a field that the server does not know is an error. */
 struct kube_call *kube_create(struct kube_client *client, const struct kube_resource *resource,
-                              const char *namespace, const json_t *object, kube_callback callback,
-                              void *context);
+                              const char *namespace, const json_t *object, const char *const *read,
+                              kube_callback callback, void *context);
 
 /* JSON merge patch (RFC 7386). `subresource`: "status" or NULL. A patch that carries
  * metadata.uid and metadata.resourceVersion fails with CONFLICT when either
- * differs: the fence against writes from an old view. The answer is cut as that of kube_create().
- */
+ * differs: the fence against writes from an old view. Of the answer kube_identity is parsed. */
 struct kube_call *kube_patch(struct kube_client *client, const struct kube_resource *resource,
                              const char *namespace, const char *name, const char *subresource,
                              const json_t *patch, kube_callback callback, void *context);
@@ -109,7 +111,7 @@ struct kube_call *kube_delete(struct kube_client *client, const struct kube_reso
  * be short: the pods of one Job. Longer ones end in TOO_BIG: see list.h. */
 struct kube_call *kube_list(struct kube_client *client, const struct kube_resource *resource,
                             const char *namespace, const char *label_selector,
-                            kube_callback callback, void *context);
+                            const char *const *read, kube_callback callback, void *context);
 
 /* The callback will not be called. Not for use inside it; NULL: no effect. */
 void kube_cancel(struct kube_call *call);

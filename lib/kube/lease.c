@@ -316,7 +316,7 @@ static struct kube_call *write_record(struct lease *lease)
     json_t *object auto_json = object_to_write(lease, lease->purpose);
 
     if (!lease->object)
-        return kube_create(lease->client, &LEASES, lease->options.namespace, object, answered,
+        return kube_create(lease->client, &LEASES, lease->options.namespace, object, NULL, answered,
                            lease);
     return kube_update(lease->client, &LEASES, lease->options.namespace, lease->options.name,
                        object, answered, lease);

@@ -387,7 +387,7 @@ static void send_one(struct series *series)
         if (series->count > 1)
             json_object_set_new(series->object, "series", series_object(series));
         series->call = kube_create(recorder->client, &EVENTS, series->namespace, series->object,
-                                   answered, series);
+                                   kube_identity, answered, series);
     } else {
         patch = json_pack("{s:o}", "series", series_object(series));
         series->call = kube_patch(recorder->client, &EVENTS, series->namespace, series->name, NULL,

@@ -114,7 +114,7 @@ static void send(struct flow *flow, const struct step *step, const char *name, c
 {
     struct kube_client *client = flow->replay->bench->client;
     if (strcmp(step->verb, "create") == 0)
-        kube_create(client, &step->resource, step->namespace, body, on_answer, flow);
+        kube_create(client, &step->resource, step->namespace, body, kube_identity, on_answer, flow);
     else if (strcmp(step->verb, "patch") == 0)
         kube_patch(client, &step->resource, step->namespace, name, step->subresource, body,
                    on_answer, flow);

@@ -14,29 +14,45 @@ static json_t *parse(struct span text)
 /* The tree without what the paths below name, however its names are written. */
 static json_t *without(struct span text)
 {
-    json_t *tree = parse(text);
+    json_t *tree = parse(text), *around = json_object_get(tree, "a");
 
     json_object_del(tree, "c");
     json_object_del(tree, "a.b");
-    json_object_del(json_object_get(tree, "a"), "b");
+    json_object_del(around, "b");
+    for (size_t i = 0; i < json_array_size(around); i++)
+        json_object_del(json_array_get(around, i), "b");
     return tree;
+}
+
+/* New reference: of an object only "b", of a list only that of each object, all of anything else.
+ */
+static json_t *only_inner(json_t *around)
+{
+    if (!json_is_object(around) && !json_is_array(around))
+        return json_incref(around);
+    json_t *left = json_is_object(around) ? json_object() : json_array();
+
+    if (json_object_get(around, "b"))
+        json_object_set(left, "b", json_object_get(around, "b"));
+    for (size_t i = 0; i < json_array_size(around); i++) {
+        json_t *item = json_array_get(around, i);
+
+        json_array_append_new(left, json_is_object(item) ? only_inner(item) : json_incref(item));
+    }
+    return left;
 }
 
 /* Nothing but what the paths below name. */
 static json_t *only(const json_t *tree)
 {
-    const json_t *around = json_object_get(tree, "a");
-    json_t *left = json_object(), *inner = json_object();
+    json_t *left = json_object();
 
     if (json_object_get(tree, "c"))
         json_object_set(left, "c", json_object_get(tree, "c"));
     if (json_object_get(tree, "a.b"))
         json_object_set(left, "a.b", json_object_get(tree, "a.b"));
-    if (json_object_get(around, "b"))
-        json_object_set(inner, "b", json_object_get(around, "b"));
-    if (around)
-        json_object_set(left, "a", json_is_object(around) ? inner : (json_t *)around);
-    json_decref(inner);
+    if (json_object_get(tree, "a"))
+        json_object_set_new(left, "a", only_inner(json_object_get(tree, "a")));
     return left;
 }
 

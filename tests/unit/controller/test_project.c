@@ -221,9 +221,10 @@ static void test_pods(void **state)
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         auto_arena struct arena arena = { 0 };
-        auto_json json_t *items = cases[i].items ? parse(cases[i].items) : NULL;
+        auto_free char *text = mem_format("{\"items\": %s}", cases[i].items ?: "null");
+        auto_json json_t *list = parse_read(text, project_pods_reads);
         struct pods_fact fact;
-        pods_fact_decode("j", items, &arena, &fact);
+        pods_fact_decode("j", jx_get(list, "items", NULL), &arena, &fact);
         CASE(cases[i].name, ended_so(&fact.succeeded, cases[i].succeeded));
         CASE(cases[i].name, ended_so(&fact.failed, cases[i].failed));
         CASE(cases[i].name, fact.failed.exit_code == cases[i].exit_code);
