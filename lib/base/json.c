@@ -3,6 +3,8 @@
 #include <stdarg.h>
 
 #include "base/file.h"
+#include "base/json_read.h"
+#include "base/json_write.h"
 #include "base/limits.h"
 #include "base/mem.h"
 
@@ -123,11 +125,12 @@ static json_t *parse(struct span text, size_t maximum, size_t flags, const char 
         err_set(err, ERR_TOO_BIG, "%s is larger than %zu bytes", what, maximum);
         return NULL;
     }
-    if (check_nul(text, what, err) || check_depth(text, what, err))
-        return NULL;
-    json_t *value = json_loadb(text.length > 0 ? text.data : "", text.length,
-                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, &failure);
+    json_t *value = jx_read(text);
 
+    if (value || check_nul(text, what, err) || check_depth(text, what, err))
+        return value;
+    value = json_loadb(text.length > 0 ? text.data : "", text.length,
+                       JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, &failure);
     if (!value)
         syntax_error(what, &failure, err);
     return value;
@@ -157,13 +160,10 @@ json_t *jx_parse_file(const char *path, size_t maximum, struct err *err)
 
 char *jx_canonical(const json_t *value)
 {
-    char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    auto_buf struct buf text = { .maximum = SIZE_MAX / 2 };
 
-    if (!text) {
-        fputs("a JSON tree cannot be written: it contains itself\n", stderr);
-        abort();
-    }
-    return text;
+    jx_write(value, &text);
+    return buf_take(&text);
 }
 
 static json_t *walk(const json_t *object, va_list names)

@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "base/json.h"
+#include "base/json_read.h"
 #include "base/limits.h"
 
 static json_t *parse(const char *text)
@@ -42,6 +43,42 @@ static void strict_documents_only(void **state)
         CASE(cases[i].text, jx_parse(span_of(cases[i].text), maximum, "job", &err) == NULL);
         CASE(cases[i].text, err.kind == cases[i].kind);
         CASE(err.message, strncmp(err.message, cases[i].message, strlen(cases[i].message)) == 0);
+    }
+}
+
+/* What jx_read() reads and what it leaves to jansson, which is not the same as what is wrong. */
+static void text_is_read_and_written_as_by_jansson(void **state)
+{
+    static const struct {
+        const char *text;
+        bool ordinary;
+    } cases[] = {
+        { "{\"a\":[1,{\"b\":null,\"\":true},[]],\"c\":false,\"d\":{}}", true },
+        { " { \"a\" :\t[ -0 ,\r\n123456789012345678 ] } ", true },
+        { "[0.5,-2.25,1.0,5e-1,25E+2,0e0,1e-320,123456789012345678.5]", true },
+        { "\"exactly eight bytes and then \xc3\xbc, \xe2\x82\xac, \xf0\x9f\x98\x80 and \x7f\"",
+          true },
+        { "[\"quote \\\" in 8 bytes\",\"\\\\\\/\\b\\f\\n\\r\\t\",\"\xc3\xbc\\n\xc3\x9f\"]", true },
+        { "{\"k:{\\\"a\\\":1}\":\"\\\"v\\\"\",\"k\\n\":{\"\\n\":\"\\t\"}}", true },
+        { "\"\\u00e4\"", false },
+        { "[\"\\u0001\\u001f and \\u007f\",\"\xc3\xa4\\u0002\\\"\",0.1,1e300]", false },
+        { "[1234567890123456789]", false },
+        { "1234567890123456789.5", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct span text = span_of(cases[i].text);
+        auto_json json_t *read = jx_read(text), *parsed = parse(cases[i].text);
+        auto_json json_t *wanted = json_loadb(text.data, text.length, JSON_DECODE_ANY, NULL);
+
+        CASE(cases[i].text, (read != NULL) == cases[i].ordinary);
+        CASE(cases[i].text, !read || json_equal(read, wanted));
+        CASE(cases[i].text, wanted && json_equal(parsed, wanted));
+        auto_free char *canonical = jx_canonical(parsed);
+        auto_free char *dumped =
+            json_dumps(wanted, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+        assert_string_equal(canonical, dumped);
     }
 }
 
@@ -273,6 +310,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strict_documents_only),
+        cmocka_unit_test(text_is_read_and_written_as_by_jansson),
         cmocka_unit_test(messages_do_not_quote_the_input),
         cmocka_unit_test(nul_bytes_are_no_json),
         cmocka_unit_test(strings_with_nul_are_taken_on_demand),
