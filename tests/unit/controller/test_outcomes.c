@@ -201,6 +201,21 @@ static void test_a_failed_shard_is_told_while_others_work(void **state)
     world_release(&world);
 }
 
+/* What the cache lacks may be there all the same: only the API server can say that it is gone. */
+static void test_a_job_that_is_not_seen_is_asked_about(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world);
+    world_remove(&world, "Job", world_running(&world));
+    assert_true(world_step(&world, MODEL));
+    assert_int_equal(world.created, 1);
+    assert_non_null(world.job_fact.name);
+    world_settle(&world);
+    assert_int_equal(world.created, 2);
+    world_release(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_pod_that_does_not_start),
         cmocka_unit_test(test_a_result_is_lost_while_suspended),
         cmocka_unit_test(test_a_failed_shard_is_told_while_others_work),
+        cmocka_unit_test(test_a_job_that_is_not_seen_is_asked_about),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
