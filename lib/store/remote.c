@@ -15,7 +15,7 @@ enum {
     DENIED_PATIENCE_MS = 60 * 1000,
     STALL_MS = 30 * 1000,
     ATTEMPT_MS = 600 * 1000, /* of small bodies; parts are put together in minutes */
-    UPLOADS = 2,
+    UPLOADS = 3,
     TURN_MS = 1000, /* how long a signal may go unnoticed that comes just before a wait */
     /* A body above this goes out from where it is, by large buffers. */
     BULK_BYTES = 64 * 1024,

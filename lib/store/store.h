@@ -72,7 +72,7 @@ struct stores_options {
     /* How long the pages of one folder may take in all: then no more are asked for (RETRY). 0: no
      * limit. */
     int64_t walk_ms;
-    /* Parts of one object that are sent at a time, each by a thread; 0: the default, 2; 1: without
+    /* Parts of one object that are sent at a time, each by a thread; 0: the default, 3; 1: without
      * threads. */
     unsigned uploads;
     /* Endpoints are named by users: they may not lead to this machine or link (HOST_PUBLIC of

@@ -18,9 +18,9 @@
 #include "store/s3_client.h"
 #include "store/store.h"
 
-/* What a writer holds in memory, and how large a part is at least but for the last: S3 takes 5 MiB
- * to 5 GiB and 10,000 of them. */
-#define S3_PART_BYTES ((size_t)8 * 1024 * 1024)
+/* How large a part is at least but for the last: S3 takes 5 MiB to 5 GiB and 10,000 of them. A
+ * writer holds one in memory, and those that are sent. */
+#define S3_PART_BYTES ((size_t)6 * 1024 * 1024)
 
 /* The store of the URI's bucket. Settings are read when the first one is opened. */
 struct store *store_s3_open(struct stores *stores, const struct uri *uri, struct err *err)

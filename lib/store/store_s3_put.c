@@ -11,7 +11,7 @@
 
 enum {
     PARTS_MAXIMUM = 10000,
-    PARTS_OF_ONE_SIZE = 2500, /* then parts double: 2500 of 8, 16, 32, 64 MiB are 293 GiB */
+    PARTS_OF_ONE_SIZE = 2500, /* then parts double: 2500 of 6, 12, 24, 48 MiB are 219 GiB */
     MARK_BYTES = 16,
     ABORT_PATIENCE_MS = 5000,
 };

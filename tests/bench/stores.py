@@ -63,7 +63,7 @@ class Stores:
 
     def curl(self, *arguments, output="/dev/null", keep_output=False, payload="UNSIGNED-PAYLOAD"):
         key, secret = s3_server.ADMIN
-        return run(["curl", "--silent", "--fail", "--cacert", str(self.server.certificate), "--output", output,
+        return run(["curl", "--silent", "--fail", "--http1.1", "--cacert", str(self.server.certificate), "--output", output,
                     "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", f"{key}:{secret}",
                     "--header", f"x-amz-content-sha256: {payload}", *arguments], keep_output=keep_output)
 

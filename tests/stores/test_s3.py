@@ -10,7 +10,7 @@ import tool
 from bucket_case import MIB, BucketCase, content, digest
 from fault_proxy import FaultProxy
 
-PART = 8 << 20  # S3_PART_BYTES of lib/store/store_s3.h
+PART = 6 << 20  # S3_PART_BYTES of lib/store/store_s3.h
 
 
 def some_bytes(count, seed=1):

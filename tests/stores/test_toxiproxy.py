@@ -12,7 +12,7 @@ import s3_server
 from bucket_case import MIB, PROBE, BucketCase, content, digest
 from toxiproxy import Toxiproxy
 
-ONE_REQUEST, IN_PIECES = 3 * MIB, 8 * MIB + 100_000  # S3_PART_BYTES and GS_PIECE_BYTES are 8 MiB
+ONE_REQUEST, IN_PIECES = 3 * MIB, 8 * MIB + 100_000  # more than S3_PART_BYTES and GS_PIECE_BYTES
 GENTLE = (("latency", {"latency": 20, "jitter": 10}), ("bandwidth", {"rate": 20000}),
           ("slicer", {"average_size": 5000, "size_variation": 2500, "delay": 1}), ("slow_close", {"delay": 50}))
 DEADLY = (("reset_peer", {"timeout": 0}), ("timeout", {"timeout": 50}), ("timeout", {"timeout": 0}),
