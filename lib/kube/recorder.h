@@ -38,7 +38,7 @@ struct event {
 };
 
 struct recorder_options {
-    const char *controller; /* reportingController: "churnops.io/controller" */
+    const char *controller; /* reportingController: "churnops.io/churn-controller" */
     const char *instance;   /* reportingInstance: the pod's name */
     uint64_t seed;          /* of names and jitter */
     /* An Event was given up; called once per kind of error in a row. */

@@ -201,29 +201,41 @@ class Cluster:
         with self.request(self.path(kind, namespace), **query) as answer:
             return json.load(answer)["items"]
 
-    def wait(self, kind, name, holds, what, namespace=None, seconds=DEADLINE_SECONDS):
-        """Watches one object until `holds(object or None)`; returns the object."""
+    def watch(self, kind, namespace, seconds, **query):
+        """Every event of a watch, beginning with what is there; one that is cut or expires is begun again."""
         deadline = time.monotonic() + seconds
-        last = None
         while time.monotonic() < deadline:
-            with contextlib.suppress(OSError, ValueError):  # a cut watch is begun again
+            with contextlib.suppress(OSError, ValueError):
                 left_seconds = max(1, int(deadline - time.monotonic()))
                 with self.request(self.path(kind, namespace), timeout_seconds=left_seconds + 5,
                                   timeoutSeconds=left_seconds, watch="true", sendInitialEvents="true",
-                                  allowWatchBookmarks="true", resourceVersionMatch="NotOlderThan",
-                                  fieldSelector=f"metadata.name={name}") as stream:
+                                  allowWatchBookmarks="true", resourceVersionMatch="NotOlderThan", **query) as stream:
                     for line in stream:
                         event = json.loads(line)
                         if event["type"] == "ERROR":
                             break
-                        if event["type"] == "DELETED":
-                            last = None
-                        elif event["type"] != "BOOKMARK":
-                            last = event["object"]
-                        if holds(last):
-                            return last
+                        yield event["type"], event["object"]
+
+    def wait(self, kind, name, holds, what, namespace=None, seconds=DEADLINE_SECONDS):
+        """Watches one object until `holds(object or None)`; returns the object."""
+        last = None
+        for change, found in self.watch(kind, namespace, seconds, fieldSelector=f"metadata.name={name}"):
+            if change == "DELETED":
+                last = None
+            elif change != "BOOKMARK":
+                last = found
+            if holds(last):
+                return last
         raise NotInTime(f"{kind} {namespace or self.namespace}/{name}: {what} did not come within {seconds} s; last seen: "
                         f"{json.dumps(last, indent=1)}\n{self.controller.log()[-6000:]}")
+
+    def wait_event(self, reason, seconds=DEADLINE_SECONDS):
+        """An Event of the controller; it may be written later than the status that says the same."""
+        for change, found in self.watch("event", None, seconds):
+            if (change != "BOOKMARK" and found["reason"] == reason and
+                    found["reportingController"] == "churnops.io/churn-controller"):
+                return found
+        raise NotInTime(f"no Event {reason} came within {seconds} s\n{self.controller.log()[-6000:]}")
 
     def wait_none(self, kind, **query):
         for found in self.list(kind, **query):

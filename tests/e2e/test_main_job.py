@@ -47,8 +47,8 @@ class FirstTraining(ClusterTest):
         self.assertIn("churnmodel.churnops.io/telco", self.cluster.kubectl("get", "churn", "--output=name"))
         described = self.cluster.kubectl("describe", "churnmodel", "telco")
         self.assertIn("Trained", described)
-        reasons = {event["reason"] for event in self.cluster.list("event")}
-        self.assertTrue({"First", "Trained"} <= reasons, reasons)
+        self.cluster.wait_event("First")
+        self.cluster.wait_event("Trained")
 
     def test_the_job_is_locked_down(self):
         self.train()
@@ -172,7 +172,7 @@ class Retraining(ClusterTest):
         self.cluster.wait_job_gone(running["status"]["training"]["job"])
         self.cluster.open_gate()
         self.wait_trained(2)  # both were started
-        self.assertIn("Superseded", {event["reason"] for event in self.cluster.list("event")})
+        self.cluster.wait_event("Superseded")
 
     def test_a_change_that_training_does_not_see_does_not_retrain(self):
         self.train()

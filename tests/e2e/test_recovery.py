@@ -122,7 +122,7 @@ class LostResults(ClusterTest):
         training = self.assert_training_is_found_again(before)
         self.assertEqual(training["attempt"], 2)
         self.assertEqual(len(self.cluster.jobs()), 2)
-        self.assertIn("Recovered", {event["reason"] for event in self.cluster.list("event")})
+        self.cluster.wait_event("Recovered")
 
     def test_the_job_of_a_training(self):
         job = self.start_training()

@@ -5,10 +5,6 @@ import unittest
 from cluster import REAL, ClusterTest, changed, condition_of
 
 
-def decisions(cluster):
-    return [event["reason"] for event in cluster.list("event") if event.get("action") == "Train"]
-
-
 class NewData(ClusterTest):
     def history(self, **spec):
         return self.cluster.model(data={**self.cluster.model()["spec"]["data"],
@@ -33,7 +29,7 @@ class NewData(ClusterTest):
         self.assertEqual(second["status"]["model"]["rows"], 500)
         self.assertEqual(second["status"]["lastDecision"]["reason"], "DataChanged")
         self.assertEqual(second["status"]["trainingsRun"], 2)
-        self.assertIn("DataChanged", decisions(self.cluster))
+        self.assertEqual(self.cluster.wait_event("DataChanged")["action"], "Train")
 
     def test_a_replaced_file_trains_once_and_an_old_one_never(self):
         self.cluster.apply(self.history())
@@ -68,7 +64,7 @@ class Schedule(ClusterTest):
         self.assertLessEqual(tick - datetime.datetime.fromisoformat(begun), datetime.timedelta(minutes=1))
         self.assertEqual(status["lastDecision"]["reason"], "Scheduled")
         self.assertEqual(status["trainingsRun"], 2)
-        self.assertIn("Scheduled", decisions(self.cluster))
+        self.assertEqual(self.cluster.wait_event("Scheduled")["action"], "Train")
 
     def test_a_zone_or_schedule_that_is_none_is_told_and_mended(self):
         for retrain, field in (

@@ -44,7 +44,7 @@ class Promotion(Versions):
         self.assertEqual((promoted["status"], promoted["reason"]), ("False", "Kept"))
         self.assertIn(newest["comparison"]["champion"], promoted["message"])
         self.assertEqual(self.score()["status"]["model"]["version"], first)
-        self.assertIn("Kept", {event["reason"] for event in self.cluster.list("event")})
+        self.cluster.wait_event("Kept")
 
     def test_a_first_version_below_the_minimum_is_not_used(self):
         self.cluster.apply(self.cluster.model(promotion={"minimum": "0.999"}))
