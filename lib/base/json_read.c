@@ -48,9 +48,8 @@ static bool take_word(struct reader *reader, const char *word)
 /* --- strings -------------------------------------------------------------- */
 
 /* The bytes of a word: those that are zero get their highest bit, when no lower one has it. */
-#define EACH(byte)     (UINT64_C(0x0101010101010101) * (unsigned char)(byte))
-#define ZEROES(word)   (((word)-EACH(1)) & ~(word))
-#define CONTROLS(word) (((word)-EACH(' ')) & ~(word))
+#define ZEROES(word)   (((word)-EACH_BYTE(1)) & ~(word))
+#define CONTROLS(word) (((word)-EACH_BYTE(' ')) & ~(word))
 
 static bool is_plain(char character)
 {
@@ -62,15 +61,15 @@ static bool is_plain(char character)
 size_t jx_plain_prefix(const char *bytes, size_t length)
 {
     size_t position = 0;
-    uint64_t word;
 
-    _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the lowest byte is the first");
-    for (; position + sizeof(word) <= length; position += sizeof(word)) {
-        memcpy(&word, bytes + position, sizeof(word));
-        word = (word | ZEROES(word ^ EACH('"')) | ZEROES(word ^ EACH('\\')) | CONTROLS(word)) &
-               EACH(0x80);
-        if (word)
-            return position + (size_t)__builtin_ctzll(word) / 8;
+    for (; position + sizeof(uint64_t) <= length; position += sizeof(uint64_t)) {
+        uint64_t word = span_load(bytes + position);
+        uint64_t others = (word | ZEROES(word ^ EACH_BYTE('"')) | ZEROES(word ^ EACH_BYTE('\\')) |
+                           CONTROLS(word)) &
+                          EACH_BYTE(0x80);
+
+        if (others)
+            return position + (size_t)__builtin_ctzll(others) / 8;
     }
     while (position < length && is_plain(bytes[position]))
         position++;

@@ -198,8 +198,7 @@ static bool short_decimal(struct span text, double *ret_value)
     return true;
 }
 
-#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
-#define HIGHEST_BITS    EACH_BYTE(0x80)
+#define HIGHEST_BITS EACH_BYTE(0x80)
 
 /* The highest bit of each byte that is no digit; of a digit, a byte has the value. */
 static uint64_t find_others(uint64_t bytes)

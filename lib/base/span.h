@@ -37,6 +37,9 @@ static inline struct span span_trim(struct span span)
  * short is then loaded at once, without asking for its length first. Parts of it have room, too. */
 #define SPAN_ROOM 32
 
+/* Eight times the same byte, to compute with eight bytes at once. */
+#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (unsigned char)(byte))
+
 /* Eight bytes as a number, the first one lowest. */
 static inline uint64_t span_load(const char *bytes)
 {

@@ -45,8 +45,6 @@ static const struct known_word {
     KNOWN(WORD('0', 0, 0, 0, 0), WORD_0),
 };
 
-#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
-
 /* Capitals of eight bytes as small letters: a byte's highest bit tells of a sum whether it is as
  * large as a letter. */
 static uint64_t small_letters(uint64_t bytes)
